@@ -68,7 +68,8 @@ int pst_loop_add(struct pst_loop *loop, struct pst_watch *watch, int fd, uint32_
 /* Does nothing when the watch is in no loop. Call it before closing the descriptor. */
 void pst_loop_remove(struct pst_loop *loop, struct pst_watch *watch);
 
-/* Timers are coarse: they fire up to PST_TIMER_TICK_US late, never early. Setting one again moves it (cheap). */
+/* Timers are coarse: they fire up to PST_TIMER_TICK_US late, never early. Setting one again moves it (cheap).
+ */
 #define PST_TIMER_TICK_US 32000
 void pst_timer_init(struct pst_timer *timer, pst_timer_cb *cb, void *arg);
 void pst_timer_set(struct pst_loop *loop, struct pst_timer *timer, uint64_t after_us);
