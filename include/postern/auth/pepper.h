@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pepper: 32 random bytes in data_dir/pepper, beside the database and not in it. Only HMACs under a
+ * key derived from it are stored, so a copy of the database alone is of no use for guessing or making
+ * keys. Made once; without it no stored key can be checked any more, hence it is never made anew over a
+ * database that has keys. Read at start and by the command line; any thread. */
+#ifndef POSTERN_AUTH_PEPPER_H
+#define POSTERN_AUTH_PEPPER_H
+
+#include "postern/base/err.h"
+#include "postern/crypto/hash.h"
+
+#include <stdbool.h>
+
+#define PST_PEPPER_BYTES 32
+#define PST_PEPPER_FILE  "pepper"
+
+struct pst_pepper {
+    uint8_t bytes[PST_PEPPER_BYTES];
+};
+
+/* A sentence for people: what is wrong, and what to do about it. Holds no secret. */
+struct pst_why {
+    char text[640];
+};
+
+/* Reads data_dir/pepper (64 hex digits, or 32 raw bytes); when it is missing and `may_create`, makes it with
+ * mode 0600. The file must be a regular one of ours that nobody else can read.
+ * 0, or with `why` filled: -PST_ENOENT (missing, and not to be made), -PST_EACCES (owner or mode),
+ * -PST_EPARSE (not a pepper), -PST_EIO, -PST_EFULL, -PST_ENOMEM. */
+int pst_pepper_load(const char *data_dir, bool may_create, struct pst_pepper *ret,
+                    struct pst_why *why) PST_MUSTCHECK;
+void pst_pepper_done(struct pst_pepper *pepper);
+/* The HMAC key for one purpose: HMAC-SHA-256(pepper, purpose). Purposes never share a key. */
+void pst_pepper_derive(const struct pst_pepper *pepper, const char *purpose, struct pst_hmac_key *ret);
+
+#define PST_PEPPER_FOR_KEYS "postern/key-digest/1" /* the digests of keys in the database */
+
+#endif
