@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Postern's own refusals: one table from error id to status, code, message and headers, in the shape
+ * Azure's services use: {"error":{"code":"…","message":"…"}}. The wording for keys is Azure's own; SDKs and
+ * people search for it. docs/http.md lists the table. Static data and pure functions, any thread. */
+#ifndef POSTERN_HTTP_ERROR_H
+#define POSTERN_HTTP_ERROR_H
+
+#include "postern/base/buf.h"
+#include "postern/base/err.h"
+#include "postern/http/field.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum pst_error_id {
+    PST_ERROR_NONE, /* 0: nothing to refuse */
+
+    /* Who is it. */
+    PST_ERROR_KEY_MISSING,  /* 401 */
+    PST_ERROR_KEY_WRONG,    /* 401, also unknown, disabled, expired: the client is not told which */
+    PST_ERROR_KEY_CONFLICT, /* 400, two different keys in one request */
+
+    /* The request line and head. */
+    PST_ERROR_METHOD,             /* 501, CONNECT, TRACE or not a token */
+    PST_ERROR_TARGET,             /* 400, bytes that may not stand in a request target */
+    PST_ERROR_TARGET_ESCAPE,      /* 400, a bad %-escape, or %00 in the path */
+    PST_ERROR_TARGET_FORM,        /* 400, neither /path nor http(s)://host/path (nor * of OPTIONS) */
+    PST_ERROR_TARGET_TOO_LONG,    /* 414 */
+    PST_ERROR_HEAD_TOO_LARGE,     /* 431 */
+    PST_ERROR_HOST,               /* 400, Host missing, repeated or malformed */
+    PST_ERROR_FIELD_NAME,         /* 400, not a token */
+    PST_ERROR_FIELD_VALUE,        /* 400, control characters in a value */
+    PST_ERROR_HTTP_VERSION,       /* 505 */
+    PST_ERROR_MALFORMED,          /* 400, what libmicrohttpd refuses itself */
+    PST_ERROR_LENGTH_AND_CHUNKED, /* 400, Content-Length beside Transfer-Encoding */
+    PST_ERROR_LENGTH_REPEATED,    /* 400, several Content-Length, as fields or as a list */
+    PST_ERROR_LENGTH_VALUE,       /* 400, not a decimal number */
+    PST_ERROR_CODING_REPEATED,    /* 400, several Transfer-Encoding, or chunked not last or twice */
+    PST_ERROR_CODING_UNKNOWN,     /* 501, a transfer coding other than chunked */
+    PST_ERROR_CODING_HTTP10,      /* 400, Transfer-Encoding in HTTP/1.0 */
+    PST_ERROR_EXPECT,             /* 417, an expectation other than 100-continue */
+
+    /* The body. */
+    PST_ERROR_BODY_TOO_LARGE,  /* 413 */
+    PST_ERROR_BODY_MALFORMED,  /* 400, a chunk that is not one */
+    PST_ERROR_REQUEST_TIMEOUT, /* 408, head or body did not arrive in time */
+    PST_ERROR_BODY_TOO_SLOW,   /* 408, below the minimum data rate */
+
+    /* What Postern or the container cannot do now. */
+    PST_ERROR_TOO_MANY_CONNECTIONS, /* 503, bound of client connections */
+    PST_ERROR_UPSTREAM_BUSY,    /* 503, all connections to the container in use, the queue full or too slow */
+    PST_ERROR_UPSTREAM_REFUSED, /* 503, nobody listens there (yet): it starts, or it is down */
+    PST_ERROR_UPSTREAM_UNRESOLVED,      /* 503, its name has no address */
+    PST_ERROR_UPSTREAM_RESET,           /* 502, closed or broke the connection before its answer */
+    PST_ERROR_UPSTREAM_RUBBISH,         /* 502, what came is not an HTTP answer */
+    PST_ERROR_UPSTREAM_CONNECT_TIMEOUT, /* 504 */
+    PST_ERROR_UPSTREAM_TIMEOUT,         /* 504, no answer in time */
+    PST_ERROR_SHUTTING_DOWN,            /* 503 */
+    PST_ERROR_INTERNAL,                 /* 500, out of memory and the like */
+    PST_ERROR_MAX
+};
+
+struct pst_error_def {
+    uint16_t status;
+    uint16_t retry_after_s;       /* 0: no Retry-After */
+    bool close;                   /* the connection cannot go on: what follows is not a request */
+    const char *name;             /* short stable name for logs and counters: "key_missing" */
+    const char *code;             /* error.code of the body */
+    const char *message;          /* error.message: what was wrong and what to do; plain ASCII */
+    const char *www_authenticate; /* or NULL */
+};
+
+/* Any id, also one out of range (PST_ERROR_INTERNAL's). PST_ERROR_NONE has none either. */
+const struct pst_error_def *pst_error_def(enum pst_error_id id);
+
+/* Appends the body. 0, -PST_ELIMIT or -PST_ENOMEM (the buffer is marked). */
+int pst_error_body(enum pst_error_id id, struct pst_buf *out);
+/* The same for any code and message (limits and the admin side have their own). */
+int pst_error_body_custom(struct pst_str code, struct pst_str message, struct pst_buf *out);
+
+#define PST_ERROR_FIELDS_MAX 8
+#define PST_ERROR_NUMBER_MAX 8
+
+/* Room for the fields' texts; lives as long as the fields are used. */
+struct pst_error_fields {
+    struct pst_field storage[PST_ERROR_FIELDS_MAX];
+    char retry_after[PST_ERROR_NUMBER_MAX];
+    struct pst_fields fields;
+};
+
+/* The answer's fields without Content-Length and Date: Content-Type, X-Request-Id and apim-request-id (when
+ * `request_id` is not empty; not copied), WWW-Authenticate, Retry-After, Connection: close,
+ * Cache-Control: no-store. */
+void pst_error_fields(enum pst_error_id id, struct pst_str request_id, struct pst_error_fields *ret);
+
+/* The refusal for a failure of the container's side, from what pool and connection report. `connecting`:
+ * it came from the lease, not from the exchange. */
+enum pst_error_id pst_error_from_upstream(int err, bool connecting);
+
+#endif
