@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* "0…9A…Z a…z": 62 characters in ASCII order, so that numbers of one width sort as their texts do. */
+/* "0-9A-Za-z": 62 characters in ASCII order, so that numbers of one width sort as their texts do. */
 extern const char pst_base62_alphabet[62];
 
 /* CRC-32 as in zlib, PNG and Ethernet (polynomial 0x04c11db7, reflected). What it runs over may be secret:
