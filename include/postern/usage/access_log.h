@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The access log: one line per finished request, written by the keeper from the drained records.
+ *
+ *   json
+ * {"time":"2026-11-23T16:04:53.123Z","request_id":"…","client":"192.0.2.7","key_id":"…","secret":"key1",
+ *          "method":"POST","path":"/text/analytics","status":200,"bytes_in":14,"bytes_out":512,
+ *          "duration_ms":3.214,"ttfb_ms":3.101,"end":"ok","tls":"TLSv1.3"}
+ *   text  client - key_id [time] "METHOD path HTTP/1.1" status bytes_out request_id secret duration_ms end
+ *
+ * What is not known (no key, no answer) is null, or "-". Neither a key nor a query string is ever in it;
+ * control bytes are escaped and bytes that are not UTF-8 become U+FFFD, so a line is a line.
+ *
+ * A reader that stalls or goes away must not hold up counting: the buffer is bounded, writes wait at most
+ * one second in all until the reader moves again, and then lines are dropped and counted. The keeper's thread
+ * only, apart from the stats. */
+#ifndef POSTERN_USAGE_ACCESS_LOG_H
+#define POSTERN_USAGE_ACCESS_LOG_H
+
+#include "postern/base/err.h"
+#include "postern/usage/record.h"
+
+#include <stdint.h>
+
+enum pst_access_format { PST_ACCESS_OFF, PST_ACCESS_JSON, PST_ACCESS_TEXT };
+
+struct pst_access_log;
+
+/* `fd` is borrowed and left in the mode it is in (it may be shared with others). 0 or -PST_ENOMEM. */
+int pst_access_log_new(int fd, enum pst_access_format format, struct pst_access_log **ret) PST_MUSTCHECK;
+/* Tries once more to write what is buffered. NULL is fine. */
+void pst_access_log_free(struct pst_access_log *log);
+/* Adds a line; writes when enough have come together. Nothing to do for the caller when a line is dropped. */
+void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_record *record);
+/* Writes what is buffered. */
+void pst_access_log_flush(struct pst_access_log *log);
+/* Lines dropped so far. */
+uint64_t pst_access_log_dropped(const struct pst_access_log *log);
+
+#endif
