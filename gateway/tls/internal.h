@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share. */
+#ifndef POSTERN_TLS_INTERNAL_H
+#define POSTERN_TLS_INTERNAL_H
+
+#include "postern/base/list.h"
+#include "postern/base/str.h"
+#include "postern/tls/context.h"
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ticket.h>
+#include <mbedtls/x509_crt.h>
+
+/* The largest plaintext of a record (RFC 8446 section 5.1). */
+#define RECORD_BYTES 16384
+/* Ciphertext read from a socket at a time: two full records and their overhead. */
+#define INPUT_BYTES 34816
+/* Blocks kept for reuse; more are given back to malloc. */
+#define MAX_FREE_BLOCKS 64
+
+/* A certificate chain with its key. */
+struct tls_pair {
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context key;
+    struct tls_pair *next;
+};
+
+/* The PEM texts and what was found out about them. */
+struct tls_pem_pair {
+    char *certificate; /* NUL-terminated PEM */
+    char *key;         /* NUL-terminated PEM, wiped when freed */
+    char *certificate_path;
+    char *key_path;
+    struct tls_pem_pair *next;
+};
+
+struct pst_tls_material {
+    unsigned refs; /* atomic */
+    struct tls_pem_pair *pairs;
+    char fingerprint[PST_TLS_FINGERPRINT_TEXT];
+    bool self_signed;
+    int64_t not_after_us;
+};
+
+/* Room for one record's worth of plaintext, lent to a session while it has something to send. */
+struct tls_block {
+    struct tls_block *next;
+    unsigned char data[RECORD_BYTES];
+};
+
+struct pst_tls_context {
+    mbedtls_ssl_config config;
+    mbedtls_entropy_context entropy;
+    mbedtls_ctr_drbg_context drbg;
+    mbedtls_ssl_ticket_context tickets;
+    struct pst_tls_material *material;
+    struct tls_pair *pairs;
+    struct tls_block *free_blocks;
+    size_t n_free_blocks;
+    struct pst_list touched; /* sessions with something to flush */
+    unsigned char input[INPUT_BYTES];
+};
+
+/* Parses one pair and checks that chain and key belong together. On failure writes a sentence. */
+int tls_pair_parse(const struct tls_pem_pair *pem, struct tls_pair **ret_pair, char *problem,
+                   size_t problem_size) PST_MUSTCHECK;
+void tls_pairs_free(struct tls_pair *pairs);
+/* The pairs for a server name: exact, then wildcard (RFC 6125 section 6.4.3), else the first pair. Adds them
+ * to the handshake. */
+int tls_choose_certificate(mbedtls_ssl_context *ssl);
+/* Makes tls/self-signed.crt and .key in data_dir unless usable ones are there. */
+int tls_self_signed_ensure(const char *data_dir, char *problem, size_t problem_size) PST_MUSTCHECK;
+void tls_self_signed_paths(const char *data_dir, char *certificate, char *key, size_t size);
+/* mbedTLS's own text for one of its errors. */
+const char *tls_error_text(int mbedtls_error, char *text, size_t size);
+
+struct tls_block *tls_block_get(struct pst_tls_context *context);
+void tls_block_put(struct pst_tls_context *context, struct tls_block *block);
+
+#endif

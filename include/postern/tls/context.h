@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all TLS sessions of one worker share: the mbedTLS configuration, its random generator, its copy of
+ * the certificates, its ticket keys and its scratch buffers. Made and used by one thread; psa_crypto_init()
+ * must have run before (pst_tls_init()). */
+#ifndef POSTERN_TLS_CONTEXT_H
+#define POSTERN_TLS_CONTEXT_H
+
+#include "postern/base/err.h"
+#include "postern/tls/material.h"
+
+#include <stdint.h>
+
+enum pst_tls_profile {
+    PST_TLS_INTERMEDIATE, /* TLS 1.2 and 1.3 */
+    PST_TLS_MODERN,       /* TLS 1.3 only */
+};
+
+#define PST_TICKET_KEY_BYTES  32
+#define PST_TICKET_NAME_BYTES 4
+
+/* The key that session tickets are sealed with, the same in every worker, so that a client may come back to
+ * any of them. Rotation makes a new one; the previous one still opens tickets for another period. */
+struct pst_ticket_key {
+    uint8_t name[PST_TICKET_NAME_BYTES];
+    uint8_t key[PST_TICKET_KEY_BYTES];
+    uint32_t lifetime_s;
+};
+
+struct pst_tls_context;
+
+/* Once, first, before any thread uses TLS. 0 or -PST_ETLS. */
+int pst_tls_init(void) PST_MUSTCHECK;
+
+/* Keeps a reference to `material`. */
+int pst_tls_context_new(enum pst_tls_profile profile, struct pst_tls_material *material,
+                        struct pst_tls_context **ret_context) PST_MUSTCHECK;
+/* No session may be alive. NULL is fine. */
+void pst_tls_context_free(struct pst_tls_context *context);
+
+/* A random key for the next period. 0 or -PST_EIO. */
+int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t lifetime_s) PST_MUSTCHECK;
+/* Makes `key` the one new tickets are sealed with. */
+int pst_tls_context_rotate(struct pst_tls_context *context, const struct pst_ticket_key *key) PST_MUSTCHECK;
+
+#endif

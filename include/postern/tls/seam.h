@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libmicrohttpd's TLS seam: the GnuTLS functions that libmicrohttpd calls, implemented here, so that
+ * libmicrohttpd runs as a real TLS server (MHD_USE_TLS) on our mbedTLS sessions, GnuTLS is not in the
+ * binary, and plaintext can leave only through here.
+ *
+ * A connection is handed over with its handshake done: pst_seam_adopt(events, arg), then
+ * MHD_add_connection() on the same thread, whose gnutls_init() takes what was adopted.
+ *
+ * All on the worker's thread. */
+#ifndef POSTERN_TLS_SEAM_H
+#define POSTERN_TLS_SEAM_H
+
+#include "postern/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct pst_seam_events {
+    /* libmicrohttpd reads: > 0, 0 at the end, -PST_EAGAIN, -PST_ERESET, -PST_ETLS. */
+    ssize_t (*read)(void *arg, void *data, size_t len);
+    /* libmicrohttpd writes: returns how much was taken, or -PST_EAGAIN, -PST_ERESET. */
+    ssize_t (*write)(void *arg, const void *data, size_t len);
+    /* libmicrohttpd lets go of the connection, once; `orderly` when it said goodbye before. */
+    void (*closed)(void *arg, bool orderly);
+};
+
+/* The next gnutls_init() on this thread makes a session that calls these. */
+void pst_seam_adopt(const struct pst_seam_events *events, void *arg);
+/* Takes back an adoption that was not used (MHD_add_connection failed early): true when it was still there,
+ * and `closed` will then not be called. */
+bool pst_seam_disown(void);
+
+#endif
