@@ -37,7 +37,8 @@ enum pst_answer_state {
     PST_ANSWER_FAULT
 };
 
-/* What a head said. Slices point into the parser and live until its next pst_answer_begin() or free. */
+/* What a head said. Slices point into the parser and live until its next pst_answer_begin() or free; names,
+ * values and reason have a NUL behind them and none inside. */
 struct pst_answer {
     uint16_t status; /* 100 to 999; 1xx only for an upgrade that was asked for */
     struct pst_str reason;

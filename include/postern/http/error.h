@@ -70,7 +70,7 @@ struct pst_error_def {
     const char *www_authenticate; /* or NULL */
 };
 
-/* Any id, also one out of range (PST_ERROR_INTERNAL's). PST_ERROR_NONE has none either. */
+/* PST_ERROR_NONE and what is out of range have PST_ERROR_INTERNAL's. */
 const struct pst_error_def *pst_error_def(enum pst_error_id id);
 
 /* Appends the body. 0, -PST_ELIMIT or -PST_ENOMEM (the buffer is marked). */

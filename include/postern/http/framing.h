@@ -24,8 +24,7 @@ struct pst_framing {
     uint64_t length;
 };
 
-/* PST_ERROR_NONE, PST_ERROR_LENGTH_*, PST_ERROR_CODING_*, and on the way over the fields also
- * PST_ERROR_FIELD_NAME, PST_ERROR_FIELD_VALUE and PST_ERROR_EXPECT. */
+/* PST_ERROR_NONE, PST_ERROR_LENGTH_*, PST_ERROR_CODING_* or PST_ERROR_EXPECT. */
 enum pst_error_id pst_framing_of_request(const struct pst_fields *fields, bool http_1_0,
                                          struct pst_framing *ret_framing) PST_MUSTCHECK;
 

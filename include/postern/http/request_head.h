@@ -43,7 +43,8 @@ struct pst_request_head {
 bool pst_request_method_forwards(struct pst_str method);
 
 /* Appends the head, blank line included. PST_ERROR_NONE, PST_ERROR_METHOD, PST_ERROR_FIELD_NAME,
- * PST_ERROR_FIELD_VALUE, PST_ERROR_HEAD_TOO_LARGE (bound of `out`) or PST_ERROR_INTERNAL (memory);
+ * PST_ERROR_FIELD_VALUE, PST_ERROR_MALFORMED (other parts, or more than 32 names in Connection),
+ * PST_ERROR_HEAD_TOO_LARGE (bound of `out`) or PST_ERROR_INTERNAL (memory);
  * after an error the buffer holds what it held before. */
 enum pst_error_id pst_request_head_write(const struct pst_request_head *head,
                                          struct pst_buf *out) PST_MUSTCHECK;
