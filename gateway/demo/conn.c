@@ -362,9 +362,10 @@ static int read_head(struct demo_conn *conn)
         if (r == -PST_EPROTO || conn->head_bytes > HEAD_BYTES_MAX) {
             conn->close = true;
             demo_conn_error(conn, 400, "BadRequest", "The request could not be read.");
+            return -PST_EPROTO;
         }
-        if (r < 0 || conn->close)
-            return -PST_ECLOSED;
+        if (r < 0)
+            return r;
     }
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -135,6 +136,17 @@ static void demo_free(struct pst_demo *demo)
     free(demo);
 }
 
+/* Its threads take no signals: those are the main thread's. */
+static int start_acceptor(struct pst_demo *demo)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int r = pthread_create(&demo->acceptor, NULL, acceptor_main, demo);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r == 0 ? 0 : -PST_EIO;
+}
+
 int pst_demo_start(struct pst_demo **ret, uint16_t *ret_port)
 {
     if (demo_lexicon_build() < 0)
@@ -151,8 +163,7 @@ int pst_demo_start(struct pst_demo **ret, uint16_t *ret_port)
     uint16_t port = 0;
     demo->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     demo->listen_fd = listen_loopback(&port);
-    if (demo->stop_fd < 0 || demo->listen_fd < 0 ||
-        pthread_create(&demo->acceptor, NULL, acceptor_main, demo) != 0) {
+    if (demo->stop_fd < 0 || demo->listen_fd < 0 || start_acceptor(demo) < 0) {
         demo_free(demo);
         return -PST_EIO;
     }

@@ -41,13 +41,16 @@ static void on_ready(struct demo_conn *conn, const struct demo_request *request)
 void demo_on_echo(struct demo_conn *conn, const struct demo_request *request)
 {
     struct pst_str type = request->content_type;
-    if (demo_conn_begin(conn, 200, type.len ? type : PST_STR("application/octet-stream")) < 0)
-        return;
     struct pst_str piece;
-    int n;
-    while ((n = demo_conn_read_body(conn, &piece)) > 0)
+    /* The first piece comes before the answer's head: a client may wait for 100 (Continue). */
+    int n = demo_conn_read_body(conn, &piece);
+    if (n < 0 || demo_conn_begin(conn, 200, type.len ? type : PST_STR("application/octet-stream")) < 0)
+        return;
+    while (n > 0) {
         if (demo_conn_piece(conn, piece) < 0)
             return;
+        n = demo_conn_read_body(conn, &piece);
+    }
     /* After a body that broke off the answer breaks off too: it must not look whole. */
     if (n == 0)
         (void)!demo_conn_end(conn);
