@@ -67,6 +67,7 @@ struct pst_lease {
     struct pst_pool *pool;
     pst_lease_ready *ready;
     void *arg;
+    bool fresh;           /* asked for with PST_LEASE_FRESH */
     struct pst_list node; /* in the queue */
     struct pst_timer timer;
     struct pst_upconn *pending; /* CONNECTING: the one being made */
