@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# docker build -t postern .
+# docker run -p 8443:8443 -v postern:/var/lib/postern -e POSTERN_UPSTREAM=http://127.0.0.1:5000 postern
+# Where there is no Docker: tools/dockerfile-in-chroot runs the same steps.
+
+FROM debian:trixie-slim AS build
+WORKDIR /src
+# The libraries first: this layer stays in the cache until their version or configuration changes.
+COPY tools/deps tools/deps
+COPY gateway/tls/mbedtls_config.h gateway/tls/mbedtls_config.h
+RUN tools/deps
+COPY . .
+RUN meson setup build/image && ninja -C build/image postern
+# The program, and the names of the packages whose libraries it loads.
+RUN mkdir -p /out/usr/bin /out/usr/share/postern \
+    && install -s -m 0755 build/image/postern /out/usr/bin/postern \
+    && install -m 0644 LICENSE /out/usr/share/postern/LICENSE \
+    && ldd /out/usr/bin/postern | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | xargs realpath \
+    | sed 's/^\/usr//' | while read -r file; do dpkg-query -S "*$file"; done \
+    | cut -d: -f1 | sort -u >/out/usr/share/postern/packages
+
+FROM debian:trixie-slim
+COPY --from=build /out/ /
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive xargs -a /usr/share/postern/packages \
+        apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 65532 postern \
+    && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /var/lib/postern --shell /usr/sbin/nologin postern \
+    && install -d -o 65532 -g 65532 -m 0700 /var/lib/postern
+ENV POSTERN_DATA_DIR=/var/lib/postern
+USER 65532:65532
+VOLUME /var/lib/postern
+EXPOSE 8443
+ENTRYPOINT ["postern"]
+CMD ["serve"]
