@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers through libmicrohttpd: the container's, streamed or in one piece, and refusals. */
+#include "internal.h"
+#include "postern/base/log.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+/* Read from the container at a time, and libmicrohttpd's buffer for it: two TLS records. */
+#define READ_BYTES 32768
+
+static bool add_field(struct exchange *x, struct MHD_Response *response, struct pst_str name,
+                      struct pst_str value)
+{
+    struct pst_str n = pst_arena_strdup(&x->arena, name), v = pst_arena_strdup(&x->arena, value);
+    if (n.p == NULL || v.p == NULL)
+        return false;
+    /* libmicrohttpd does not send a field without a value; nothing is lost by it. */
+    return v.len == 0 || MHD_add_response_header(response, n.p, v.p) == MHD_YES;
+}
+
+static int queue(struct exchange *x, unsigned status, struct MHD_Response *response)
+{
+    x->client->answering = true;
+    x->status = (uint16_t)status;
+    if (x->client->front->stopping)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    enum MHD_Result queued = MHD_queue_response(x->client->mhd, status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+int answer_queue_error(struct exchange *x, enum pst_error_id id)
+{
+    struct pst_buf body;
+    pst_buf_init(&body, 8192);
+    if (pst_error_body(id, &body) < 0) {
+        pst_buf_done(&body);
+        return MHD_NO;
+    }
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer_copy(pst_buf_len(&body), pst_buf_front(&body));
+    uint64_t body_bytes = pst_buf_len(&body);
+    pst_buf_done(&body);
+    if (response == NULL)
+        return MHD_NO;
+    struct pst_error_fields fields;
+    pst_error_fields(id, x->request_id_str, &fields);
+    PST_FIELDS_EACH(field, &fields.fields)
+    {
+        if (!add_field(x, response, field->name, field->value)) {
+            MHD_destroy_response(response);
+            return MHD_NO;
+        }
+    }
+    x->bytes_out = x->is_head ? 0 : body_bytes;
+    count(&x->client->front->parts.stats->errors[id]);
+    return queue(x, pst_error_def(id)->status, response);
+}
+
+/* libmicrohttpd wants more of the body. */
+static ssize_t read_body(void *arg, uint64_t position, char *data, size_t max)
+{
+    (void)position;
+    struct exchange *x = arg;
+    if (x->state != EXCHANGE_ANSWER)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    ssize_t n = pst_upconn_read(x->lease.conn, data, max);
+    if (n > 0) {
+        x->bytes_out += (uint64_t)n;
+        return n;
+    }
+    if (n == 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == -PST_EAGAIN) {
+        x->reader_waits = true;
+        exchange_set_timer(x, x->client->front->parts.settings->read_timeout_us);
+        client_suspend(x->client);
+        return 0;
+    }
+    pst_debug("upstream", "request %s: the answer broke off: %s", x->request_id, pst_strerror((int)n));
+    x->state = EXCHANGE_DEAD;
+    x->end = PST_END_UPSTREAM_BROKE;
+    x->client->cut = true;
+    count(&x->client->front->parts.stats->answers_cut);
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The body's length as the client is to be told, MHD_SIZE_UNKNOWN for chunked. */
+static uint64_t length_of(const struct exchange *x, const struct pst_answer *answer)
+{
+    if (answer->framing.kind == PST_BODY_LENGTH)
+        return answer->framing.length;
+    if (answer->framing.kind == PST_BODY_NONE)
+        return answer->has_content_length ? answer->content_length : (x->is_head ? MHD_SIZE_UNKNOWN : 0);
+    return MHD_SIZE_UNKNOWN;
+}
+
+static struct MHD_Response *make_response(struct exchange *x, const struct pst_answer *answer)
+{
+    struct pst_str whole;
+    uint64_t length = length_of(x, answer);
+    bool bodiless = x->is_head || answer->status == 204 || answer->status == 304;
+    if (!bodiless && pst_upconn_body_buffered(x->lease.conn, &whole)) {
+        x->bytes_out = whole.len;
+        return MHD_create_response_from_buffer_static(whole.len, whole.p != NULL ? whole.p : "");
+    }
+    if (length == 0 || (bodiless && answer->status == 204))
+        return MHD_create_response_empty(MHD_RF_NONE);
+    return MHD_create_response_from_callback(length, READ_BYTES, read_body, x, NULL);
+}
+
+int answer_queue(struct exchange *x)
+{
+    const struct pst_answer *answer = pst_upconn_head(x->lease.conn);
+    x->state = EXCHANGE_ANSWER;
+    struct MHD_Response *response = make_response(x, answer);
+    if (response == NULL)
+        return MHD_NO;
+    bool whole = true;
+    PST_FIELDS_EACH(field, &answer->fields)
+    {
+        if (pst_answer_field_forwards(answer, field->name))
+            whole = add_field(x, response, field->name, field->value) && whole;
+    }
+    whole = add_field(x, response, PST_STR("X-Request-Id"), x->request_id_str) && whole;
+    if (!whole)
+        pst_debug("proxy", "request %s: a field of the answer could not be passed on", x->request_id);
+    return queue(x, answer->status, response);
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A client: one TLS session given to libmicrohttpd as a virtual socket. The session's events become wake-ups
+ * of that socket; the limits on idle connections, slow heads and slow bodies are watched here, because a
+ * suspended connection of libmicrohttpd's has none. */
+#include "internal.h"
+#include "postern/base/fd.h"
+#include "postern/base/log.h"
+#include "postern/tls/seam.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* What is read and dropped at a time of a body nobody wants any more. */
+#define DISCARD_BYTES 16384
+/* The rate of a body is looked at this often, once its grace is over. */
+#define RATE_CHECK_US 2000000
+
+static void free_when_gone(struct client *client)
+{
+    if (client->session != NULL || client->mhd != NULL)
+        return;
+    struct pst_front *front = client->front;
+    pst_timer_clear(front->parts.loop, &client->timer);
+    pst_list_remove(&client->node);
+    pst_list_remove(&client->fresh);
+    pst_fd_close(client->event_fd);
+    front->n_clients--;
+    atomic_fetch_sub_explicit(&front->parts.stats->connections_open, 1, memory_order_relaxed);
+    free(client);
+}
+
+/* What libmicrohttpd does on its virtual socket */
+
+static ssize_t on_mhd_read(void *arg, void *data, size_t len)
+{
+    struct client *client = arg;
+    if (client->detached)
+        return client->end_of_mhd ? 0 : -PST_EAGAIN;
+    if (client->session == NULL)
+        return -PST_ERESET;
+    return pst_session_read(client->session, data, len);
+}
+
+static enum pst_error_id error_of_status(const struct client *client, unsigned status)
+{
+    bool in_body = client->exchange != NULL && client->exchange->began;
+    switch (status) {
+    case 400:
+        return in_body ? PST_ERROR_BODY_MALFORMED : PST_ERROR_MALFORMED;
+    case 413:
+        return PST_ERROR_BODY_TOO_LARGE;
+    case 414:
+        return PST_ERROR_TARGET_TOO_LONG;
+    case 431:
+        return PST_ERROR_HEAD_TOO_LARGE;
+    case 501:
+        return PST_ERROR_CODING_UNKNOWN;
+    case 505:
+        return PST_ERROR_HTTP_VERSION;
+    default:
+        return PST_ERROR_INTERNAL;
+    }
+}
+
+/* "HTTP/1.1 400 ..." */
+static unsigned status_of(const char *data, size_t len)
+{
+    if (len < 12 || memcmp(data, "HTTP/1.", 7) != 0)
+        return 0;
+    return (unsigned)(data[9] - '0') * 100 + (unsigned)(data[10] - '0') * 10 + (unsigned)(data[11] - '0');
+}
+
+/* libmicrohttpd answers what it cannot parse by itself, with a page of HTML. Clients get our own answer
+ * instead; its bytes go nowhere, and it closes the connection when it believes them sent. */
+static ssize_t replace_mhd_error(struct client *client, unsigned status, size_t len)
+{
+    struct exchange *x = client->exchange;
+    enum pst_error_id id = error_of_status(client, status);
+    client->swallow = true;
+    if (x != NULL) {
+        x->refusal = id;
+        x->status = pst_error_def(id)->status;
+        x->end = note_end_of_error(id);
+        pst_pool_discard(&x->lease);
+    } else {
+        note_refusal(client, pst_error_def(id)->status, note_end_of_error(id));
+    }
+    count(&client->front->parts.stats->errors[id]);
+    struct pst_buf out;
+    uint64_t body_bytes = 0;
+    pst_buf_init(&out, 8192);
+    struct pst_str request_id = x != NULL ? x->request_id_str : (struct pst_str){NULL, 0};
+    if (raw_format_error(client->front, id, request_id, x != NULL && x->is_head, &out, &body_bytes) == 0) {
+        if (x != NULL)
+            x->bytes_out = body_bytes;
+        (void)!pst_session_write(client->session, pst_buf_front(&out), pst_buf_len(&out));
+    }
+    pst_buf_done(&out);
+    return (ssize_t)len;
+}
+
+static void note_first_byte(struct client *client)
+{
+    struct exchange *x = client->exchange;
+    if (x != NULL && x->ttfb_us == 0)
+        x->ttfb_us = now_us(client->front) - x->start_us + 1;
+}
+
+static ssize_t on_mhd_write(void *arg, const void *data, size_t len)
+{
+    struct client *client = arg;
+    if (client->swallow)
+        return (ssize_t)len;
+    if (client->session == NULL || client->detached)
+        return -PST_ERESET;
+    if (!client->answering) {
+        unsigned status = status_of(data, len);
+        if (status != 100)
+            return replace_mhd_error(client, status, len);
+    } else {
+        note_first_byte(client);
+    }
+    ssize_t n = pst_session_write(client->session, data, len);
+    if (n == -PST_EAGAIN && !client->send_waits) {
+        client->send_waits = true;
+        pst_timer_set(client->front->parts.loop, &client->timer,
+                      client->front->parts.settings->send_timeout_us);
+    }
+    return n;
+}
+
+/* libmicrohttpd has let go; it has closed the virtual socket itself. */
+static void on_mhd_closed(void *arg, bool orderly)
+{
+    (void)orderly; /* it says goodbye in every case; we know better */
+    struct client *client = arg;
+    client->mhd = NULL;
+    client->event_fd = -1;
+    client->state = CLIENT_ENDING;
+    if (client->session == NULL)
+        free_when_gone(client);
+    else if (client->cut)
+        pst_session_abort(client->session);
+    else
+        pst_session_close(client->session);
+}
+
+static const struct pst_seam_events seam_events = {
+    .read = on_mhd_read,
+    .write = on_mhd_write,
+    .closed = on_mhd_closed,
+};
+
+void client_wake(struct client *client)
+{
+    client->front->run_again = true;
+    uint64_t one = 1;
+    if (!client->suspended && client->event_fd >= 0)
+        (void)!write(client->event_fd, &one, sizeof(one));
+}
+
+void client_suspend(struct client *client)
+{
+    if (client->suspended)
+        return;
+    client->suspended = true;
+    MHD_suspend_connection(client->mhd);
+}
+
+void client_resume(struct client *client)
+{
+    if (!client->suspended)
+        return;
+    client->suspended = false;
+    client->front->run_again = true;
+    MHD_resume_connection(client->mhd);
+}
+
+void client_end(struct client *client)
+{
+    client->state = CLIENT_ENDING;
+    client->detached = true;
+    client->end_of_mhd = true;
+    if (client->mhd == NULL) {
+        if (client->session != NULL)
+            client->cut ? pst_session_abort(client->session) : pst_session_close(client->session);
+        return;
+    }
+    client_resume(client);
+    client_wake(client);
+}
+
+void client_cut(struct client *client)
+{
+    client->cut = true;
+    client_end(client);
+}
+
+/* The session's events */
+
+static void on_established(void *arg, struct pst_session *session)
+{
+    (void)session;
+    struct client *client = arg;
+    struct pst_front *front = client->front;
+    front->n_handshakes--;
+    atomic_fetch_sub_explicit(&front->parts.stats->handshakes_open, 1, memory_order_relaxed);
+    client_idle(client);
+    client->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (front->stopping || client->event_fd < 0) {
+        pst_session_close(client->session);
+        return;
+    }
+    pst_seam_adopt(&seam_events, client);
+    int err = front_add_to_mhd(client);
+    (void)pst_seam_disown();
+    if (err < 0) {
+        client->mhd = NULL;
+        client->event_fd = -1; /* closed by libmicrohttpd */
+        if (client->session != NULL)
+            pst_session_close(client->session);
+        return;
+    }
+    /* The client's first request may have come with its last handshake message. */
+    client_wake(client);
+    if (pst_list_empty(&client->fresh))
+        pst_list_push_back(&front->fresh, &client->fresh);
+}
+
+/* Reads and drops: the answer is decided, the rest of the body is not wanted. */
+static void discard_input(struct client *client)
+{
+    char piece[DISCARD_BYTES];
+    ssize_t n;
+    do {
+        n = pst_session_read(client->session, piece, sizeof(piece));
+    } while (n > 0);
+}
+
+static void on_readable(void *arg, struct pst_session *session)
+{
+    (void)session;
+    struct client *client = arg;
+    if (client->detached) {
+        discard_input(client);
+        return;
+    }
+    if ((client->state == CLIENT_IDLE || client->state == CLIENT_HEAD) && pst_list_empty(&client->fresh))
+        pst_list_push_back(&client->front->fresh, &client->fresh);
+    if (!client->suspended)
+        client_wake(client);
+}
+
+static void on_writable(void *arg, struct pst_session *session)
+{
+    (void)session;
+    struct client *client = arg;
+    client->send_waits = false;
+    if (client->exchange != NULL && client->exchange->state == EXCHANGE_RAW)
+        raw_pump(client->exchange);
+    else if (client->mhd != NULL && !client->suspended)
+        client_wake(client);
+}
+
+static void on_peer_gone(void *arg, struct pst_session *session)
+{
+    (void)session;
+    struct client *client = arg;
+    struct exchange *x = client->exchange;
+    if (x != NULL && x->began && client->state == CLIENT_BUSY)
+        exchange_on_client_left(x);
+    else
+        client_wake(client); /* libmicrohttpd reads what came before, then the end */
+}
+
+static void on_closed(void *arg, struct pst_session *session, enum pst_session_end end)
+{
+    struct client *client = arg;
+    struct pst_front *front = client->front;
+    if (client->state == CLIENT_HANDSHAKE) {
+        front->n_handshakes--;
+        atomic_fetch_sub_explicit(&front->parts.stats->handshakes_open, 1, memory_order_relaxed);
+        if (end == PST_SESSION_HANDSHAKE_TIMEOUT)
+            count(&front->parts.stats->handshakes_timed_out);
+        else
+            count(&front->parts.stats->handshakes_failed);
+        pst_debug("tls", "handshake with %s failed: %s", client->address_text,
+                  end == PST_SESSION_HANDSHAKE_TIMEOUT ? "took too long" : pst_session_error_text(session));
+    }
+    client->session = NULL;
+    if (client->mhd != NULL)
+        client_end(client);
+    free_when_gone(client);
+}
+
+static const struct pst_session_events session_events = {
+    .established = on_established,
+    .readable = on_readable,
+    .writable = on_writable,
+    .peer_gone = on_peer_gone,
+    .closed = on_closed,
+};
+
+/* Limits */
+
+void client_idle(struct client *client)
+{
+    struct pst_front *front = client->front;
+    client->exchange = NULL;
+    client->state = CLIENT_IDLE;
+    client->answering = false;
+    client->send_waits = false;
+    client->idle_mark = pst_session_bytes_read(client->session);
+    pst_timer_set(front->parts.loop, &client->timer, front->parts.settings->idle_timeout_us);
+}
+
+void client_busy(struct client *client, bool body_follows)
+{
+    struct pst_front *front = client->front;
+    client->state = CLIENT_BUSY;
+    pst_list_remove(&client->fresh);
+    if (!body_follows)
+        return;
+    client->rate_mark = pst_session_bytes_read(client->session);
+    client->rate_mark_us = now_us(front);
+    pst_timer_set(front->parts.loop, &client->timer, front->parts.settings->min_rate_grace_us);
+}
+
+void client_check_fresh(struct pst_front *front)
+{
+    for (struct pst_list *node; (node = pst_list_pop_front(&front->fresh)) != NULL;) {
+        struct client *client = PST_CONTAINER(node, struct client, fresh);
+        if (client->state != CLIENT_IDLE || client->session == NULL)
+            continue;
+        if (client->exchange == NULL && pst_session_bytes_read(client->session) == client->idle_mark)
+            continue;
+        client->state = CLIENT_HEAD;
+        pst_timer_set(front->parts.loop, &client->timer, front->parts.settings->head_timeout_us);
+    }
+}
+
+void client_say_error(struct client *client, enum pst_error_id id)
+{
+    struct exchange *x = client->exchange;
+    count(&client->front->parts.stats->errors[id]);
+    if (x != NULL) {
+        x->status = pst_error_def(id)->status;
+        x->end = note_end_of_error(id);
+    } else {
+        note_refusal(client, pst_error_def(id)->status, note_end_of_error(id));
+    }
+    struct pst_buf out;
+    uint64_t body_bytes = 0;
+    pst_buf_init(&out, 8192);
+    if (raw_format_error(client->front, id, (struct pst_str){NULL, 0}, false, &out, &body_bytes) == 0)
+        (void)!pst_session_write(client->session, pst_buf_front(&out), pst_buf_len(&out));
+    pst_buf_done(&out);
+    client_end(client);
+}
+
+static void check_rate(struct client *client)
+{
+    struct pst_front *front = client->front;
+    const struct pst_front_settings *settings = front->parts.settings;
+    struct exchange *x = client->exchange;
+    if (x == NULL || x->body_whole || settings->min_rate_bytes == 0 || x->state == EXCHANGE_RAW)
+        return;
+    uint64_t bytes = pst_session_bytes_read(client->session) - client->rate_mark;
+    uint64_t elapsed_us = now_us(front) - client->rate_mark_us;
+    /* While the container takes nothing the client is not to blame. */
+    if (!client->suspended && bytes * 1000000 < settings->min_rate_bytes * elapsed_us) {
+        exchange_fail(x, PST_ERROR_BODY_TOO_SLOW, PST_END_CLIENT_TIMEOUT);
+        return;
+    }
+    client->rate_mark += bytes;
+    client->rate_mark_us = now_us(front);
+    pst_timer_set(front->parts.loop, &client->timer, RATE_CHECK_US);
+}
+
+static void on_timer(struct pst_timer *timer, void *arg)
+{
+    (void)timer;
+    struct client *client = arg;
+    if (client->session == NULL)
+        return;
+    if (client->send_waits) {
+        if (client->exchange != NULL)
+            client->exchange->end = PST_END_CLIENT_TIMEOUT;
+        client_cut(client);
+        return;
+    }
+    switch (client->state) {
+    case CLIENT_IDLE:
+        client_end(client);
+        break;
+    case CLIENT_HEAD:
+        client_say_error(client, PST_ERROR_REQUEST_TIMEOUT);
+        break;
+    case CLIENT_BUSY:
+        check_rate(client);
+        break;
+    case CLIENT_HANDSHAKE: /* the session watches over it */
+    case CLIENT_ENDING:
+        break;
+    }
+}
+
+static void set_address(struct client *client, const struct sockaddr *peer)
+{
+    const struct pst_front_settings *settings = client->front->parts.settings;
+    pst_addr_to_v6(peer, client->address, &client->port);
+    pst_addr_format_host(peer, client->address_text, sizeof(client->address_text));
+    for (size_t i = 0; i < settings->n_trusted_proxies; i++) {
+        if (pst_cidr_contains(&settings->trusted_proxies[i], client->address))
+            client->trusted = true;
+    }
+}
+
+void client_new(struct pst_front *front, int fd, const struct sockaddr *peer)
+{
+    const struct pst_front_settings *settings = front->parts.settings;
+    struct client *client = calloc(1, sizeof(*client));
+    if (client == NULL) {
+        pst_fd_close(fd);
+        return;
+    }
+    client->front = front;
+    client->event_fd = -1;
+    client->over_limit = front->n_clients >= settings->max_connections;
+    pst_list_init(&client->fresh);
+    pst_timer_init(&client->timer, on_timer, client);
+    set_address(client, peer);
+    int err = pst_session_accept(front->parts.tls, front->parts.loop, fd, &session_events, client,
+                                 settings->handshake_timeout_us, &client->session);
+    if (err < 0) {
+        pst_warn("proxy", "cannot take a connection of %s: %s", client->address_text, pst_strerror(err));
+        free(client);
+        return;
+    }
+    pst_list_push_back(&front->clients, &client->node);
+    front->n_clients++;
+    front->n_handshakes++;
+    count(&front->parts.stats->connections_accepted);
+    atomic_fetch_add_explicit(&front->parts.stats->connections_open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&front->parts.stats->handshakes_open, 1, memory_order_relaxed);
+}

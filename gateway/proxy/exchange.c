@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An exchange: one request and its answer. libmicrohttpd calls the handler once when the head is there, for
+ * each piece of body, and once at the end; between those calls the connection is suspended whenever it has
+ * to wait for the container. */
+#include "internal.h"
+#include "postern/base/log.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+
+/* Holds the copy of the target, the fields and the answer's strings of an ordinary request without growing.
+ */
+#define ARENA_BLOCK_BYTES  (16 * 1024)
+#define ARENA_MAX_BYTES    (1024 * 1024)
+#define MAX_FREE_EXCHANGES 256
+/* The head for the container: the client's, rewritten, and what is added. */
+#define HEAD_ROOM_BYTES  (16 * 1024)
+#define OUTPUT_MAX_BYTES (256 * 1024)
+/* The body of a refused request is read to its end when it is this small, so that the connection can go on;
+ * of a larger one the connection is closed. */
+#define DRAIN_MAX_BYTES (64 * 1024)
+
+static void on_timer(struct pst_timer *timer, void *arg);
+
+static struct exchange *exchange_alloc(struct pst_front *front)
+{
+    struct pst_list *node = pst_list_pop_front(&front->free_exchanges);
+    if (node != NULL) {
+        front->n_free_exchanges--;
+        return PST_CONTAINER(node, struct exchange, free_node);
+    }
+    struct exchange *x = calloc(1, sizeof(*x));
+    if (x == NULL)
+        return NULL;
+    pst_list_init(&x->free_node);
+    pst_arena_init(&x->arena, ARENA_BLOCK_BYTES, ARENA_MAX_BYTES);
+    pst_buf_init(&x->head, front->parts.settings->max_head_bytes + HEAD_ROOM_BYTES);
+    pst_buf_init(&x->output, OUTPUT_MAX_BYTES);
+    pst_lease_init(&x->lease);
+    return x;
+}
+
+static void exchange_destroy(struct exchange *x)
+{
+    pst_arena_done(&x->arena);
+    pst_buf_done(&x->head);
+    pst_buf_done(&x->output);
+    free(x);
+}
+
+/* Keeps memory for the next request, unless this one was unusually large. */
+static void exchange_release(struct pst_front *front, struct exchange *x)
+{
+    if (front->n_free_exchanges >= MAX_FREE_EXCHANGES || x->output.cap > OUTPUT_MAX_BYTES / 4) {
+        exchange_destroy(x);
+        return;
+    }
+    struct pst_arena arena = x->arena;
+    struct pst_buf head = x->head, output = x->output;
+    *x = (struct exchange){.arena = arena, .head = head, .output = output};
+    pst_arena_reset(&x->arena);
+    pst_buf_reset(&x->head);
+    pst_buf_reset(&x->output);
+    pst_lease_init(&x->lease);
+    pst_list_init(&x->free_node);
+    pst_list_push_front(&front->free_exchanges, &x->free_node);
+    front->n_free_exchanges++;
+}
+
+void exchanges_free(struct pst_front *front)
+{
+    for (struct pst_list *node; (node = pst_list_pop_front(&front->free_exchanges)) != NULL;)
+        exchange_destroy(PST_CONTAINER(node, struct exchange, free_node));
+}
+
+struct exchange *exchange_new(struct client *client, struct pst_str raw_target)
+{
+    struct pst_front *front = client->front;
+    struct exchange *x = exchange_alloc(front);
+    if (x == NULL)
+        return NULL;
+    x->client = client;
+    pst_timer_init(&x->timer, on_timer, x);
+    x->start_us = now_us(front);
+    x->start_real_us = pst_loop_real_us(front->parts.loop);
+    x->target_too_long = raw_target.len > front->parts.settings->max_target_bytes;
+    if (x->target_too_long)
+        raw_target.len = front->parts.settings->max_target_bytes;
+    x->raw_target = pst_arena_strdup(&x->arena, raw_target);
+    if (x->raw_target.p == NULL) {
+        exchange_destroy(x);
+        return NULL;
+    }
+    client->exchange = x;
+    count(&front->parts.stats->requests);
+    return x;
+}
+
+void exchange_set_timer(struct exchange *x, uint64_t after_us)
+{
+    pst_timer_set(x->client->front->parts.loop, &x->timer, after_us);
+}
+
+static void clear_timer(struct exchange *x)
+{
+    pst_timer_clear(x->client->front->parts.loop, &x->timer);
+}
+
+/* Refusing */
+
+static void set_refusal(struct exchange *x, enum pst_error_id id, uint8_t end)
+{
+    x->state = EXCHANGE_REFUSED;
+    x->refusal = id;
+    x->end = end;
+}
+
+/* At the head libmicrohttpd takes an answer at once, but closes the connection after it. So the answer to a
+ * request without a body, or with a small one, waits for the end. */
+static int refuse_at_head(struct exchange *x, enum pst_error_id id)
+{
+    set_refusal(x, id, note_end_of_error(id));
+    bool drain = !x->has_body || (x->framing.kind == PST_BODY_LENGTH &&
+                                  x->framing.length <= DRAIN_MAX_BYTES && !x->expects_continue);
+    if (drain && !pst_error_def(id)->close) {
+        x->place = x->has_body ? IN_BODY : AT_HEAD;
+        return MHD_YES;
+    }
+    return answer_queue_error(x, id);
+}
+
+void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end)
+{
+    clear_timer(x);
+    pst_pool_discard(&x->lease);
+    switch (x->state) {
+    case EXCHANGE_DEAD:
+    case EXCHANGE_DONE:
+        return;
+    case EXCHANGE_ANSWER:
+    case EXCHANGE_RAW:
+        /* The head is out: all that can be said is that the answer is not whole. */
+        x->state = EXCHANGE_DEAD;
+        x->end = end;
+        count(&x->client->front->parts.stats->answers_cut);
+        client_cut(x->client);
+        return;
+    default:
+        break;
+    }
+    set_refusal(x, id, end);
+    if (x->place == IN_BODY)
+        raw_error(x, id);
+    else
+        client_resume(x->client);
+}
+
+/* libmicrohttpd's calls */
+
+static int on_head(struct exchange *x, const char *method, const char *version)
+{
+    x->began = true;
+    enum pst_error_id id = request_read(x, method, version);
+    client_busy(x->client, x->has_body);
+    x->body_whole = !x->has_body;
+    if (id == PST_ERROR_NONE)
+        id = request_authenticate(x);
+    if (id == PST_ERROR_NONE)
+        id = request_write_head(x);
+    if (id != PST_ERROR_NONE)
+        return refuse_at_head(x, id);
+    forward_lease(x, 0);
+    if (x->state == EXCHANGE_REFUSED)
+        return refuse_at_head(x, x->refusal);
+    if (x->state == EXCHANGE_LEASE && x->has_body) {
+        x->held_at_head = true;
+        client_suspend(x->client);
+        return MHD_YES;
+    }
+    if (x->has_body)
+        x->place = IN_BODY;
+    return MHD_YES;
+}
+
+static int after_hold(struct exchange *x)
+{
+    x->held_at_head = false;
+    if (x->state == EXCHANGE_REFUSED)
+        return refuse_at_head(x, x->refusal);
+    x->place = IN_BODY;
+    return MHD_YES;
+}
+
+static int on_body(struct exchange *x, const char *data, size_t *size)
+{
+    x->place = IN_BODY;
+    if (x->state == EXCHANGE_REFUSED) {
+        x->bytes_in += *size;
+        *size = 0;
+        return MHD_YES;
+    }
+    forward_body(x, data, size);
+    return MHD_YES;
+}
+
+static int on_end(struct exchange *x)
+{
+    bool first = x->place != AT_END;
+    x->place = AT_END;
+    x->body_whole = true;
+    if (x->state == EXCHANGE_REFUSED)
+        return answer_queue_error(x, x->refusal);
+    if (x->answer_ready)
+        return answer_queue(x);
+    if (first && x->state == EXCHANGE_SEND)
+        forward_end(x);
+    client_suspend(x->client);
+    return MHD_YES;
+}
+
+int exchange_on_call(struct exchange *x, const char *method, const char *version, const char *data,
+                     size_t *size)
+{
+    if (x->state == EXCHANGE_DEAD || (x->state == EXCHANGE_RAW && x->client->end_of_mhd))
+        return MHD_NO;
+    if (x->state == EXCHANGE_RAW) {
+        client_suspend(x->client); /* until our own answer is out */
+        return MHD_YES;
+    }
+    if (!x->began)
+        return on_head(x, method, version);
+    if (*size > 0)
+        return on_body(x, data, size);
+    if (x->held_at_head)
+        return after_hold(x);
+    return on_end(x);
+}
+
+/* Ends */
+
+void exchange_on_client_left(struct exchange *x)
+{
+    if (x->state == EXCHANGE_DEAD || x->state == EXCHANGE_DONE)
+        return;
+    clear_timer(x);
+    pst_pool_discard(&x->lease);
+    x->state = EXCHANGE_DEAD;
+    x->end = PST_END_CLIENT_LEFT;
+    count(&x->client->front->parts.stats->clients_left);
+    client_cut(x->client);
+}
+
+void exchange_on_completed(struct exchange *x, bool answered)
+{
+    struct client *client = x->client;
+    struct pst_front *front = client->front;
+    clear_timer(x);
+    if (!answered && x->end == PST_END_OK && x->state != EXCHANGE_RAW)
+        x->end = PST_END_CLIENT_LEFT;
+    if (x->state == EXCHANGE_ANSWER)
+        pst_pool_give_back(&x->lease);
+    pst_pool_discard(&x->lease);
+    note_exchange(x);
+    x->state = EXCHANGE_DONE;
+    exchange_release(front, x);
+    client->exchange = NULL;
+    if (client->session == NULL || client->state == CLIENT_ENDING)
+        return;
+    client_idle(client);
+    /* A pipelined request may be here already, its bytes long read. */
+    if (pst_list_empty(&client->fresh))
+        pst_list_push_back(&front->fresh, &client->fresh);
+}
+
+static void on_timer(struct pst_timer *timer, void *arg)
+{
+    (void)timer;
+    struct exchange *x = arg;
+    exchange_fail(x, PST_ERROR_UPSTREAM_TIMEOUT, PST_END_UPSTREAM_TIMEOUT);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The request's way to the container: a leased connection, the head, the body as it comes. What the container
+ * does not take stays with libmicrohttpd, which then reads no more of the client: back-pressure. */
+#include "internal.h"
+#include "postern/base/log.h"
+
+#include <stdio.h>
+
+static void start(struct exchange *x);
+
+static const struct pst_front_settings *settings_of(const struct exchange *x)
+{
+    return x->client->front->parts.settings;
+}
+
+/* RFC 9110 section 9.2.2 */
+static bool is_idempotent(const struct exchange *x)
+{
+    static const struct pst_str methods[] = {PST_STR("GET"), PST_STR("HEAD"), PST_STR("OPTIONS"),
+                                             PST_STR("PUT"), PST_STR("DELETE")};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (pst_str_eq(x->method, methods[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A kept connection that the container closed just as it was lent: the request is sent once more, on a fresh
+ * one, when nothing of it can have been acted upon: not a byte of it was taken, or its method may be
+ * repeated and no byte of its body is gone. */
+static bool may_retry(const struct exchange *x)
+{
+    const struct pst_upconn *conn = x->lease.conn;
+    if (x->retried || conn == NULL || !pst_upconn_reused(conn) || pst_upconn_answer_bytes(conn) > 0)
+        return false;
+    return pst_upconn_request_bytes(conn) == 0 || (is_idempotent(x) && x->bytes_in == 0);
+}
+
+static void retry(struct exchange *x)
+{
+    x->retried = true;
+    pst_pool_discard(&x->lease);
+    pst_buf_reset(&x->head);
+    pst_buf_reset(&x->output);
+    x->last_chunk_queued = false;
+    enum pst_error_id id = request_write_head(x);
+    if (id != PST_ERROR_NONE) {
+        exchange_fail(x, id, PST_END_INTERNAL);
+        return;
+    }
+    forward_lease(x, PST_LEASE_FRESH);
+    if (x->state == EXCHANGE_REFUSED)
+        exchange_fail(x, x->refusal, x->end);
+    else if (x->state == EXCHANGE_SEND && x->place == AT_END)
+        forward_end(x);
+}
+
+static void fail_upstream(struct exchange *x, int err, bool connecting)
+{
+    enum pst_error_id id = pst_error_from_upstream(err, connecting);
+    pst_debug("upstream", "request %s: %s%s", x->request_id, pst_strerror(err),
+              connecting ? " (connecting)" : "");
+    exchange_fail(x, id, note_end_of_error(id));
+}
+
+/* The connection's events */
+
+static void on_writable(struct pst_upconn *conn, void *arg)
+{
+    (void)conn;
+    struct exchange *x = arg;
+    if (x->state != EXCHANGE_SEND)
+        return;
+    if (x->place == AT_END)
+        forward_end(x);
+    else
+        client_resume(x->client);
+}
+
+static void on_answer_head(struct pst_upconn *conn, void *arg)
+{
+    (void)conn;
+    struct exchange *x = arg;
+    pst_timer_clear(x->client->front->parts.loop, &x->timer);
+    if (x->state == EXCHANGE_AWAIT) {
+        x->answer_ready = true;
+        client_resume(x->client);
+    } else if (x->state == EXCHANGE_SEND) {
+        raw_answer(x); /* earlier than the request's end */
+    }
+}
+
+static void on_answer_body(struct pst_upconn *conn, void *arg)
+{
+    (void)conn;
+    struct exchange *x = arg;
+    pst_timer_clear(x->client->front->parts.loop, &x->timer);
+    if (x->state == EXCHANGE_RAW) {
+        raw_pump(x);
+    } else if (x->reader_waits) {
+        x->reader_waits = false;
+        client_resume(x->client);
+    }
+}
+
+static void on_fail(struct pst_upconn *conn, int err, void *arg)
+{
+    (void)conn;
+    struct exchange *x = arg;
+    if (may_retry(x))
+        retry(x);
+    else
+        fail_upstream(x, err, false);
+}
+
+static const struct pst_upconn_handlers handlers = {
+    .on_writable = on_writable,
+    .on_head = on_answer_head,
+    .on_body = on_answer_body,
+    .on_fail = on_fail,
+};
+
+/* Leasing */
+
+static void on_lease(struct pst_lease *lease, int err, void *arg)
+{
+    (void)lease;
+    struct exchange *x = arg;
+    if (err < 0) {
+        fail_upstream(x, err, true);
+        return;
+    }
+    start(x);
+    if (x->place == AT_END)
+        forward_end(x);
+    else
+        client_resume(x->client);
+}
+
+void forward_lease(struct exchange *x, unsigned flags)
+{
+    x->state = EXCHANGE_LEASE;
+    int got = pst_pool_lease(x->client->front->parts.pool, &x->lease, flags, on_lease, x);
+    if (got > 0) {
+        start(x);
+    } else if (got < 0) {
+        x->state = EXCHANGE_REFUSED;
+        x->refusal = pst_error_from_upstream(got, true);
+        x->end = note_end_of_error(x->refusal);
+    }
+}
+
+static void start(struct exchange *x)
+{
+    x->state = EXCHANGE_SEND;
+    pst_upconn_start(x->lease.conn, &handlers, x, x->is_head ? PST_ANSWER_TO_HEAD : 0);
+}
+
+/* Sending */
+
+/* Sends what is left of the head and what waits in the output. True when all of it is gone. */
+static bool flush(struct exchange *x)
+{
+    struct pst_str head = pst_buf_str(&x->head), output = pst_buf_str(&x->output);
+    if (head.len + output.len == 0)
+        return true;
+    ssize_t n = pst_upconn_send2(x->lease.conn, head, output);
+    if (n < 0)
+        return false; /* on_head or on_fail will tell */
+    size_t of_head = (size_t)n < head.len ? (size_t)n : head.len;
+    pst_buf_consume(&x->head, of_head);
+    pst_buf_consume(&x->output, (size_t)n - of_head);
+    return (size_t)n == head.len + output.len;
+}
+
+static bool body_too_large(const struct exchange *x, size_t more)
+{
+    uint64_t max = settings_of(x)->max_body_bytes;
+    return max > 0 && x->bytes_in + more > max;
+}
+
+/* A chunk of our own for each piece (RFC 9112 section 7.1): the client's boundaries mean nothing. */
+static void forward_chunk(struct exchange *x, const char *data, size_t *size)
+{
+    if (!flush(x)) {
+        client_suspend(x->client);
+        return;
+    }
+    pst_buf_printf(&x->output, "%zx\r\n", *size);
+    pst_buf_add(&x->output, data, *size);
+    if (pst_buf_add(&x->output, "\r\n", 2) < 0 || pst_buf_failed(&x->output)) {
+        exchange_fail(x, PST_ERROR_INTERNAL, PST_END_INTERNAL);
+        return;
+    }
+    x->bytes_in += *size;
+    *size = 0;
+    if (!flush(x))
+        client_suspend(x->client);
+}
+
+static void forward_plain(struct exchange *x, const char *data, size_t *size)
+{
+    struct pst_str head = pst_buf_str(&x->head);
+    ssize_t n = pst_upconn_send2(x->lease.conn, head, (struct pst_str){data, *size});
+    if (n < 0) {
+        client_suspend(x->client);
+        return;
+    }
+    size_t of_head = (size_t)n < head.len ? (size_t)n : head.len;
+    pst_buf_consume(&x->head, of_head);
+    size_t of_body = (size_t)n - of_head;
+    x->bytes_in += of_body;
+    *size -= of_body;
+    if (*size > 0)
+        client_suspend(x->client);
+}
+
+void forward_body(struct exchange *x, const char *data, size_t *size)
+{
+    if (x->state != EXCHANGE_SEND) { /* the lease is on its way again: a retry */
+        client_suspend(x->client);
+        return;
+    }
+    if (body_too_large(x, *size)) {
+        exchange_fail(x, PST_ERROR_BODY_TOO_LARGE, PST_END_LIMIT);
+        return;
+    }
+    if (x->framing.kind == PST_BODY_CHUNKED)
+        forward_chunk(x, data, size);
+    else
+        forward_plain(x, data, size);
+}
+
+void forward_end(struct exchange *x)
+{
+    if (x->framing.kind == PST_BODY_CHUNKED && !x->last_chunk_queued) {
+        pst_buf_add(&x->output, "0\r\n\r\n", 5);
+        x->last_chunk_queued = true;
+    }
+    if (!flush(x))
+        return;
+    pst_upconn_request_done(x->lease.conn);
+    x->state = EXCHANGE_AWAIT;
+    exchange_set_timer(x, settings_of(x)->first_byte_timeout_us);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/proxy/front.h"
+
+#include "internal.h"
+#include "postern/base/fd.h"
+#include "postern/base/log.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* libmicrohttpd's memory per connection beyond the head itself: its own records of the fields, and the head
+ * of the answer. */
+#define MHD_MEMORY_BESIDE_HEAD (8 * 1024)
+/* Runs of libmicrohttpd in one turn: more work waits for the next turn, after others had theirs. */
+#define MAX_RUNS 16
+/* Connections beyond max_connections that are still taken, to be told 503. */
+#define OVER_LIMIT_ROOM 64
+
+const char *pst_front_library_version(void)
+{
+    return MHD_get_version();
+}
+
+static void log_mhd(void *arg, const char *fmt, va_list args)
+{
+    (void)arg;
+    if (!pst_log_wants(PST_LOG_DEBUG))
+        return;
+    char text[512];
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    pst_log(PST_LOG_DEBUG, "http", "libmicrohttpd: %s", text);
+}
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+/* The request target as it came, before libmicrohttpd decodes it in place. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+    (void)arg;
+    struct client *client = client_of(connection);
+    return client != NULL ? exchange_new(client, pst_str_of(target)) : NULL;
+}
+
+static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *data, size_t *size,
+                               void **request_arg)
+{
+    (void)arg, (void)connection, (void)url;
+    struct exchange *x = *request_arg;
+    if (x == NULL)
+        return MHD_NO;
+    return exchange_on_call(x, method, version, data, size) ? MHD_YES : MHD_NO;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **request_arg,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)arg, (void)connection;
+    struct exchange *x = *request_arg;
+    *request_arg = NULL;
+    if (x != NULL)
+        exchange_on_completed(x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+}
+
+static _Thread_local struct client *connecting;
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_arg,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    (void)arg;
+    if (code != MHD_CONNECTION_NOTIFY_STARTED)
+        return;
+    connecting->mhd = connection;
+    *socket_arg = connecting;
+}
+
+int front_add_to_mhd(struct client *client)
+{
+    connecting = client;
+    enum MHD_Result added = MHD_add_connection(client->front->daemon, client->event_fd, NULL, 0);
+    connecting = NULL;
+    return added == MHD_YES ? 0 : -PST_EIO;
+}
+
+/* Targets and arguments are read by http/target.h from the raw text; libmicrohttpd's decoding of its own copy
+ * is not used. */
+static size_t no_unescape(void *arg, struct MHD_Connection *connection, char *text)
+{
+    (void)arg, (void)connection;
+    return strlen(text);
+}
+
+static struct MHD_Daemon *start_daemon(struct pst_front *front)
+{
+    const struct pst_front_settings *settings = front->parts.settings;
+    size_t memory = settings->max_head_bytes + MHD_MEMORY_BESIDE_HEAD;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_TLS | MHD_USE_TURBO | MHD_USE_NO_LISTEN_SOCKET |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG;
+    /* The two MEM options must be there for a TLS daemon; the seam does not look at them. */
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_call, front,                        //
+                            MHD_OPTION_EXTERNAL_LOGGER, log_mhd, front,                  //
+                            MHD_OPTION_HTTPS_MEM_CERT, "", MHD_OPTION_HTTPS_MEM_KEY, "", //
+                            MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)(settings->max_connections + 2 * OVER_LIMIT_ROOM), //
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0u,                           //
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,                  //
+                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                         //
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, front,               //
+                            MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, front,            //
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, front,          //
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,            //
+                            MHD_OPTION_END);
+}
+
+int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_front)
+{
+    struct pst_front *front = calloc(1, sizeof(*front));
+    if (front == NULL)
+        return -PST_ENOMEM;
+    front->parts = *parts;
+    pst_list_init(&front->clients);
+    pst_list_init(&front->fresh);
+    pst_list_init(&front->free_exchanges);
+    int err = pst_request_ids_init(&front->ids);
+    if (err == 0)
+        front->daemon = start_daemon(front);
+    if (err == 0 && front->daemon == NULL) {
+        pst_error("proxy", "libmicrohttpd did not start; at log_level debug it says why");
+        err = -PST_EIO;
+    }
+    if (err < 0) {
+        free(front);
+        return err;
+    }
+    *ret_front = front;
+    return 0;
+}
+
+void pst_front_free(struct pst_front *front)
+{
+    if (front == NULL)
+        return;
+    MHD_stop_daemon(front->daemon);
+    exchanges_free(front);
+    free(front);
+}
+
+bool pst_front_may_accept(const struct pst_front *front)
+{
+    const struct pst_front_settings *settings = front->parts.settings;
+    return !front->stopping && front->n_handshakes < settings->max_handshakes &&
+           front->n_clients < settings->max_connections + OVER_LIMIT_ROOM;
+}
+
+void pst_front_accept(struct pst_front *front, int fd, const struct sockaddr *peer)
+{
+    if (front->stopping) {
+        pst_fd_close(fd);
+        return;
+    }
+    client_new(front, fd, peer);
+}
+
+bool pst_front_run(struct pst_front *front)
+{
+    for (int i = 0; front->run_again && i < MAX_RUNS; i++) {
+        front->run_again = false;
+        MHD_run(front->daemon);
+        uint64_t wait_ms = 0;
+        if (MHD_get_timeout64(front->daemon, &wait_ms) == MHD_YES && wait_ms == 0)
+            front->run_again = true;
+    }
+    client_check_fresh(front);
+    pst_session_flush_all(front->parts.tls);
+    return front->run_again;
+}
+
+void pst_front_stop(struct pst_front *front)
+{
+    front->stopping = true;
+    PST_LIST_EACH_SAFE(node, &front->clients)
+    {
+        struct client *client = PST_CONTAINER(node, struct client, node);
+        if (client->state == CLIENT_IDLE)
+            client_end(client);
+    }
+}
+
+void pst_front_abort(struct pst_front *front)
+{
+    PST_LIST_EACH_SAFE(node, &front->clients)
+    {
+        struct client *client = PST_CONTAINER(node, struct client, node);
+        if (client->exchange != NULL && client->exchange->end == PST_END_OK)
+            client->exchange->end = PST_END_SHUTDOWN;
+        client->cut = true;
+        if (client->mhd != NULL)
+            client_end(client);
+        else if (client->session != NULL)
+            pst_session_abort(client->session);
+    }
+}
+
+size_t pst_front_n_clients(const struct pst_front *front)
+{
+    return front->n_clients;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share: the front, its clients and their exchanges. */
+#ifndef POSTERN_PROXY_INTERNAL_H
+#define POSTERN_PROXY_INTERNAL_H
+
+#include "postern/base/arena.h"
+#include "postern/base/list.h"
+#include "postern/http/request_head.h"
+#include "postern/http/request_id.h"
+#include "postern/proxy/front.h"
+#include "postern/tls/session.h"
+
+#include <sys/socket.h>
+
+struct MHD_Connection;
+struct MHD_Daemon;
+
+#define ADDRESS_TEXT_SIZE 48
+
+/*     HANDSHAKE ─established─▶ IDLE ◀─────answer complete─────┐
+ *                               │ first byte                  │
+ *                               ▼                             │
+ *                              HEAD ─────head complete─────▶ BUSY
+ *     any ─▶ ENDING: libmicrohttpd is being told to let go; freed when it and the session are gone */
+enum client_state { CLIENT_HANDSHAKE, CLIENT_IDLE, CLIENT_HEAD, CLIENT_BUSY, CLIENT_ENDING };
+
+struct client {
+    struct pst_front *front;
+    struct pst_list node;  /* in front->clients */
+    struct pst_list fresh; /* in front->fresh: bytes came, see whether they were a whole head */
+    struct pst_session *session;
+    struct MHD_Connection *mhd;
+    struct exchange *exchange;
+    struct pst_timer timer;
+    int event_fd; /* the virtual socket; libmicrohttpd closes it */
+    enum client_state state;
+    uint64_t idle_mark; /* session's bytes read when the last request ended */
+    uint64_t rate_mark; /* bytes read at the last look at the body's rate */
+    uint64_t rate_mark_us;
+
+    bool suspended;  /* libmicrohttpd's connection is */
+    bool answering;  /* an answer of ours is queued: what libmicrohttpd writes is that */
+    bool swallow;    /* libmicrohttpd's own error answer was replaced: drop what it writes */
+    bool detached;   /* we speak on the session ourselves: libmicrohttpd reads nothing ... */
+    bool end_of_mhd; /* ... and then the end */
+    bool cut;        /* close without close_notify */
+    bool over_limit; /* beyond max_connections: gets a 503 */
+    bool send_waits; /* the socket is full */
+    bool trusted;    /* the peer is a trusted proxy */
+
+    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;
+    char address_text[ADDRESS_TEXT_SIZE];
+};
+
+/*     NEW ─▶ LEASE ─▶ SEND ─▶ AWAIT ─▶ ANSWER ─▶ DONE
+ *      │       │       ├──── early answer, error while the body comes ────▶ RAW ─▶ DONE
+ *      └───────┴───────┴──────┴─▶ REFUSED (the refusal is queued as soon as libmicrohttpd takes it) ─▶ DONE
+ *     any but DONE ─▶ DEAD: the client left or was cut off */
+enum exchange_state {
+    EXCHANGE_NEW,
+    EXCHANGE_LEASE,
+    EXCHANGE_SEND,
+    EXCHANGE_AWAIT,
+    EXCHANGE_ANSWER,
+    EXCHANGE_RAW,
+    EXCHANGE_REFUSED,
+    EXCHANGE_DEAD,
+    EXCHANGE_DONE,
+};
+
+/* Where libmicrohttpd is in the request; it takes an answer only at the head and at the end. */
+enum mhd_place { AT_HEAD, IN_BODY, AT_END };
+
+struct exchange {
+    struct client *client;
+    struct pst_list free_node;
+    struct pst_arena arena;
+    enum exchange_state state;
+    enum mhd_place place;
+
+    /* The request */
+    struct pst_str raw_target;
+    bool target_too_long;
+    struct pst_str method;
+    struct pst_target target;
+    struct pst_fields fields;  /* all, as they came */
+    struct pst_fields forward; /* without credentials */
+    struct pst_framing framing;
+    struct pst_str host;
+    bool http_1_0;
+    bool is_head;
+    bool began;
+    bool has_body;
+    bool expects_continue;
+    bool held_at_head; /* suspended in the first call */
+    bool body_whole;   /* the client's body has come in whole */
+    char request_id[PST_REQUEST_ID_SIZE];
+    struct pst_str request_id_str;
+    struct pst_key_match key;
+
+    /* To the container */
+    struct pst_lease lease;
+    struct pst_buf head;   /* what is left of the head */
+    struct pst_buf output; /* chunks to the container; in state RAW bytes to the client */
+    bool last_chunk_queued;
+    bool retried;
+    bool waits_for_room; /* the client's bytes are held back, the container takes no more */
+    struct pst_timer timer;
+
+    /* The answer */
+    enum pst_error_id refusal;
+    bool answer_ready;
+    bool reader_waits;
+    bool raw_chunked;
+    bool raw_ends;
+
+    /* What is noted */
+    int64_t start_real_us;
+    uint64_t start_us;
+    uint64_t ttfb_us;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint16_t status;
+    uint8_t end; /* enum pst_usage_end */
+};
+
+struct pst_front {
+    struct pst_front_parts parts;
+    struct MHD_Daemon *daemon;
+    struct pst_request_ids ids;
+    struct pst_list clients;
+    struct pst_list fresh;
+    struct pst_list free_exchanges;
+    size_t n_free_exchanges;
+    size_t n_clients;
+    size_t n_handshakes;
+    bool run_again; /* libmicrohttpd has something to do */
+    bool stopping;
+};
+
+static inline uint64_t now_us(const struct pst_front *front)
+{
+    return pst_loop_now_us(front->parts.loop);
+}
+
+static inline void count(atomic_ullong *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* front.c: gives the client's virtual socket to libmicrohttpd, which closes it when it fails. */
+int front_add_to_mhd(struct client *client) PST_MUSTCHECK;
+
+/* client.c */
+void client_new(struct pst_front *front, int fd, const struct sockaddr *peer);
+/* Tells libmicrohttpd that there is something to read or room to write. */
+void client_wake(struct client *client);
+/* Only inside libmicrohttpd's callbacks. */
+void client_suspend(struct client *client);
+void client_resume(struct client *client);
+/* Makes libmicrohttpd let go of the connection, now that nothing more is to be said. */
+void client_end(struct client *client);
+/* The same, without a goodbye: the client sees that something is missing. */
+void client_cut(struct client *client);
+/* After each run of libmicrohttpd: whose head is still incomplete? */
+void client_check_fresh(struct pst_front *front);
+/* A request is over; the connection waits for the next one. */
+void client_idle(struct client *client);
+/* The head is complete; `body_follows` starts the watch over the body's rate. */
+void client_busy(struct client *client, bool body_follows);
+/* An error of ours to a client of whom libmicrohttpd has no request that could be answered. Ends it. */
+void client_say_error(struct client *client, enum pst_error_id id);
+
+/* exchange.c */
+struct exchange *exchange_new(struct client *client, struct pst_str raw_target);
+/* libmicrohttpd's calls: a handler's result, as MHD_YES or MHD_NO. */
+int exchange_on_call(struct exchange *x, const char *method, const char *version, const char *data,
+                     size_t *size);
+void exchange_on_client_left(struct exchange *x);
+/* libmicrohttpd is through with the request, `answered` when it could write all of the answer: notes what was
+ * used and frees. */
+void exchange_on_completed(struct exchange *x, bool answered);
+/* Something failed on our or the container's side: answers `id` in whatever way is still open. */
+void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end);
+void exchange_set_timer(struct exchange *x, uint64_t after_us);
+void exchanges_free(struct pst_front *front);
+
+/* request.c: reads and checks the head; the first thing that is wrong. Also finds out who it is. */
+enum pst_error_id request_read(struct exchange *x, const char *method, const char *version) PST_MUSTCHECK;
+enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
+enum pst_error_id request_write_head(struct exchange *x) PST_MUSTCHECK;
+
+/* forward.c: the request's way to the container. */
+void forward_lease(struct exchange *x, unsigned flags);
+/* Takes what it can of the client's body; *size is set to what is left. */
+void forward_body(struct exchange *x, const char *data, size_t *size);
+/* The body is whole: sends what is left; then waits for the answer. */
+void forward_end(struct exchange *x);
+
+/* answer.c: answers through libmicrohttpd. */
+int answer_queue(struct exchange *x);
+int answer_queue_error(struct exchange *x, enum pst_error_id id);
+/* raw.c: answers around libmicrohttpd, while the request's body is still coming. */
+void raw_answer(struct exchange *x);
+void raw_error(struct exchange *x, enum pst_error_id id);
+void raw_pump(struct exchange *x);
+/* Appends a whole error answer: head and body. */
+int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str request_id, bool is_head,
+                     struct pst_buf *out, uint64_t *ret_body_bytes) PST_MUSTCHECK;
+
+/* note.c */
+void note_exchange(struct exchange *x);
+/* For what was refused before libmicrohttpd saw a request target. */
+void note_refusal(struct client *client, uint16_t status, uint8_t end);
+uint8_t note_end_of_error(enum pst_error_id id);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is noted of each exchange, in the worker's journal. */
+#include "internal.h"
+
+#include <string.h>
+
+uint8_t note_end_of_error(enum pst_error_id id)
+{
+    switch (id) {
+    case PST_ERROR_NONE:
+        return PST_END_OK;
+    case PST_ERROR_KEY_MISSING:
+    case PST_ERROR_KEY_WRONG:
+        return PST_END_REFUSED;
+    case PST_ERROR_TARGET_TOO_LONG:
+    case PST_ERROR_HEAD_TOO_LARGE:
+    case PST_ERROR_BODY_TOO_LARGE:
+    case PST_ERROR_TOO_MANY_CONNECTIONS:
+    case PST_ERROR_UPSTREAM_BUSY:
+        return PST_END_LIMIT;
+    case PST_ERROR_REQUEST_TIMEOUT:
+    case PST_ERROR_BODY_TOO_SLOW:
+        return PST_END_CLIENT_TIMEOUT;
+    case PST_ERROR_UPSTREAM_REFUSED:
+    case PST_ERROR_UPSTREAM_UNRESOLVED:
+        return PST_END_UPSTREAM_REFUSED;
+    case PST_ERROR_UPSTREAM_RESET:
+    case PST_ERROR_UPSTREAM_RUBBISH:
+        return PST_END_UPSTREAM_BROKE;
+    case PST_ERROR_UPSTREAM_CONNECT_TIMEOUT:
+    case PST_ERROR_UPSTREAM_TIMEOUT:
+        return PST_END_UPSTREAM_TIMEOUT;
+    case PST_ERROR_SHUTTING_DOWN:
+        return PST_END_SHUTDOWN;
+    case PST_ERROR_INTERNAL:
+        return PST_END_INTERNAL;
+    default:
+        return PST_END_BAD_REQUEST;
+    }
+}
+
+static void set_client(struct pst_usage_record *record, const struct client *client)
+{
+    memcpy(record->client, client->address, sizeof(record->client));
+    record->client_port = client->port;
+    if (client->session != NULL) {
+        const char *version = pst_session_version(client->session);
+        record->tls = strcmp(version, "TLSv1.3") == 0 ? PST_USAGE_TLS_13 : PST_USAGE_TLS_12;
+    }
+}
+
+static void append(struct pst_front *front, const struct pst_usage_record *record)
+{
+    if (front->parts.journal != NULL && pst_journal_append(front->parts.journal, record) < 0)
+        count(&front->parts.stats->records_lost);
+}
+
+/* A client that left before the head was complete asked for nothing yet. */
+static bool was_asked(const struct exchange *x)
+{
+    return x->began || x->status != 0;
+}
+
+void note_exchange(struct exchange *x)
+{
+    struct client *client = x->client;
+    struct pst_front *front = client->front;
+    if (!was_asked(x))
+        return;
+    struct pst_usage_record record = {
+        .time_us = x->start_real_us,
+        .duration_us = now_us(front) - x->start_us,
+        .ttfb_us = x->ttfb_us,
+        .bytes_in = x->bytes_in,
+        .bytes_out = x->bytes_out,
+        .status = x->status,
+        .method = (uint8_t)pst_usage_method_of(x->method),
+        .secret_slot = x->key.secret_slot,
+        .end = x->end,
+        .http = x->http_1_0 ? PST_USAGE_HTTP_10 : PST_USAGE_HTTP_11,
+    };
+    set_client(&record, client);
+    pst_usage_set_key_id(&record, pst_str_of(x->key.id));
+    pst_usage_set_request_id(&record, x->request_id_str);
+    struct pst_str query;
+    pst_usage_set_path(&record,
+                       x->target.path.len > 0 ? x->target.path : pst_str_cut(x->raw_target, '?', &query));
+    append(front, &record);
+}
+
+void note_refusal(struct client *client, uint16_t status, uint8_t end)
+{
+    struct pst_front *front = client->front;
+    struct pst_usage_record record = {
+        .time_us = pst_loop_real_us(front->parts.loop),
+        .status = status,
+        .end = end,
+    };
+    set_client(&record, client);
+    append(front, &record);
+}

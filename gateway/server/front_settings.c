@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+#include "postern/base/log.h"
+
+#include <stdlib.h>
+
+#define US_PER_MS 1000
+
+static int add_key_sources(const struct pst_settings *settings, struct pst_key_sources *sources)
+{
+    pst_key_sources_init(sources);
+    for (size_t i = 0; i < settings->n_key_sources; i++) {
+        int err = pst_key_sources_add(sources, pst_str_of(settings->key_sources[i]));
+        if (err < 0) {
+            pst_error("server",
+                      "key_sources: \"%s\" is no source of keys; write a header's name, or "
+                      "\"Authorization: Scheme\"",
+                      settings->key_sources[i]);
+            return err;
+        }
+    }
+    int err = pst_key_sources_set_query(sources, pst_str_of(settings->key_query_parameter));
+    if (err < 0)
+        pst_error("server", "key_query_parameter: \"%s\" cannot be a parameter's name",
+                  settings->key_query_parameter);
+    return err;
+}
+
+static int add_open_paths(struct pst_server *server)
+{
+    const struct pst_settings *settings = server->settings;
+    server->open_paths = calloc(settings->n_open_paths + 1, sizeof(*server->open_paths));
+    if (server->open_paths == NULL)
+        return -PST_ENOMEM;
+    for (size_t i = 0; i < settings->n_open_paths; i++)
+        server->open_paths[i] = pst_str_of(settings->open_paths[i]);
+    server->front.open_paths = server->open_paths;
+    server->front.n_open_paths = settings->n_open_paths;
+    return 0;
+}
+
+int front_settings_make(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    server->front = (struct pst_front_settings){
+        .trusted_proxies = s->trusted_proxies,
+        .n_trusted_proxies = s->n_trusted_proxies,
+        .keep_host = s->host_header == PST_HOST_KEEP,
+        .handshake_timeout_us = s->tls_handshake_timeout_ms * US_PER_MS,
+        .head_timeout_us = s->client_head_timeout_ms * US_PER_MS,
+        .idle_timeout_us = s->client_idle_timeout_ms * US_PER_MS,
+        .send_timeout_us = s->client_send_timeout_ms * US_PER_MS,
+        .min_rate_bytes = s->client_min_rate_bytes,
+        .min_rate_grace_us = s->client_min_rate_grace_ms * US_PER_MS,
+        .first_byte_timeout_us = s->upstream_first_byte_timeout_ms * US_PER_MS,
+        .read_timeout_us = s->upstream_read_timeout_ms * US_PER_MS,
+        .max_head_bytes = s->max_head_size_bytes,
+        .max_target_bytes = s->max_target_size_bytes,
+        .max_fields = s->max_headers,
+        .max_body_bytes = s->max_body_size_bytes,
+        .max_connections = s->max_connections,
+        .max_handshakes = s->tls_max_handshakes,
+    };
+    int err = add_key_sources(s, &server->front.key_sources);
+    return err < 0 ? err : add_open_paths(server);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share. */
+#ifndef POSTERN_SERVER_INTERNAL_H
+#define POSTERN_SERVER_INTERNAL_H
+
+#include "postern/server/server.h"
+#include "postern/upstream/origin.h"
+#include "postern/usage/ledger.h"
+#include "postern/worker/worker.h"
+
+#include <pthread.h>
+
+#define MAX_LISTENERS 16
+#define MAX_WORKERS   256
+
+/* A bound address: one listening socket for each worker, on the same port. */
+struct bound {
+    int fds[MAX_WORKERS];
+    char text[80]; /* "127.0.0.1:8443" */
+    uint16_t port;
+};
+
+struct bounds {
+    struct bound at[MAX_LISTENERS];
+    size_t n;
+};
+
+/* Binds every address of the settings `n_workers` times. Says what is wrong. */
+int listen_all(const struct pst_settings *settings, unsigned n_workers, struct bounds *bounds) PST_MUSTCHECK;
+void listen_close(struct bounds *bounds, unsigned n_workers);
+
+/* The storage thread: takes in changes of the keys, writes usage and the access log down, looks the
+ * container's name up, rotates the ticket key. */
+struct keeper {
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool stop; /* with `mutex` */
+
+    struct pst_keyring *keyring;
+    struct pst_ledger *ledger;
+    struct pst_upstream upstream;
+    struct pst_origin *origin; /* the newest; NULL: not found yet */
+    uint64_t ticket_period_us;
+    struct pst_worker **workers;
+    unsigned n_workers;
+
+    uint64_t next_resolve_us;
+    uint64_t next_retain_us;
+    uint64_t next_rotate_us;
+};
+
+int keeper_start(struct keeper *keeper) PST_MUSTCHECK;
+/* Ends the thread; what the journals hold then is the ledger's close to drain. */
+void keeper_stop(struct keeper *keeper);
+
+struct pst_server {
+    const struct pst_settings *settings;
+    struct pst_front_settings front;
+    struct pst_str *open_paths;
+    struct pst_tls_material *material;
+    struct pst_ticket_key ticket_key;
+    struct pst_keyring *keyring;
+    struct pst_ledger *ledger;
+    struct pst_journal **journals;
+    struct bounds bounds;
+    struct pst_worker **workers;
+    unsigned n_workers;
+    unsigned n_started;
+    struct keeper keeper;
+};
+
+/* front_settings.c: the front's settings from the table's. */
+int front_settings_make(struct pst_server *server) PST_MUSTCHECK;
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+#include "postern/base/clock.h"
+#include "postern/base/log.h"
+
+#include <errno.h>
+#include <time.h>
+
+/* A key made by `postern key` works, and a finished request is in the log, within this long. */
+#define TICK_US          250000
+#define RETAIN_US        60000000
+#define RESOLVE_US       30000000
+#define RESOLVE_RETRY_US 2000000
+/* Batches written in one go before the keys are looked at again. */
+#define DRAINS_PER_TICK 16
+
+static void drain(struct keeper *keeper)
+{
+    for (int i = 0; i < DRAINS_PER_TICK; i++) {
+        if (pst_ledger_drain(keeper->ledger) < PST_LEDGER_BATCH)
+            return;
+    }
+}
+
+static void retain(struct keeper *keeper, uint64_t now)
+{
+    if (now < keeper->next_retain_us)
+        return;
+    int more = pst_ledger_retain(keeper->ledger, pst_clock_real_us());
+    keeper->next_retain_us = now + (more > 0 ? TICK_US : RETAIN_US);
+}
+
+static void tell_workers(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < keeper->n_workers; i++)
+        pst_worker_set_origin(keeper->workers[i], keeper->origin);
+}
+
+/* Names change their addresses (a container restarted elsewhere, a service in compose). */
+static void resolve(struct keeper *keeper, uint64_t now)
+{
+    if (keeper->upstream.is_unix || now < keeper->next_resolve_us)
+        return;
+    struct pst_origin *origin = NULL;
+    int err = pst_origin_resolve(&keeper->upstream, &origin);
+    keeper->next_resolve_us = pst_clock_mono_us() + (err < 0 ? RESOLVE_RETRY_US : RESOLVE_US);
+    if (err < 0) {
+        pst_debug("upstream", "%s: %s", keeper->upstream.host, pst_strerror(err));
+        return; /* what is known stays in use */
+    }
+    if (pst_origin_same(origin, keeper->origin)) {
+        pst_origin_unref(origin);
+        return;
+    }
+    pst_info("upstream", "%s now has %zu address(es)", keeper->upstream.authority,
+             pst_origin_n_addresses(origin));
+    pst_origin_unref(keeper->origin);
+    keeper->origin = origin;
+    tell_workers(keeper);
+}
+
+static void rotate(struct keeper *keeper, uint64_t now)
+{
+    if (now < keeper->next_rotate_us)
+        return;
+    struct pst_ticket_key key;
+    keeper->next_rotate_us = now + keeper->ticket_period_us;
+    if (pst_ticket_key_make(&key, (uint32_t)(keeper->ticket_period_us / 1000000)) < 0) {
+        pst_warn("tls", "no random bytes for a new key of the session tickets; the old one stays");
+        return;
+    }
+    for (unsigned i = 0; i < keeper->n_workers; i++)
+        pst_worker_rotate(keeper->workers[i], &key);
+    explicit_bzero(&key, sizeof(key));
+}
+
+static bool wait_tick(struct keeper *keeper)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TICK_US * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&keeper->mutex);
+    while (!keeper->stop && pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &until) != ETIMEDOUT)
+        continue;
+    bool stop = keeper->stop;
+    pthread_mutex_unlock(&keeper->mutex);
+    return !stop;
+}
+
+static void *run(void *arg)
+{
+    struct keeper *keeper = arg;
+    (void)pthread_setname_np(pthread_self(), "keeper");
+    while (wait_tick(keeper)) {
+        (void)pst_keyring_refresh(keeper->keyring); /* logs its failures itself, and tries again */
+        drain(keeper);
+        uint64_t now = pst_clock_mono_us();
+        retain(keeper, now);
+        resolve(keeper, now);
+        rotate(keeper, now);
+    }
+    return NULL;
+}
+
+int keeper_start(struct keeper *keeper)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&keeper->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&keeper->mutex, NULL);
+    uint64_t now = pst_clock_mono_us();
+    keeper->next_resolve_us = keeper->origin != NULL ? now + RESOLVE_US : now;
+    keeper->next_rotate_us = now + keeper->ticket_period_us;
+    if (pthread_create(&keeper->thread, NULL, run, keeper) != 0)
+        return -PST_EIO;
+    keeper->started = true;
+    return 0;
+}
+
+void keeper_stop(struct keeper *keeper)
+{
+    if (!keeper->started)
+        return;
+    pthread_mutex_lock(&keeper->mutex);
+    keeper->stop = true;
+    pthread_cond_signal(&keeper->wake);
+    pthread_mutex_unlock(&keeper->mutex);
+    pthread_join(keeper->thread, NULL);
+    pthread_cond_destroy(&keeper->wake);
+    pthread_mutex_destroy(&keeper->mutex);
+    keeper->started = false;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/server/server.h"
+
+#include "internal.h"
+#include "postern/base/clock.h"
+#include "postern/base/fd.h"
+#include "postern/base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* After the cut the workers have only to close sockets. */
+#define ABORT_WAIT_US 3000000
+#define POLL_US       20000
+
+/* Two descriptors for a client, one for its upstream connection. */
+static void raise_file_limit(const struct pst_settings *settings, unsigned n_workers)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    uint64_t wanted =
+        (uint64_t)n_workers * (2 * settings->max_connections + settings->upstream_max_connections) + 64;
+    if (limit.rlim_cur < wanted)
+        pst_warn("server",
+                 "the limit of open files is %llu; max_connections needs %llu: beyond it new connections "
+                 "wait",
+                 (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+}
+
+static int check_data_dir(const char *path)
+{
+    int err = pst_dir_ensure(path);
+    if (err < 0) {
+        pst_error("server", "data_dir %s: %s", path,
+                  err == -PST_ENOENT ? "its parent directory does not exist; make it" : strerror(errno));
+        return err;
+    }
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return pst_err_from_errno(errno);
+    if (st.st_uid != geteuid() && geteuid() != 0) {
+        pst_error("server", "data_dir %s belongs to user %u, the gateway runs as %u; chown it", path,
+                  (unsigned)st.st_uid, (unsigned)geteuid());
+        return -PST_EACCES;
+    }
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        pst_error("server", "data_dir %s can be written by others (mode %04o); chmod 0700 it", path,
+                  (unsigned)(st.st_mode & 07777));
+        return -PST_EACCES;
+    }
+    return 0;
+}
+
+static void log_problem(void *arg, const char *problem)
+{
+    (void)arg;
+    pst_error("tls", "%s", problem);
+}
+
+static int load_tls(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    const struct pst_tls_files files = {
+        .certificate = s->tls_certificate,
+        .key = s->tls_key,
+        .certificate_dir = s->tls_certificate_dir,
+        .data_dir = s->data_dir,
+    };
+    int err = pst_tls_init();
+    if (err == 0)
+        err = pst_tls_material_load(&files, log_problem, NULL, &server->material);
+    if (err == 0)
+        err = pst_ticket_key_make(&server->ticket_key, (uint32_t)(s->tls_ticket_rotation_ms / 1000));
+    return err;
+}
+
+static enum pst_access_format access_format(const struct pst_settings *s)
+{
+    switch (s->access_log) {
+    case PST_ACCESS_LOG_JSON:
+        return PST_ACCESS_JSON;
+    case PST_ACCESS_LOG_TEXT:
+        return PST_ACCESS_TEXT;
+    default:
+        return PST_ACCESS_OFF;
+    }
+}
+
+static int open_stores(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    const struct pst_ledger_options options = {
+        .data_dir = s->data_dir,
+        .access_fd = STDOUT_FILENO,
+        .access_format = access_format(s),
+        .keep_raw_s = s->usage_retention_ms / 1000,
+        .keep_hourly_s = s->usage_hourly_retention_ms / 1000,
+        .keep_daily_s = s->usage_daily_retention_ms / 1000,
+    };
+    int err = pst_keyring_open(&server->keyring, s->data_dir, server->n_workers);
+    if (err == 0)
+        err = pst_ledger_open(&options, &server->ledger);
+    for (unsigned i = 0; err == 0 && i < server->n_workers; i++) {
+        err = pst_journal_open(s->data_dir, i, (uint32_t)s->usage_journal_records, &server->journals[i]);
+        if (err == 0)
+            err = pst_ledger_add(server->ledger, server->journals[i]);
+    }
+    return err;
+}
+
+static int find_upstream(struct pst_server *server)
+{
+    struct keeper *keeper = &server->keeper;
+    const char *reason = NULL;
+    if (pst_upstream_parse(pst_str_of(server->settings->upstream), &keeper->upstream, &reason) < 0) {
+        pst_error("server", "upstream \"%s\": %s", server->settings->upstream, reason);
+        return -PST_EINVAL;
+    }
+    int err = pst_origin_resolve(&keeper->upstream, &keeper->origin);
+    if (err < 0)
+        pst_warn("upstream", "%s has no address yet (%s); requests get 503 until it has",
+                 keeper->upstream.host, pst_strerror(err));
+    return 0;
+}
+
+static int start_worker(struct pst_server *server, unsigned index)
+{
+    const struct pst_settings *s = server->settings;
+    int listeners[MAX_LISTENERS];
+    for (size_t i = 0; i < server->bounds.n; i++) {
+        listeners[i] = server->bounds.at[i].fds[index];
+        server->bounds.at[i].fds[index] = -1; /* the worker's from here */
+    }
+    const struct pst_worker_parts parts = {
+        .index = index,
+        .front = &server->front,
+        .pool =
+            {
+                .max_connections = s->upstream_max_connections,
+                .max_waiting = s->upstream_max_waiting,
+                .wait_us = s->upstream_wait_timeout_ms * 1000,
+                .connect_timeout_us = s->upstream_connect_timeout_ms * 1000,
+                .idle_timeout_us = s->upstream_idle_timeout_ms * 1000,
+            },
+        .tls_profile = s->tls_profile == PST_PROFILE_MODERN ? PST_TLS_MODERN : PST_TLS_INTERMEDIATE,
+        .material = server->material,
+        .ticket_key = &server->ticket_key,
+        .origin = server->keeper.origin,
+        .keyring = server->keyring,
+        .journal = server->journals[index],
+        .listeners = listeners,
+        .n_listeners = server->bounds.n,
+    };
+    return pst_worker_start(&parts, &server->workers[index]);
+}
+
+static int start_threads(struct pst_server *server)
+{
+    for (unsigned i = 0; i < server->n_workers; i++) {
+        int err = start_worker(server, i);
+        if (err < 0) {
+            pst_error("server", "worker %u did not start: %s", i, pst_strerror(err));
+            return err;
+        }
+        server->n_started++;
+    }
+    struct keeper *keeper = &server->keeper;
+    keeper->keyring = server->keyring;
+    keeper->ledger = server->ledger;
+    keeper->workers = server->workers;
+    keeper->n_workers = server->n_workers;
+    keeper->ticket_period_us = server->settings->tls_ticket_rotation_ms * 1000;
+    return keeper_start(keeper);
+}
+
+static int set_up(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    int err = check_data_dir(s->data_dir);
+    if (err == 0)
+        err = front_settings_make(server);
+    if (err == 0)
+        err = load_tls(server);
+    if (err == 0)
+        err = find_upstream(server);
+    if (err == 0)
+        err = open_stores(server);
+    if (err == 0)
+        err = listen_all(s, server->n_workers, &server->bounds);
+    return err < 0 ? err : start_threads(server);
+}
+
+static void log_start(const struct pst_server *server)
+{
+    for (size_t i = 0; i < server->bounds.n; i++)
+        pst_info("server", "listening on https://%s", server->bounds.at[i].text);
+    pst_info("server", "forwarding to %s with %u worker(s), data in %s", server->settings->upstream,
+             server->n_workers, server->settings->data_dir);
+    pst_info("server", "certificate %s%s, SHA-256 fingerprint %s", pst_tls_material_path(server->material),
+             pst_tls_material_self_signed(server->material) ? " (self-signed)" : "",
+             pst_tls_material_fingerprint(server->material));
+}
+
+int pst_server_start(const struct pst_settings *settings, struct pst_server **ret_server)
+{
+    struct pst_server *server = calloc(1, sizeof(*server));
+    if (server == NULL)
+        return -PST_ENOMEM;
+    server->settings = settings;
+    server->n_workers = (unsigned)settings->workers < MAX_WORKERS ? (unsigned)settings->workers : MAX_WORKERS;
+    raise_file_limit(settings, server->n_workers);
+    server->workers = calloc(server->n_workers, sizeof(*server->workers));
+    server->journals = calloc(server->n_workers, sizeof(*server->journals));
+    int err = server->workers != NULL && server->journals != NULL ? set_up(server) : -PST_ENOMEM;
+    if (err < 0) {
+        pst_server_stop(server);
+        return err;
+    }
+    log_start(server);
+    *ret_server = server;
+    return 0;
+}
+
+/* Stopping */
+
+static bool all_ended(const struct pst_server *server)
+{
+    for (unsigned i = 0; i < server->n_started; i++) {
+        if (!pst_worker_ended(server->workers[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool signalled(uint64_t wait_us)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    const struct timespec wait = {.tv_sec = (time_t)(wait_us / 1000000),
+                                  .tv_nsec = (long)(wait_us % 1000000) * 1000};
+    return sigtimedwait(&set, NULL, &wait) > 0;
+}
+
+static void wait_for_workers(const struct pst_server *server, uint64_t limit_us)
+{
+    uint64_t until = pst_clock_mono_us() + limit_us;
+    while (!all_ended(server) && pst_clock_mono_us() < until) {
+        if (signalled(POLL_US)) {
+            pst_info("server", "second signal: cutting off what is still under way");
+            return;
+        }
+    }
+}
+
+static void drain_workers(struct pst_server *server)
+{
+    for (unsigned i = 0; i < server->n_started; i++)
+        pst_worker_stop(server->workers[i]);
+    wait_for_workers(server, server->settings->shutdown_timeout_ms * 1000);
+    if (all_ended(server))
+        return;
+    pst_warn("server", "some requests did not end within shutdown_timeout and are cut off");
+    for (unsigned i = 0; i < server->n_started; i++)
+        pst_worker_abort(server->workers[i]);
+    wait_for_workers(server, ABORT_WAIT_US);
+}
+
+void pst_server_stop(struct pst_server *server)
+{
+    if (server == NULL)
+        return;
+    drain_workers(server);
+    keeper_stop(&server->keeper); /* first: it posts to the workers */
+    for (unsigned i = 0; i < server->n_started; i++)
+        pst_worker_free(server->workers[i]);
+    listen_close(&server->bounds, server->n_workers);
+    pst_ledger_close(server->ledger);
+    for (unsigned i = 0; server->journals != NULL && i < server->n_workers; i++)
+        pst_journal_close(server->journals[i]);
+    pst_keyring_free(server->keyring);
+    pst_origin_unref(server->keeper.origin);
+    pst_tls_material_unref(server->material);
+    explicit_bzero(&server->ticket_key, sizeof(server->ticket_key));
+    free(server->open_paths);
+    free(server->journals);
+    free(server->workers);
+    free(server);
+}
+
+void pst_server_block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void pst_server_run(struct pst_server *server)
+{
+    while (!signalled(3600000000))
+        continue;
+    pst_info("server", "stopping: no new connections, requests under way are finished");
+    pst_server_stop(server);
+    pst_info("server", "stopped");
+}
+
+uint16_t pst_server_port(const struct pst_server *server)
+{
+    return server->bounds.at[0].port;
+}
+
+const char *pst_server_certificate_path(const struct pst_server *server)
+{
+    return pst_tls_material_path(server->material);
+}
+
+const char *pst_server_fingerprint(const struct pst_server *server)
+{
+    return pst_tls_material_fingerprint(server->material);
+}
+
+bool pst_server_self_signed(const struct pst_server *server)
+{
+    return pst_tls_material_self_signed(server->material);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/worker/worker.h"
+
+#include "postern/base/fd.h"
+#include "postern/base/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Connections taken from a listener in one turn; the others wait while those get their share. */
+#define ACCEPTS_PER_TURN 64
+/* When accept() says that descriptors or memory are at their end, it is tried again after this long. */
+#define ACCEPT_PAUSE_US 100000
+
+struct listener {
+    struct pst_worker *worker;
+    struct pst_watch watch;
+    int fd;
+    bool ready; /* connections may be waiting */
+};
+
+struct pst_worker {
+    pthread_t thread;
+    unsigned index;
+    struct pst_loop *loop;
+    struct pst_tls_context *tls;
+    struct pst_pool *pool;
+    struct pst_front *front;
+    struct pst_keyring *keyring;
+    struct listener *listeners;
+    size_t n_listeners;
+    struct pst_timer accept_timer;
+    bool accept_paused;
+    bool stopping;
+    atomic_bool ended;
+    struct pst_front_stats stats;
+};
+
+/* Accepting */
+
+static void on_listener(struct pst_watch *watch, uint32_t events, void *arg)
+{
+    (void)watch, (void)events;
+    struct listener *listener = arg;
+    listener->ready = true;
+}
+
+static void on_accept_timer(struct pst_timer *timer, void *arg)
+{
+    (void)timer;
+    struct pst_worker *worker = arg;
+    worker->accept_paused = false;
+}
+
+static void pause_accepting(struct pst_worker *worker, int errno_value)
+{
+    pst_warn("worker", "cannot take more connections now: %s; the limit of open files is the usual cause",
+             strerror(errno_value));
+    worker->accept_paused = true;
+    pst_timer_set(worker->loop, &worker->accept_timer, ACCEPT_PAUSE_US);
+}
+
+static void accept_some(struct listener *listener)
+{
+    struct pst_worker *worker = listener->worker;
+    for (int i = 0; i < ACCEPTS_PER_TURN && pst_front_may_accept(worker->front); i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof(peer);
+        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            int one = 1; /* a turn's output goes out in one send(): nothing is gained by waiting for more */
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+            pst_front_accept(worker->front, fd, (const struct sockaddr *)&peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(worker, errno);
+            return;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            listener->ready = false;
+            return;
+        }
+    }
+}
+
+/* True when connections wait that can be taken at once. */
+static bool accept_all(struct pst_worker *worker)
+{
+    bool more = false;
+    for (size_t i = 0; i < worker->n_listeners && !worker->accept_paused; i++) {
+        struct listener *listener = &worker->listeners[i];
+        if (listener->ready && listener->fd >= 0)
+            accept_some(listener);
+        more |= listener->ready;
+    }
+    return more && !worker->accept_paused && pst_front_may_accept(worker->front);
+}
+
+static void close_listeners(struct pst_worker *worker)
+{
+    for (size_t i = 0; i < worker->n_listeners; i++) {
+        struct listener *listener = &worker->listeners[i];
+        if (worker->loop != NULL)
+            pst_loop_remove(worker->loop, &listener->watch);
+        listener->fd = pst_fd_close(listener->fd);
+        listener->ready = false;
+    }
+}
+
+/* The thread */
+
+static void before_sleep(void *arg)
+{
+    struct pst_worker *worker = arg;
+    pst_keyring_reader_idle(worker->keyring, worker->index);
+}
+
+static void after_sleep(void *arg)
+{
+    struct pst_worker *worker = arg;
+    pst_keyring_reader_enter(worker->keyring, worker->index);
+}
+
+static void *run(void *arg)
+{
+    struct pst_worker *worker = arg;
+    char name[16];
+    snprintf(name, sizeof(name), "worker-%u", worker->index);
+    (void)pthread_setname_np(pthread_self(), name);
+    pst_loop_on_sleep(worker->loop, before_sleep, after_sleep, worker);
+    bool more = false;
+    while (!worker->stopping || pst_front_n_clients(worker->front) > 0) {
+        pst_keyring_reader_enter(worker->keyring, worker->index);
+        if (pst_loop_turn(worker->loop, !more) < 0) {
+            pst_error("worker", "epoll_wait failed: %s", strerror(errno));
+            break;
+        }
+        more = accept_all(worker);
+        more |= pst_front_run(worker->front);
+    }
+    pst_keyring_reader_idle(worker->keyring, worker->index);
+    atomic_store(&worker->ended, true);
+    return NULL;
+}
+
+/* Messages */
+
+struct origin_message {
+    struct pst_worker *worker;
+    struct pst_origin *origin;
+};
+
+static void take_origin(void *arg)
+{
+    struct origin_message *message = arg;
+    pst_pool_set_origin(message->worker->pool, message->origin);
+    pst_origin_unref(message->origin);
+    free(message);
+}
+
+void pst_worker_set_origin(struct pst_worker *worker, struct pst_origin *origin)
+{
+    struct origin_message *message = malloc(sizeof(*message));
+    if (message == NULL)
+        return;
+    *message = (struct origin_message){worker, pst_origin_ref(origin)};
+    if (pst_loop_post(worker->loop, take_origin, message) == 0)
+        return;
+    pst_origin_unref(message->origin);
+    free(message);
+}
+
+struct key_message {
+    struct pst_worker *worker;
+    struct pst_ticket_key key;
+};
+
+static void take_key(void *arg)
+{
+    struct key_message *message = arg;
+    if (pst_tls_context_rotate(message->worker->tls, &message->key) < 0)
+        pst_warn("tls", "the session tickets' key could not be changed; the old one stays");
+    explicit_bzero(message, sizeof(*message));
+    free(message);
+}
+
+void pst_worker_rotate(struct pst_worker *worker, const struct pst_ticket_key *key)
+{
+    struct key_message *message = malloc(sizeof(*message));
+    if (message == NULL)
+        return;
+    *message = (struct key_message){worker, *key};
+    if (pst_loop_post(worker->loop, take_key, message) < 0) {
+        explicit_bzero(message, sizeof(*message));
+        free(message);
+    }
+}
+
+static void take_stop(void *arg)
+{
+    struct pst_worker *worker = arg;
+    worker->stopping = true;
+    close_listeners(worker);
+    pst_front_stop(worker->front);
+}
+
+void pst_worker_stop(struct pst_worker *worker)
+{
+    if (pst_loop_post(worker->loop, take_stop, worker) < 0)
+        pst_warn("worker", "worker %u does not take messages", worker->index);
+}
+
+static void take_abort(void *arg)
+{
+    struct pst_worker *worker = arg;
+    pst_front_abort(worker->front);
+}
+
+void pst_worker_abort(struct pst_worker *worker)
+{
+    if (pst_loop_post(worker->loop, take_abort, worker) < 0)
+        pst_warn("worker", "worker %u does not take messages", worker->index);
+}
+
+bool pst_worker_ended(const struct pst_worker *worker)
+{
+    return atomic_load(&worker->ended);
+}
+
+const struct pst_front_stats *pst_worker_stats(const struct pst_worker *worker)
+{
+    return &worker->stats;
+}
+
+/* Life */
+
+static int add_listeners(struct pst_worker *worker, const struct pst_worker_parts *parts)
+{
+    worker->listeners = calloc(parts->n_listeners, sizeof(*worker->listeners));
+    if (worker->listeners == NULL) {
+        for (size_t i = 0; i < parts->n_listeners; i++)
+            pst_fd_close(parts->listeners[i]);
+        return -PST_ENOMEM;
+    }
+    worker->n_listeners = parts->n_listeners;
+    for (size_t i = 0; i < parts->n_listeners; i++) {
+        struct listener *listener = &worker->listeners[i];
+        listener->worker = worker;
+        listener->fd = parts->listeners[i];
+        pst_watch_init(&listener->watch, on_listener, listener);
+    }
+    return 0;
+}
+
+static int watch_listeners(struct pst_worker *worker)
+{
+    for (size_t i = 0; i < worker->n_listeners; i++) {
+        struct listener *listener = &worker->listeners[i];
+        int err = pst_loop_add(worker->loop, &listener->watch, listener->fd, EPOLLIN);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int make_front(struct pst_worker *worker, const struct pst_worker_parts *parts)
+{
+    const struct pst_front_parts front = {
+        .settings = parts->front,
+        .loop = worker->loop,
+        .tls = worker->tls,
+        .pool = worker->pool,
+        .keyring = parts->keyring,
+        .reader = parts->index,
+        .journal = parts->journal,
+        .stats = &worker->stats,
+    };
+    return pst_front_new(&front, &worker->front);
+}
+
+static int make_parts(struct pst_worker *worker, const struct pst_worker_parts *parts)
+{
+    int err = add_listeners(worker, parts);
+    if (err == 0)
+        err = pst_loop_new(&worker->loop);
+    if (err == 0)
+        err = watch_listeners(worker);
+    if (err == 0)
+        err = pst_tls_context_new(parts->tls_profile, parts->material, &worker->tls);
+    if (err == 0)
+        err = pst_tls_context_rotate(worker->tls, parts->ticket_key);
+    if (err == 0)
+        err = pst_pool_new(worker->loop, &parts->pool, &worker->pool);
+    if (err < 0)
+        return err;
+    pst_pool_set_origin(worker->pool, parts->origin);
+    pst_timer_init(&worker->accept_timer, on_accept_timer, worker);
+    return make_front(worker, parts);
+}
+
+static void free_parts(struct pst_worker *worker)
+{
+    close_listeners(worker);
+    pst_front_free(worker->front);
+    pst_pool_free(worker->pool);
+    pst_tls_context_free(worker->tls);
+    pst_loop_free(worker->loop);
+    free(worker->listeners);
+    free(worker);
+}
+
+int pst_worker_start(const struct pst_worker_parts *parts, struct pst_worker **ret_worker)
+{
+    struct pst_worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return -PST_ENOMEM;
+    worker->index = parts->index;
+    worker->keyring = parts->keyring;
+    int err = make_parts(worker, parts);
+    if (err == 0 && pthread_create(&worker->thread, NULL, run, worker) != 0)
+        err = -PST_EIO;
+    if (err < 0) {
+        free_parts(worker);
+        return err;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+void pst_worker_free(struct pst_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    pthread_join(worker->thread, NULL);
+    free_parts(worker);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The front: one worker's clients and their exchanges. It accepts connections, runs the TLS handshake, lets
+ * libmicrohttpd read the requests, asks who it is, forwards to the container and streams the answer back,
+ * and notes what was used.
+ *
+ *     accept ─▶ session (TLS) ─▶ client (libmicrohttpd) ─▶ exchange ─▶ upstream lease ─▶ answer ─▶ journal
+ *
+ * Belongs to its worker's thread, but for the numbers of pst_front_stats, which any thread may read. */
+#ifndef POSTERN_PROXY_FRONT_H
+#define POSTERN_PROXY_FRONT_H
+
+#include "postern/auth/credential.h"
+#include "postern/auth/keyring.h"
+#include "postern/base/err.h"
+#include "postern/base/net.h"
+#include "postern/http/error.h"
+#include "postern/loop/loop.h"
+#include "postern/tls/context.h"
+#include "postern/upstream/pool.h"
+#include "postern/usage/journal.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sockaddr;
+struct pst_front;
+
+/* What does not change while the gateway runs. Shared by all workers, read only. */
+struct pst_front_settings {
+    struct pst_key_sources key_sources;
+    const struct pst_str *open_paths; /* exact paths that need no key */
+    size_t n_open_paths;
+    const struct pst_cidr *trusted_proxies; /* whose X-Forwarded-* and Forwarded are kept */
+    size_t n_trusted_proxies;
+    bool keep_host; /* forward the client's Host; else the container's own authority */
+
+    uint64_t handshake_timeout_us;
+    uint64_t head_timeout_us;       /* from a request's first byte to the end of its head */
+    uint64_t idle_timeout_us;       /* between requests */
+    uint64_t send_timeout_us;       /* a client that takes nothing of its answer */
+    uint64_t min_rate_bytes;        /* bytes per second a request body must keep up ... */
+    uint64_t min_rate_grace_us;     /* ... after this long */
+    uint64_t first_byte_timeout_us; /* from the request's end to the answer's head */
+    uint64_t read_timeout_us;       /* between two pieces of an answer */
+
+    size_t max_head_bytes;
+    size_t max_target_bytes;
+    size_t max_fields;
+    uint64_t max_body_bytes; /* 0: no bound */
+    size_t max_connections;
+    size_t max_handshakes;
+};
+
+/* Written by the worker, relaxed; read by anyone. */
+struct pst_front_stats {
+    atomic_ullong connections_accepted;
+    atomic_ullong connections_refused; /* beyond even the connections that are told 503 */
+    atomic_ullong connections_open;
+    atomic_ullong handshakes_open;
+    atomic_ullong handshakes_failed;
+    atomic_ullong handshakes_timed_out;
+    atomic_ullong requests;
+    atomic_ullong errors[PST_ERROR_MAX]; /* Postern's own answers, by id */
+    atomic_ullong answers_cut;           /* broken off in mid-answer */
+    atomic_ullong clients_left;
+    atomic_ullong records_lost; /* the journal was full */
+};
+
+struct pst_front_parts {
+    const struct pst_front_settings *settings;
+    struct pst_loop *loop;
+    struct pst_tls_context *tls;
+    struct pst_pool *pool;
+    struct pst_keyring *keyring;
+    unsigned reader;             /* this worker's number in the keyring */
+    struct pst_journal *journal; /* NULL: nothing is noted */
+    struct pst_front_stats *stats;
+};
+
+/* 0, -PST_ENOMEM, -PST_EIO. The parts must outlive the front. */
+int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_front) PST_MUSTCHECK;
+/* After pst_front_stop() and with no client left. NULL is fine. */
+void pst_front_free(struct pst_front *front);
+
+/* Whether another connection may be accepted now; while it may not, leave them in the listen queue. */
+bool pst_front_may_accept(const struct pst_front *front);
+/* Takes over an accepted, non-blocking socket. Closes it when something fails. */
+void pst_front_accept(struct pst_front *front, int fd, const struct sockaddr *peer);
+
+/* A turn's work after the loop's: lets libmicrohttpd do what there is to do, then sends what was written.
+ * Returns true when there is more to do at once, so that the loop must not sleep. */
+bool pst_front_run(struct pst_front *front) PST_MUSTCHECK;
+
+/* No new requests: idle connections are closed, those with a request under way after its answer. */
+void pst_front_stop(struct pst_front *front);
+/* Cuts off what is still there. */
+void pst_front_abort(struct pst_front *front);
+size_t pst_front_n_clients(const struct pst_front *front);
+
+/* libmicrohttpd's version, "1.0.1". */
+const char *pst_front_library_version(void);
+
+#endif
