@@ -14,7 +14,7 @@ RUN meson setup build/image && ninja -C build/image postern
 # The program, and the names of the packages whose libraries it loads.
 RUN mkdir -p /out/usr/bin /out/usr/share/postern \
     && install -s -m 0755 build/image/postern /out/usr/bin/postern \
-    && install -m 0644 LICENSE /out/usr/share/postern/LICENSE \
+    && install -m 0644 LICENSE build/deps/prefix/licenses/* -t /out/usr/share/postern \
     && ldd /out/usr/bin/postern | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | xargs realpath \
     | sed 's/^\/usr//' | while read -r file; do dpkg-query -S "*$file"; done \
     | cut -d: -f1 | sort -u >/out/usr/share/postern/packages
