@@ -141,9 +141,8 @@ static int set_serial(mbedtls_x509write_cert *cert)
 
 static int fill(mbedtls_x509write_cert *cert, mbedtls_pk_context *key, struct names *names)
 {
-    static const mbedtls_asn1_sequence server_auth = {.buf = {MBEDTLS_ASN1_OID,
-                                                              sizeof(MBEDTLS_OID_SERVER_AUTH) - 1,
-                                                              (unsigned char *)MBEDTLS_OID_SERVER_AUTH}};
+    static unsigned char oid[] = MBEDTLS_OID_SERVER_AUTH;
+    static const mbedtls_asn1_sequence server_auth = {.buf = {MBEDTLS_ASN1_OID, sizeof(oid) - 1, oid}};
     mbedtls_x509write_crt_set_version(cert, MBEDTLS_X509_CRT_VERSION_3);
     mbedtls_x509write_crt_set_md_alg(cert, MBEDTLS_MD_SHA256);
     mbedtls_x509write_crt_set_subject_key(cert, key);
