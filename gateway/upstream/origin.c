@@ -99,22 +99,51 @@ int pst_upstream_parse(struct pst_str text, struct pst_upstream *ret_upstream, c
     return err;
 }
 
-static struct pst_origin *new_origin(const struct pst_upstream *upstream)
+static struct pst_origin *new_origin(struct pst_str authority)
 {
     struct pst_origin *origin = calloc(1, sizeof(*origin));
     if (origin == NULL)
         return NULL;
     atomic_init(&origin->refs, 1);
-    memcpy(origin->authority, upstream->authority, sizeof(origin->authority));
+    pst_str_clip(authority, origin->authority, sizeof(origin->authority));
     return origin;
+}
+
+static bool add_address(struct pst_origin *origin, const struct sockaddr *at, socklen_t len)
+{
+    struct address *address = &origin->addresses[origin->n_addresses];
+    if (origin->n_addresses == PST_ORIGIN_ADDRESSES_MAX || len > sizeof(address->at))
+        return false;
+    memcpy(&address->at, at, len);
+    address->len = len;
+    origin->n_addresses++;
+    return true;
+}
+
+int pst_origin_new(struct pst_str authority, const struct sockaddr *const *addresses,
+                   const socklen_t *lengths, size_t n, struct pst_origin **ret_origin)
+{
+    if (n == 0 || authority.len >= PST_ORIGIN_AUTHORITY_SIZE)
+        return -PST_EINVAL;
+    struct pst_origin *origin = new_origin(authority);
+    if (origin == NULL)
+        return -PST_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (!add_address(origin, addresses[i], lengths[i])) {
+            free(origin);
+            return -PST_EINVAL;
+        }
+    }
+    *ret_origin = origin;
+    return 0;
 }
 
 static void add_unix(struct pst_origin *origin, const char *path)
 {
     struct address *address = &origin->addresses[origin->n_addresses++];
     address->at.un.sun_family = AF_UNIX;
-    pst_str_clip(pst_str_of(path), address->at.un.sun_path, sizeof(address->at.un.sun_path));
-    address->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
+    size_t len = pst_str_clip(pst_str_of(path), address->at.un.sun_path, sizeof(address->at.un.sun_path));
+    address->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
 }
 
 static int from_resolver(int code)
@@ -138,22 +167,16 @@ static int resolve_name(struct pst_origin *origin, const struct pst_upstream *up
     int code = getaddrinfo(upstream->host, port, &hints, &list);
     if (code != 0)
         return from_resolver(code);
-    for (struct addrinfo *it = list; it != NULL && origin->n_addresses < PST_ORIGIN_ADDRESSES_MAX;
-         it = it->ai_next) {
-        struct address *address = &origin->addresses[origin->n_addresses];
-        if (it->ai_addrlen > sizeof(address->at))
-            continue;
-        memcpy(&address->at, it->ai_addr, it->ai_addrlen);
-        address->len = it->ai_addrlen;
-        origin->n_addresses++;
-    }
+    for (struct addrinfo *it = list; it != NULL; it = it->ai_next)
+        (void)add_address(origin, it->ai_addr,
+                          it->ai_addrlen); /* what is too many or too long is not tried */
     freeaddrinfo(list);
     return origin->n_addresses > 0 ? 0 : -PST_ENOENT;
 }
 
 int pst_origin_resolve(const struct pst_upstream *upstream, struct pst_origin **ret_origin)
 {
-    struct pst_origin *origin = new_origin(upstream);
+    struct pst_origin *origin = new_origin(pst_str_of(upstream->authority));
     if (origin == NULL)
         return -PST_ENOMEM;
     int err = 0;

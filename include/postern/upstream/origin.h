@@ -37,6 +37,10 @@ struct pst_origin;
 /* Resolves with getaddrinfo(3), blocking: not on a worker. The result has one reference, the caller's.
  * 0, -PST_ENOENT (no such name, or no address), -PST_EAGAIN (the resolver did not answer), -PST_ENOMEM. */
 int pst_origin_resolve(const struct pst_upstream *upstream, struct pst_origin **ret_origin) PST_MUSTCHECK;
+/* From `n` addresses known already, 1 to PST_ORIGIN_ADDRESSES_MAX of IPv4, IPv6 or unix. 0, -PST_EINVAL,
+ * -PST_ENOMEM. */
+int pst_origin_new(struct pst_str authority, const struct sockaddr *const *addresses,
+                   const socklen_t *lengths, size_t n, struct pst_origin **ret_origin) PST_MUSTCHECK;
 struct pst_origin *pst_origin_ref(struct pst_origin *origin);
 /* NULL is fine. */
 void pst_origin_unref(struct pst_origin *origin);
