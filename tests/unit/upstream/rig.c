@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,6 +107,9 @@ int rig_accept(struct rig *rig)
     assert_true(readable_within(rig->listener, PATIENCE_MS));
     int fd = accept4(rig->listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(fd >= 0);
+    /* What is written must be there at the next turn, not after a delayed acknowledgement. */
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     return fd;
 }
 
