@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "value.h"
+
+#include "postern/base/buf.h"
+#include "postern/base/num.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ITEMS      64
+#define MAX_TEXT_BYTES 65536
+
+/* Where a problem is told. */
+struct report {
+    char *text;
+    size_t size;
+};
+
+static int PST_PRINTF(2, 3) fail(const struct report *report, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(report->text, report->size, fmt, args);
+    va_end(args);
+    return -PST_EINVAL;
+}
+
+size_t value_index(const struct pst_setting_def *def)
+{
+    size_t n;
+    return (size_t)(def - pst_setting_defs(&n));
+}
+
+static void *place(struct pst_settings *settings, const struct pst_setting_def *def)
+{
+    return (char *)settings + def->offset;
+}
+
+static size_t *list_count(struct pst_settings *settings, const struct pst_setting_def *def)
+{
+    return (size_t *)(void *)((char *)settings + def->count_offset);
+}
+
+static void free_strings(char **strings, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(strings[i]);
+    free(strings);
+}
+
+void value_free(struct pst_settings *settings, const struct pst_setting_def *def)
+{
+    void **at = place(settings, def);
+    switch (def->type) {
+    case PST_SETTING_STRINGS:
+        free_strings(*(char ***)(void *)at, *list_count(settings, def));
+        break;
+    case PST_SETTING_STRING:
+    case PST_SETTING_PATH:
+    case PST_SETTING_URL:
+    case PST_SETTING_ADDRESSES:
+    case PST_SETTING_NETWORKS:
+        free(*at);
+        break;
+    default:
+        return;
+    }
+    *at = NULL;
+    if (pst_setting_is_list(def))
+        *list_count(settings, def) = 0;
+}
+
+/* Scalars */
+
+static int set_string(struct pst_settings *settings, const struct pst_setting_def *def, const char *text)
+{
+    char *copy = strdup(text);
+    if (copy == NULL)
+        return -PST_ENOMEM;
+    value_free(settings, def);
+    *(char **)place(settings, def) = copy;
+    return 0;
+}
+
+static int set_url(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
+                   const struct report *report)
+{
+    struct pst_str s = pst_str_of(text);
+    if (pst_str_istarts(s, PST_STR("https://")))
+        return fail(report, "\"%s\": the container speaks plain HTTP; write http://host:port", text);
+    if (!pst_str_istarts(s, PST_STR("http://")) && !pst_str_starts(s, PST_STR("unix:/")))
+        return fail(report, "\"%s\" is neither http://host:port nor unix:/path", text);
+    return set_string(settings, def, text);
+}
+
+static int parse_number(const struct pst_setting_def *def, const char *text, uint64_t *ret_value)
+{
+    struct pst_str s = pst_str_of(text);
+    switch (def->type) {
+    case PST_SETTING_BYTES:
+        return pst_num_bytes(s, ret_value);
+    case PST_SETTING_DURATION:
+        return pst_num_duration_ms(s, 1000, ret_value);
+    default:
+        return pst_num_u64(s, ret_value);
+    }
+}
+
+/* A bound as people write it: 10s, 32KiB. */
+static void format_bound(const struct pst_setting_def *def, uint64_t value, char *text, size_t size)
+{
+    static const struct {
+        uint64_t factor;
+        const char *name;
+    } times[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}},
+      sizes[] = {{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}};
+    bool time = def->type == PST_SETTING_DURATION;
+    if (def->type == PST_SETTING_INT || value == 0) {
+        snprintf(text, size, "%llu", (unsigned long long)value);
+        return;
+    }
+    for (size_t i = 0; i < (time ? 5u : 4u); i++) {
+        uint64_t factor = time ? times[i].factor : sizes[i].factor;
+        if (value % factor == 0) {
+            snprintf(text, size, "%llu%s", (unsigned long long)(value / factor),
+                     time ? times[i].name : sizes[i].name);
+            return;
+        }
+    }
+}
+
+static int set_number(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
+                      const struct report *report)
+{
+    uint64_t value = 0;
+    char min[32] = "", max[32] = "";
+    int err = parse_number(def, text, &value);
+    if (err == -PST_EPARSE)
+        return fail(report, "\"%s\" is not a %s", text, pst_setting_type_text(def));
+    format_bound(def, def->min, min, sizeof(min));
+    format_bound(def, def->max, max, sizeof(max));
+    if (err < 0 || value < def->min || value > def->max)
+        return fail(report, "\"%s\" is out of range; from %s to %s is allowed", text, min, max);
+    *(uint64_t *)place(settings, def) = value;
+    return 0;
+}
+
+static int set_choice(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
+                      const struct report *report)
+{
+    char known[128] = "";
+    for (size_t i = 0; def->choices[i] != NULL; i++) {
+        if (strcmp(def->choices[i], text) == 0) {
+            *(uint64_t *)place(settings, def) = i;
+            return 0;
+        }
+        size_t len = strlen(known);
+        snprintf(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "", def->choices[i]);
+    }
+    return fail(report, "\"%s\" is not one of %s", text, known);
+}
+
+/* Lists */
+
+static int set_strings(struct pst_settings *settings, const struct pst_setting_def *def,
+                       const char *const *items, size_t n)
+{
+    char **copies = calloc(n + 1, sizeof(*copies));
+    if (copies == NULL)
+        return -PST_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        copies[i] = strdup(items[i]);
+        if (copies[i] == NULL) {
+            free_strings(copies, i);
+            return -PST_ENOMEM;
+        }
+    }
+    value_free(settings, def);
+    *(char ***)place(settings, def) = copies;
+    *list_count(settings, def) = n;
+    return 0;
+}
+
+static int parse_item(const struct pst_setting_def *def, const char *item, void *list, size_t i,
+                      const struct report *report)
+{
+    struct pst_str s = pst_str_of(item);
+    if (def->type == PST_SETTING_ADDRESSES) {
+        if (pst_addr_parse(s, (struct pst_addr *)list + i) < 0)
+            return fail(report, "\"%s\" is not an address with a port, such as 0.0.0.0:8443 or [::]:8443",
+                        item);
+        return 0;
+    }
+    int err = pst_cidr_parse(s, (struct pst_cidr *)list + i);
+    if (err == -PST_EINVAL)
+        return fail(report, "\"%s\" has bits set behind its prefix; write the network's first address", item);
+    return err < 0 ? fail(report, "\"%s\" is not a network, such as 10.0.0.0/8 or fd00::/8", item) : 0;
+}
+
+static int set_parsed_list(struct pst_settings *settings, const struct pst_setting_def *def,
+                           const char *const *items, size_t n, const struct report *report)
+{
+    size_t item_size = def->type == PST_SETTING_ADDRESSES ? sizeof(struct pst_addr) : sizeof(struct pst_cidr);
+    if (def->type == PST_SETTING_ADDRESSES && n == 0)
+        return fail(report, "at least one address is needed");
+    void *list = calloc(n + 1, item_size);
+    if (list == NULL)
+        return -PST_ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        int err = parse_item(def, items[i], list, i, report);
+        if (err < 0) {
+            free(list);
+            return err;
+        }
+    }
+    value_free(settings, def);
+    *(void **)place(settings, def) = list;
+    *list_count(settings, def) = n;
+    return 0;
+}
+
+static int remember_text(struct pst_settings *settings, const struct pst_setting_def *def,
+                         const char *const *items, size_t n)
+{
+    struct pst_buf text;
+    pst_buf_init(&text, MAX_TEXT_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        pst_buf_add_cstr(&text, i > 0 ? ", " : "");
+        pst_buf_add_cstr(&text, items[i]);
+    }
+    char *joined = pst_buf_cstr(&text);
+    char *copy = joined != NULL ? strdup(joined) : NULL;
+    pst_buf_done(&text);
+    if (copy == NULL)
+        return -PST_ENOMEM;
+    char **at = &settings->texts[value_index(def)];
+    free(*at);
+    *at = copy;
+    return 0;
+}
+
+static int set_value(struct pst_settings *settings, const struct pst_setting_def *def,
+                     const char *const *items, size_t n, const struct report *report)
+{
+    if (!pst_setting_is_list(def) && n != 1)
+        return fail(report, "one value is expected, not a list");
+    switch (def->type) {
+    case PST_SETTING_STRING:
+    case PST_SETTING_PATH:
+        return set_string(settings, def, items[0]);
+    case PST_SETTING_URL:
+        return set_url(settings, def, items[0], report);
+    case PST_SETTING_ENUM:
+        return set_choice(settings, def, items[0], report);
+    case PST_SETTING_STRINGS:
+        return set_strings(settings, def, items, n);
+    case PST_SETTING_ADDRESSES:
+    case PST_SETTING_NETWORKS:
+        return set_parsed_list(settings, def, items, n, report);
+    default:
+        return set_number(settings, def, items[0], report);
+    }
+}
+
+int value_set(struct pst_settings *settings, const struct pst_setting_def *def, const char *const *items,
+              size_t n, char *problem, size_t problem_size)
+{
+    const struct report report = {problem, problem_size};
+    int err = set_value(settings, def, items, n, &report);
+    if (err == 0)
+        err = remember_text(settings, def, items, n);
+    if (err == -PST_ENOMEM)
+        snprintf(problem, problem_size, "out of memory");
+    return err;
+}
+
+int value_set_text(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
+                   char *problem, size_t problem_size)
+{
+    if (!pst_setting_is_list(def))
+        return value_set(settings, def, &text, 1, problem, problem_size);
+    char *copy = strdup(text);
+    char *items[MAX_ITEMS];
+    size_t n = 0;
+    if (copy == NULL)
+        return -PST_ENOMEM;
+    struct pst_str rest = pst_str_of(copy);
+    while (rest.p != NULL && n < MAX_ITEMS) {
+        struct pst_str item = pst_str_trim(pst_str_cut(rest, ',', &rest));
+        if (item.len == 0)
+            continue;
+        items[n] = copy + (item.p - copy);
+        items[n++][item.len] = '\0'; /* over the comma, a blank, or the end */
+    }
+    int err = value_set(settings, def, (const char *const *)items, n, problem, problem_size);
+    free(copy);
+    return err;
+}

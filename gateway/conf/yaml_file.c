@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "yaml_file.h"
+
+#include "postern/base/num.h"
+#include "postern/base/str.h"
+
+#include <cyaml/cyaml.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LIST_ITEMS 64
+
+/* libcyaml fills this: a text for each scalar setting, a list of texts for each list. */
+struct loaded {
+    struct {
+        char *scalar;
+        char **list;
+        unsigned n;
+    } at[PST_SETTINGS_MAX];
+};
+
+struct reading {
+    char message[256]; /* libcyaml's first complaint */
+    unsigned line;     /* and where it was, from its backtrace */
+};
+
+static const cyaml_schema_value_t list_item = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
+
+static void make_schema(cyaml_schema_field_t *fields)
+{
+    size_t n;
+    const struct pst_setting_def *defs = pst_setting_defs(&n);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t offset = (uint32_t)(offsetof(struct loaded, at) + i * sizeof(((struct loaded *)0)->at[0]));
+        cyaml_schema_field_t *field = &fields[i];
+        *field = (cyaml_schema_field_t){.key = defs[i].name,
+                                        .value = {.flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL}};
+        if (pst_setting_is_list(&defs[i])) {
+            field->value.type = CYAML_SEQUENCE;
+            field->value.data_size = sizeof(char *);
+            field->value.sequence.min = 0;
+            field->value.sequence.max = MAX_LIST_ITEMS;
+            field->value.sequence.entry = &list_item;
+            field->data_offset = offset + (uint32_t)offsetof(struct loaded, at[0].list);
+            field->count_offset = offset + (uint32_t)offsetof(struct loaded, at[0].n);
+            field->count_size = sizeof(unsigned);
+        } else {
+            field->value.type = CYAML_STRING;
+            field->value.data_size = sizeof(char);
+            field->value.string.max = 4096;
+            field->data_offset = offset + (uint32_t)offsetof(struct loaded, at[0].scalar);
+        }
+    }
+    fields[n] = (cyaml_schema_field_t)CYAML_FIELD_END;
+}
+
+/* libcyaml tells what is wrong, and where, only in its log: the first message, then lines such as
+ * "  in mapping field 'workers' (line: 3, column: 10)". */
+static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
+{
+    (void)level;
+    struct reading *reading = arg;
+    char text[512];
+    vsnprintf(text, sizeof(text), fmt, args);
+    const char *line = strstr(text, "(line: ");
+    if (line == NULL)
+        line = strstr(text, "(line ");
+    if (line != NULL && reading->line == 0) {
+        struct pst_str digits = {line + strcspn(line, "0123456789"), 0};
+        digits.len = strspn(digits.p, "0123456789");
+        uint64_t value = 0;
+        if (pst_num_u64(digits, &value) == 0)
+            reading->line = (unsigned)value;
+    }
+    if (reading->message[0] != '\0' || line != NULL)
+        return;
+    struct pst_str message = pst_str_of(text);
+    static const struct pst_str prefixes[] = {PST_STR("Load: "), PST_STR("libyaml: ")};
+    for (size_t i = 0; i < 2; i++) {
+        if (pst_str_starts(message, prefixes[i]))
+            message = pst_str_skip(message, prefixes[i].len);
+    }
+    while (message.len > 0 && message.p[message.len - 1] == '\n')
+        message.len--;
+    pst_str_clip(message, reading->message, sizeof(reading->message));
+}
+
+/* The file is flat, so a setting's line is the first that begins with its name and a colon. */
+static unsigned line_of(const char *text, size_t len, const char *name)
+{
+    struct pst_str rest = {text, len};
+    struct pst_str key = pst_str_of(name);
+    for (unsigned line = 1; rest.p != NULL; line++) {
+        struct pst_str this_line = pst_str_cut(rest, '\n', &rest);
+        if (pst_str_starts(this_line, key) &&
+            pst_str_starts(pst_str_trim(pst_str_skip(this_line, key.len)), PST_STR(":")))
+            return line;
+    }
+    return 0;
+}
+
+/* "Unexpected key: foo" has no line of its own in libcyaml's log; the key's line is looked for. */
+static void tell(const struct reading *reading, cyaml_err_t err, const char *text, size_t len,
+                 yaml_problem_cb *problem, void *arg)
+{
+    static const char unexpected[] = "Unexpected key: ";
+    if (strncmp(reading->message, unexpected, sizeof(unexpected) - 1) == 0) {
+        const char *name = reading->message + sizeof(unexpected) - 1;
+        char sentence[400];
+        snprintf(sentence, sizeof(sentence), "there is no setting \"%s\"; `postern settings` lists them all",
+                 name);
+        problem(arg, line_of(text, len, name), sentence);
+        return;
+    }
+    problem(arg, reading->line, reading->message[0] != '\0' ? reading->message : cyaml_strerror(err));
+}
+
+static void deliver(const struct loaded *loaded, const char *text, size_t len, yaml_value_cb *value,
+                    void *arg)
+{
+    size_t n;
+    const struct pst_setting_def *defs = pst_setting_defs(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *const *list = (const char *const *)loaded->at[i].list;
+        const char *scalar = loaded->at[i].scalar;
+        unsigned line = line_of(text, len, defs[i].name);
+        if (list != NULL)
+            value(arg, &defs[i], line, list, loaded->at[i].n);
+        else if (scalar != NULL)
+            value(arg, &defs[i], line, &scalar, 1);
+    }
+}
+
+/* A file of comments alone (the sample as it is made) is an empty mapping, which libcyaml takes for none. */
+static bool is_blank(const char *text, size_t len)
+{
+    struct pst_str rest = {text, len};
+    while (rest.p != NULL) {
+        struct pst_str line = pst_str_trim(pst_str_cut(rest, '\n', &rest));
+        if (line.len > 0 && line.p[0] != '#' && !pst_str_eq(line, PST_STR("---")) && line.p[0] != '\r')
+            return false;
+    }
+    return true;
+}
+
+void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_cb *problem, void *arg)
+{
+    cyaml_schema_field_t fields[PST_SETTINGS_MAX + 1];
+    make_schema(fields);
+    const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct loaded, fields)};
+    struct reading reading = {.line = 0};
+    const cyaml_config_t config = {
+        .log_fn = on_log,
+        .log_ctx = &reading,
+        .mem_fn = cyaml_mem,
+        .log_level = CYAML_LOG_ERROR,
+        .flags = CYAML_CFG_NO_ALIAS,
+    };
+    if (is_blank(text, len))
+        return;
+    struct loaded *loaded = NULL;
+    cyaml_err_t err =
+        cyaml_load_data((const uint8_t *)text, len, &config, &schema, (cyaml_data_t **)&loaded, NULL);
+    if (err != CYAML_OK) {
+        tell(&reading, err, text, len, problem, arg);
+        return;
+    }
+    if (loaded == NULL)
+        return;
+    deliver(loaded, text, len, value, arg);
+    cyaml_free(&config, &schema, loaded, 0);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings: one table says each one's name, type, bounds, default and meaning, and everything else comes
+ * from it: the parser of the file, the environment and the flags, the reference page and the sample file.
+ *
+ * Sources, a later one wins: built-in default, YAML file, environment POSTERN_<NAME>, flag --<name>.
+ *
+ * Loaded once at start-up by one thread, then read-only: any thread. The strings and lists live until
+ * pst_settings_done(). */
+#ifndef POSTERN_CONF_SETTINGS_H
+#define POSTERN_CONF_SETTINGS_H
+
+#include "postern/base/err.h"
+#include "postern/base/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pst_host_header { PST_HOST_UPSTREAM, PST_HOST_KEEP };
+enum pst_setting_tls_profile { PST_PROFILE_INTERMEDIATE, PST_PROFILE_MODERN };
+enum pst_setting_access_log { PST_ACCESS_LOG_JSON, PST_ACCESS_LOG_TEXT, PST_ACCESS_LOG_OFF };
+enum pst_setting_log_format { PST_LOG_FORMAT_TEXT, PST_LOG_FORMAT_JSON };
+
+#define PST_SETTINGS_MAX 64
+
+enum pst_setting_source { PST_FROM_DEFAULT, PST_FROM_FILE, PST_FROM_ENVIRONMENT, PST_FROM_FLAG };
+
+/* Durations end in _ms, sizes in _bytes; in the table, the file and the environment they carry no such
+ * ending ("10s", "32KiB"). What each means is in the table (settings_table.c) and in docs/settings.md. */
+struct pst_settings {
+    struct pst_addr *listen;
+    size_t n_listen;
+    char *upstream;
+    char *data_dir;
+    char *tls_certificate;
+    char *tls_key;
+    char *tls_certificate_dir;
+    uint64_t tls_profile; /* enum pst_setting_tls_profile */
+    uint64_t tls_ticket_rotation_ms;
+    uint64_t tls_handshake_timeout_ms;
+    uint64_t tls_max_handshakes;
+    uint64_t workers; /* resolved: never 0 */
+    char **key_sources;
+    size_t n_key_sources;
+    char *key_query_parameter;
+    char **open_paths;
+    size_t n_open_paths;
+    uint64_t host_header; /* enum pst_host_header */
+    struct pst_cidr *trusted_proxies;
+    size_t n_trusted_proxies;
+    uint64_t upstream_max_connections;
+    uint64_t upstream_max_waiting;
+    uint64_t upstream_wait_timeout_ms;
+    uint64_t upstream_connect_timeout_ms;
+    uint64_t upstream_idle_timeout_ms;
+    uint64_t upstream_first_byte_timeout_ms;
+    uint64_t upstream_read_timeout_ms;
+    uint64_t client_head_timeout_ms;
+    uint64_t client_idle_timeout_ms;
+    uint64_t client_send_timeout_ms;
+    uint64_t client_min_rate_bytes;
+    uint64_t client_min_rate_grace_ms;
+    uint64_t max_head_size_bytes;
+    uint64_t max_headers;
+    uint64_t max_target_size_bytes;
+    uint64_t max_body_size_bytes;
+    uint64_t max_connections;
+    uint64_t usage_journal_records;
+    uint64_t usage_retention_ms;
+    uint64_t usage_hourly_retention_ms;
+    uint64_t usage_daily_retention_ms;
+    uint64_t access_log; /* enum pst_setting_access_log */
+    uint64_t log_format; /* enum pst_setting_log_format */
+    uint64_t log_level;  /* enum pst_log_level */
+    uint64_t shutdown_timeout_ms;
+
+    bool listen_is_default;
+    char *texts[PST_SETTINGS_MAX]; /* each value as it was written, by the table's order */
+    enum pst_setting_source sources[PST_SETTINGS_MAX];
+};
+
+enum pst_setting_type {
+    PST_SETTING_STRING,
+    PST_SETTING_PATH,
+    PST_SETTING_URL,
+    PST_SETTING_INT,
+    PST_SETTING_BYTES,
+    PST_SETTING_DURATION,
+    PST_SETTING_ENUM,
+    PST_SETTING_STRINGS,   /* a list */
+    PST_SETTING_ADDRESSES, /* a list of host:port */
+    PST_SETTING_NETWORKS,  /* a list of networks */
+};
+
+struct pst_setting_def {
+    const char *name;
+    enum pst_setting_type type;
+    uint64_t min, max;          /* of INT, BYTES (bytes) and DURATION (ms) */
+    const char *default_text;   /* lists are separated by commas */
+    const char *const *choices; /* of ENUM, ends with NULL */
+    bool reloadable;            /* takes effect without a restart */
+    bool secret;                /* masked when shown */
+    const char *help;           /* sentences, plain ASCII */
+    size_t offset;              /* of the value in struct pst_settings */
+    size_t count_offset;        /* of a list's length */
+};
+
+const struct pst_setting_def *pst_setting_defs(size_t *ret_n);
+bool pst_setting_is_list(const struct pst_setting_def *def);
+const char *pst_setting_type_text(const struct pst_setting_def *def);
+/* "default", "file", "environment", "flag". */
+const char *pst_setting_source_text(enum pst_setting_source source);
+
+/* A flag as given: "listen" or "max-body-size", with its value. */
+struct pst_setting_flag {
+    const char *name;
+    const char *value;
+};
+
+struct pst_settings_input {
+    const char *config; /* path of the YAML file; NULL: none */
+    const struct pst_setting_flag *flags;
+    size_t n_flags;
+    char **environment; /* as environ(7) */
+};
+
+/* `warning`: the settings can be used all the same. One sentence with its place in front:
+ * "postern.yaml:12: workers: ...", "POSTERN_WORKERS: ...", "--workers: ...". */
+typedef void pst_settings_problem_cb(void *arg, bool warning, const char *problem);
+
+/* Fills `settings` from all sources and reports every problem, not only the first. 0, or -PST_EINVAL (nothing
+ * is left to free then). */
+int pst_settings_load(const struct pst_settings_input *input, pst_settings_problem_cb *problem, void *arg,
+                      struct pst_settings *settings) PST_MUSTCHECK;
+/* Frees what load made. */
+void pst_settings_done(struct pst_settings *settings);
+/* Whether a setting of that name, written with '_' or '-', is there. */
+const struct pst_setting_def *pst_setting_find(const char *name);
+
+/* The reference page and the sample file, from the table. */
+struct pst_buf;
+void pst_settings_write_markdown(struct pst_buf *out);
+void pst_settings_write_yaml(struct pst_buf *out);
+
+/* CPUs that this process may use: affinity and the cgroup's quota (v2 and v1), rounded up; at least 1. */
+unsigned pst_conf_cpus(void);
+
+#endif
