@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/cmd/command.h"
+#include "postern/db/db.h"
+#include "postern/http/answer.h"
+#include "postern/proxy/front.h"
+#include "postern/tls/material.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+static bool as_json;
+
+static const struct pst_option options[] = {
+    {"json", NULL, "as a JSON object", NULL, &as_json},
+};
+
+static const struct pst_usage usage = {
+    .synopsis = "version [--json]",
+    .about = "Prints the version of Postern and of the libraries in it.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+};
+
+static int print_json(void)
+{
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s}", "version", PST_VERSION, "mbedtls",
+                               pst_tls_library_version(), "libmicrohttpd", pst_front_library_version(),
+                               "sqlite", pst_db_library_version(), "llhttp", pst_http_parser_version());
+    if (object == NULL)
+        return PST_EXIT_FAILED;
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    json_decref(object);
+    putchar('\n');
+    return pst_cmd_finish();
+}
+
+int pst_cmd_version(int argc, char **argv)
+{
+    struct pst_args args;
+    int done = pst_cmd_parse(&usage, argc, argv, &args);
+    if (done >= 0)
+        return done;
+    if (as_json)
+        return print_json();
+    printf("postern %s\n%s\nlibmicrohttpd %s\nSQLite %s\nllhttp %s\n", PST_VERSION, pst_tls_library_version(),
+           pst_front_library_version(), pst_db_library_version(), pst_http_parser_version());
+    return pst_cmd_finish();
+}
