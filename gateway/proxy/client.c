@@ -44,69 +44,11 @@ static ssize_t on_mhd_read(void *arg, void *data, size_t len)
     return pst_session_read(client->session, data, len);
 }
 
-static enum pst_error_id error_of_status(const struct client *client, unsigned status)
-{
-    bool in_body = client->exchange != NULL && client->exchange->began;
-    switch (status) {
-    case 400:
-        return in_body ? PST_ERROR_BODY_MALFORMED : PST_ERROR_MALFORMED;
-    case 413:
-        return PST_ERROR_BODY_TOO_LARGE;
-    case 414:
-        return PST_ERROR_TARGET_TOO_LONG;
-    case 431:
-        return PST_ERROR_HEAD_TOO_LARGE;
-    case 501:
-        return PST_ERROR_CODING_UNKNOWN;
-    case 505:
-        return PST_ERROR_HTTP_VERSION;
-    default:
-        return PST_ERROR_INTERNAL;
-    }
-}
-
-/* "HTTP/1.1 400 ..." */
-static unsigned status_of(const char *data, size_t len)
-{
-    if (len < 12 || memcmp(data, "HTTP/1.", 7) != 0)
-        return 0;
-    return (unsigned)(data[9] - '0') * 100 + (unsigned)(data[10] - '0') * 10 + (unsigned)(data[11] - '0');
-}
-
-/* libmicrohttpd answers what it cannot parse by itself, with a page of HTML. Clients get our own answer
- * instead; its bytes go nowhere, and it closes the connection when it believes them sent. */
-static ssize_t replace_mhd_error(struct client *client, unsigned status, size_t len)
-{
-    struct exchange *x = client->exchange;
-    enum pst_error_id id = error_of_status(client, status);
-    client->swallow = true;
-    if (x != NULL) {
-        x->refusal = id;
-        x->status = pst_error_def(id)->status;
-        x->end = note_end_of_error(id);
-        pst_pool_discard(&x->lease);
-    } else {
-        note_refusal(client, pst_error_def(id)->status, note_end_of_error(id));
-    }
-    count(&client->front->parts.stats->errors[id]);
-    struct pst_buf out;
-    uint64_t body_bytes = 0;
-    pst_buf_init(&out, 8192);
-    struct pst_str request_id = x != NULL ? x->request_id_str : (struct pst_str){NULL, 0};
-    if (raw_format_error(client->front, id, request_id, x != NULL && x->is_head, &out, &body_bytes) == 0) {
-        if (x != NULL)
-            x->bytes_out = body_bytes;
-        (void)!pst_session_write(client->session, pst_buf_front(&out), pst_buf_len(&out));
-    }
-    pst_buf_done(&out);
-    return (ssize_t)len;
-}
-
 static void note_first_byte(struct client *client)
 {
     struct exchange *x = client->exchange;
     if (x != NULL && x->ttfb_us == 0)
-        x->ttfb_us = now_us(client->front) - x->start_us + 1;
+        x->ttfb_us = exchange_age_us(x);
 }
 
 static ssize_t on_mhd_write(void *arg, const void *data, size_t len)
@@ -116,13 +58,10 @@ static ssize_t on_mhd_write(void *arg, const void *data, size_t len)
         return (ssize_t)len;
     if (client->session == NULL || client->detached)
         return -PST_ERESET;
-    if (!client->answering) {
-        unsigned status = status_of(data, len);
-        if (status != 100)
-            return replace_mhd_error(client, status, len);
-    } else {
+    if (client->answering)
         note_first_byte(client);
-    }
+    else if (mhd_error_replace(client, data, len))
+        return (ssize_t)len;
     ssize_t n = pst_session_write(client->session, data, len);
     if (n == -PST_EAGAIN && !client->send_waits) {
         client->send_waits = true;
@@ -137,6 +76,11 @@ static void on_mhd_closed(void *arg, bool orderly)
 {
     (void)orderly; /* it says goodbye in every case; we know better */
     struct client *client = arg;
+    /* What is no HTTP at all it drops without an answer. */
+    bool unanswered = client->state != CLIENT_ENDING && client->exchange == NULL && !client->swallow &&
+                      client->session != NULL && pst_session_bytes_read(client->session) > client->idle_mark;
+    if (unanswered)
+        client_write_error(client, PST_ERROR_MALFORMED, (struct pst_str){NULL, 0});
     client->mhd = NULL;
     client->event_fd = -1;
     client->state = CLIENT_ENDING;
@@ -342,23 +286,36 @@ void client_check_fresh(struct pst_front *front)
     }
 }
 
-void client_say_error(struct client *client, enum pst_error_id id)
+void client_write_error(struct client *client, enum pst_error_id id, struct pst_str detail)
 {
+    struct pst_front *front = client->front;
     struct exchange *x = client->exchange;
-    count(&client->front->parts.stats->errors[id]);
-    if (x != NULL) {
-        x->status = pst_error_def(id)->status;
-        x->end = note_end_of_error(id);
+    char made_id[PST_REQUEST_ID_SIZE];
+    struct pst_str request_id;
+    if (x != NULL && x->request_id_str.len > 0) {
+        request_id = x->request_id_str;
     } else {
-        note_refusal(client, pst_error_def(id)->status, note_end_of_error(id));
+        const struct pst_fields none = {0};
+        request_id = pst_request_id_take(&front->ids, &none, x != NULL ? x->request_id : made_id);
     }
     struct pst_buf out;
     uint64_t body_bytes = 0;
     pst_buf_init(&out, 8192);
-    if (raw_format_error(client->front, id, (struct pst_str){NULL, 0}, false, &out, &body_bytes) == 0)
+    bool is_head = x != NULL && x->is_head;
+    if (raw_format_error(front, id, detail, request_id, is_head, &out, &body_bytes) == 0)
         (void)!pst_session_write(client->session, pst_buf_front(&out), pst_buf_len(&out));
     pst_buf_done(&out);
-    client_end(client);
+    count(&front->parts.stats->errors[id]);
+    if (x == NULL) {
+        note_refusal(client, pst_error_def(id)->status, note_end_of_error(id), request_id, body_bytes);
+        return;
+    }
+    x->request_id_str = request_id;
+    x->state = x->state == EXCHANGE_NEW ? EXCHANGE_REFUSED : x->state;
+    x->status = pst_error_def(id)->status;
+    x->end = note_end_of_error(id);
+    x->bytes_out = body_bytes;
+    pst_pool_discard(&x->lease);
 }
 
 static void check_rate(struct client *client)
@@ -397,7 +354,8 @@ static void on_timer(struct pst_timer *timer, void *arg)
         client_end(client);
         break;
     case CLIENT_HEAD:
-        client_say_error(client, PST_ERROR_REQUEST_TIMEOUT);
+        client_write_error(client, PST_ERROR_REQUEST_TIMEOUT, (struct pst_str){NULL, 0});
+        client_end(client);
         break;
     case CLIENT_BUSY:
         check_rate(client);

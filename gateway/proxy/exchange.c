@@ -96,6 +96,12 @@ struct exchange *exchange_new(struct client *client, struct pst_str raw_target)
     return x;
 }
 
+uint64_t exchange_age_us(const struct exchange *x)
+{
+    uint64_t age_us = now_us(x->client->front) - x->start_us;
+    return age_us > 0 ? age_us : 1;
+}
+
 void exchange_set_timer(struct exchange *x, uint64_t after_us)
 {
     pst_timer_set(x->client->front->parts.loop, &x->timer, after_us);

@@ -27,14 +27,12 @@ const char *pst_front_library_version(void)
 
 static void log_mhd(void *arg, const char *fmt, va_list args)
 {
-    (void)arg;
-    if (!pst_log_wants(PST_LOG_DEBUG))
-        return;
-    char text[512];
+    char text[1024];
     int n = vsnprintf(text, sizeof(text), fmt, args);
     if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
         text[n - 1] = '\0';
-    pst_log(PST_LOG_DEBUG, "http", "libmicrohttpd: %s", text);
+    mhd_error_note(arg, text);
+    pst_debug("http", "libmicrohttpd: %s", text);
 }
 
 static struct client *client_of(struct MHD_Connection *connection)

@@ -135,7 +135,8 @@ struct pst_front {
     size_t n_free_exchanges;
     size_t n_clients;
     size_t n_handshakes;
-    bool run_again; /* libmicrohttpd has something to do */
+    bool run_again;          /* libmicrohttpd has something to do */
+    char mhd_complaint[256]; /* what it said last of a request it could not read */
     bool stopping;
 };
 
@@ -169,8 +170,16 @@ void client_check_fresh(struct pst_front *front);
 void client_idle(struct client *client);
 /* The head is complete; `body_follows` starts the watch over the body's rate. */
 void client_busy(struct client *client, bool body_follows);
-/* An error of ours to a client of whom libmicrohttpd has no request that could be answered. Ends it. */
-void client_say_error(struct client *client, enum pst_error_id id);
+/* Writes an error of ours around libmicrohttpd and notes it, with the exchange or alone; `detail` goes into
+ * the message when it is not empty. */
+void client_write_error(struct client *client, enum pst_error_id id, struct pst_str detail);
+
+/* mhd_error.c */
+/* A line of libmicrohttpd's log: perhaps what it is about to complain of. */
+void mhd_error_note(struct pst_front *front, const char *text);
+/* libmicrohttpd writes though no answer of ours is queued. False for 100 (Continue), which may go out; else
+ * our own error has been written in its place, and what it writes from now on goes nowhere. */
+bool mhd_error_replace(struct client *client, const char *data, size_t len) PST_MUSTCHECK;
 
 /* exchange.c */
 struct exchange *exchange_new(struct client *client, struct pst_str raw_target);
@@ -184,6 +193,8 @@ void exchange_on_completed(struct exchange *x, bool answered);
 /* Something failed on our or the container's side: answers `id` in whatever way is still open. */
 void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end);
 void exchange_set_timer(struct exchange *x, uint64_t after_us);
+/* Since its first byte, as of this turn; at least 1. */
+uint64_t exchange_age_us(const struct exchange *x);
 void exchanges_free(struct pst_front *front);
 
 /* request.c: reads and checks the head; the first thing that is wrong. Also finds out who it is. */
@@ -206,13 +217,15 @@ void raw_answer(struct exchange *x);
 void raw_error(struct exchange *x, enum pst_error_id id);
 void raw_pump(struct exchange *x);
 /* Appends a whole error answer: head and body. */
-int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str request_id, bool is_head,
-                     struct pst_buf *out, uint64_t *ret_body_bytes) PST_MUSTCHECK;
+int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str detail,
+                     struct pst_str request_id, bool is_head, struct pst_buf *out,
+                     uint64_t *ret_body_bytes) PST_MUSTCHECK;
 
 /* note.c */
 void note_exchange(struct exchange *x);
 /* For what was refused before libmicrohttpd saw a request target. */
-void note_refusal(struct client *client, uint16_t status, uint8_t end);
+void note_refusal(struct client *client, uint16_t status, uint8_t end, struct pst_str request_id,
+                  uint64_t body_bytes);
 uint8_t note_end_of_error(enum pst_error_id id);
 
 #endif

@@ -69,7 +69,7 @@ void note_exchange(struct exchange *x)
         return;
     struct pst_usage_record record = {
         .time_us = x->start_real_us,
-        .duration_us = now_us(front) - x->start_us,
+        .duration_us = exchange_age_us(x),
         .ttfb_us = x->ttfb_us,
         .bytes_in = x->bytes_in,
         .bytes_out = x->bytes_out,
@@ -88,14 +88,19 @@ void note_exchange(struct exchange *x)
     append(front, &record);
 }
 
-void note_refusal(struct client *client, uint16_t status, uint8_t end)
+void note_refusal(struct client *client, uint16_t status, uint8_t end, struct pst_str request_id,
+                  uint64_t body_bytes)
 {
     struct pst_front *front = client->front;
     struct pst_usage_record record = {
         .time_us = pst_loop_real_us(front->parts.loop),
+        .duration_us = 1,
+        .ttfb_us = 1,
+        .bytes_out = body_bytes,
         .status = status,
         .end = end,
     };
     set_client(&record, client);
+    pst_usage_set_request_id(&record, request_id);
     append(front, &record);
 }

@@ -29,14 +29,26 @@ static void add_start(struct pst_front *front, struct pst_buf *out, unsigned sta
     pst_buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status, reason != NULL ? reason : "", date);
 }
 
-int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str request_id, bool is_head,
-                     struct pst_buf *out, uint64_t *ret_body_bytes)
+static int format_body(enum pst_error_id id, struct pst_str detail, struct pst_buf *body)
+{
+    if (detail.len == 0)
+        return pst_error_body(id, body);
+    struct pst_buf message;
+    pst_buf_init(&message, 2048);
+    pst_buf_printf(&message, "%s (" PST_STR_FMT ")", pst_error_def(id)->message, PST_STR_ARG(detail));
+    int err = pst_error_body_custom(pst_str_of(pst_error_def(id)->code), pst_buf_str(&message), body);
+    pst_buf_done(&message);
+    return err;
+}
+
+int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str detail,
+                     struct pst_str request_id, bool is_head, struct pst_buf *out, uint64_t *ret_body_bytes)
 {
     struct pst_buf body;
     pst_buf_init(&body, 8192);
     struct pst_error_fields fields;
     pst_error_fields(id, request_id, &fields);
-    if (pst_error_body(id, &body) < 0) {
+    if (format_body(id, detail, &body) < 0) {
         pst_buf_done(&body);
         return -PST_ENOMEM;
     }
@@ -67,8 +79,9 @@ void raw_error(struct exchange *x, enum pst_error_id id)
     detach(x);
     x->status = pst_error_def(id)->status;
     count(&x->client->front->parts.stats->errors[id]);
-    if (raw_format_error(x->client->front, id, x->request_id_str, x->is_head, &x->output, &x->bytes_out) <
-        0) {
+    const struct pst_str no_detail = {NULL, 0};
+    if (raw_format_error(x->client->front, id, no_detail, x->request_id_str, x->is_head, &x->output,
+                         &x->bytes_out) < 0) {
         client_cut(x->client);
         return;
     }
@@ -145,7 +158,7 @@ static bool write_output(struct exchange *x)
     ssize_t n = pst_session_write(client->session, output.p, output.len);
     if (n > 0) {
         if (x->ttfb_us == 0)
-            x->ttfb_us = now_us(client->front) - x->start_us + 1;
+            x->ttfb_us = exchange_age_us(x);
         pst_buf_consume(&x->output, (size_t)n);
     }
     if (pst_buf_len(&x->output) == 0)
