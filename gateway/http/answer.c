@@ -147,8 +147,7 @@ static int on_value_complete(llhttp_t *llhttp)
         return 0;
     if (terminate(parser, &open_field(parser)->value) < 0)
         return -1;
-    fields->n++;
-    if (fields->n + 1 >= PST_ANSWER_FIELDS_MAX)
+    if (++fields->n > PST_ANSWER_FIELDS_MAX)
         return stop(parser, -PST_ELIMIT, "too many fields");
     if (fields->n == fields->cap) {
         struct pst_field *at = realloc(fields->at, 2 * fields->cap * sizeof(*at));

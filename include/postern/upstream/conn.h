@@ -2,15 +2,12 @@
 /* One HTTP/1.1 exchange on a connection that a lease lends (pool.h). Owned by the worker's loop thread; the
  * pointer is good until the lease ends (give_back or discard).
  *
- *                  ┌───────────────────────── give_back, reusable ─────────────────────────────┐
- *                  ▼                                                                           │
- *     CONNECTING ─▶ IDLE ─lease─▶ LEASED ─start─▶ HEAD ─final head─▶ BODY ─end─▶ DONE ─────────┤
- *         │          │              │ ▲            │ │                 │           │           │
- *         └──────────┼──(to lease)──┼─┘            │ └──no body────────┼──▶ DONE   │           │
- *                    │              │              ▼                   ▼           │           │
- *                    │              │            FAILED ◀──────────────┘           │           │
- *                    ▼              ▼              ▼                               ▼           │
- *                  CLOSED ◀──── discard, idle limit, data or EOF on an idle one, not reusable ─┘
+ *     CONNECTING ──▶ LEASED ──start──▶ HEAD ──final head──▶ BODY ──end──▶ DONE
+ *                    ▲    │              │ └───── no body ─────────────────▶│
+ *              lease │    │ give_back    ▼                   ▼             │ give_back, when reusable
+ *                    │    ▼            FAILED ◀──────────────┘             │
+ *                     IDLE ◀───────────────────────────────────────────────┘
+ *     every state ──▶ CLOSED: discard, give_back of what is not reusable; IDLE also by its limit, data or EOF
  *
  * Sending and receiving do not wait for each other: the answer may come before the request is sent whole.
  * Callbacks come from the loop only, never from inside one of the functions below; any function, discard

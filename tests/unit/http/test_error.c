@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/http/error.h"
 
+#include "postern/base/fd.h"
+
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,12 +120,35 @@ static void test_from_upstream(void **state)
         assert_int_equal(pst_error_from_upstream(cases[i].err, cases[i].connecting), cases[i].id);
 }
 
+/* docs/http.md has a row for each, to the letter. */
+static void test_documented(void **state)
+{
+    (void)state;
+    struct pst_buf docs;
+    pst_buf_init(&docs, 1 << 20);
+    assert_int_equal(pst_file_read(POSTERN_SOURCE_ROOT "/docs/http.md", 1 << 20, &docs), 0);
+    const char *text = pst_buf_cstr(&docs);
+    assert_non_null(text);
+    for (int id = PST_ERROR_NONE + 1; id < PST_ERROR_MAX; id++) {
+        const struct pst_error_def *def = pst_error_def((enum pst_error_id)id);
+        struct pst_buf row;
+        pst_buf_init(&row, 4096);
+        pst_buf_printf(&row, "\n| %u | `%s` | `%s` | %s%s%s | %s |\n", def->status, def->code, def->name,
+                       def->close ? "closes" : "", def->close && def->retry_after_s > 0 ? ", " : "",
+                       def->retry_after_s > 0 ? "`Retry-After`" : "", def->message);
+        if (strstr(text, pst_buf_cstr(&row)) == NULL)
+            fail_msg("docs/http.md lacks this row:%s", pst_buf_cstr(&row));
+        pst_buf_done(&row);
+    }
+    pst_buf_done(&docs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_azure_wording),
         cmocka_unit_test(test_fields),        cmocka_unit_test(test_body_bound),
-        cmocka_unit_test(test_from_upstream),
+        cmocka_unit_test(test_from_upstream), cmocka_unit_test(test_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
