@@ -125,7 +125,9 @@ static void deliver(const struct loaded *loaded, const char *text, size_t len, y
         const char *const *list = (const char *const *)loaded->at[i].list;
         const char *scalar = loaded->at[i].scalar;
         unsigned line = line_of(text, len, defs[i].name);
-        if (list != NULL)
+        /* libcyaml leaves no trace of an empty list but its line. */
+        bool empty_list = list == NULL && line > 0 && pst_setting_is_list(&defs[i]);
+        if (list != NULL || empty_list)
             value(arg, &defs[i], line, list, loaded->at[i].n);
         else if (scalar != NULL)
             value(arg, &defs[i], line, &scalar, 1);
