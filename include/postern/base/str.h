@@ -13,8 +13,7 @@ struct pst_str {
     size_t len;
 };
 
-/* In static initializers too: to gcc 12 that is an extension, hence the word. */
-#define PST_STR(literal) (__extension__(struct pst_str){(literal), sizeof(literal) - 1})
+#define PST_STR(literal) ((struct pst_str){(literal), sizeof(literal) - 1})
 #define PST_STR_FMT      "%.*s"
 #define PST_STR_ARG(s)   (int)(s).len, (s).p
 
