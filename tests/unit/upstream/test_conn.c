@@ -736,6 +736,7 @@ static void test_spoke_first(void **state)
     pst_upconn_start(t.l.lease.conn, &handlers, &t, 0);
     assert_int_equal(pst_upconn_send(t.l.lease.conn, REQUEST, sizeof(REQUEST) - 1), -PST_ECLOSED);
     assert_int_equal(t.n_fail, 0);
+    rig_print(t.fd, OK "Content-Length: 0\r\n\r\n"); /* an event that comes before the failure is told */
     rig_settle(&t.rig);
     assert_int_equal(t.n_fail, 1);
     assert_int_equal(t.n_head, 0);
@@ -781,6 +782,26 @@ static void test_discard_inside(void **state)
         rig_settle(&t.rig);
         end(&t);
     }
+}
+
+/* One event brings the answer and room to send: after a discard in on_head, on_writable is not called. */
+static void test_discard_with_more_to_come(void **state)
+{
+    (void)state;
+    struct talk t;
+    char junk[65536] = {0};
+    begin(&t);
+    t.on_head = ACT_DISCARD;
+    pst_upconn_start(t.l.lease.conn, &handlers, &t, 0);
+    while (pst_upconn_send(t.l.lease.conn, junk, sizeof(junk)) == sizeof(junk))
+        ;
+    rig_print(t.fd, OK "Content-Length: 0\r\n\r\n");
+    while (recv(t.fd, junk, sizeof(junk), MSG_DONTWAIT) > 0)
+        ;
+    rig_settle(&t.rig);
+    assert_int_equal(t.n_head, 1);
+    assert_int_equal(t.n_writable, 0);
+    end(&t);
 }
 
 static void start_next(struct pst_upconn *conn, void *arg)
@@ -928,6 +949,7 @@ int main(void)
         cmocka_unit_test(test_stale),
         cmocka_unit_test(test_spoke_first),
         cmocka_unit_test(test_discard_inside),
+        cmocka_unit_test(test_discard_with_more_to_come),
         cmocka_unit_test(test_next_exchange_inside),
         cmocka_unit_test(test_upgrade),
         cmocka_unit_test(test_stream),

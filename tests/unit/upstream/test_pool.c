@@ -296,6 +296,37 @@ static void test_connect_limit(void **state)
     rig_end(&rig);
 }
 
+/* An attempt that fails later, with an event of its own, leaves no trace on the connection that succeeds. */
+static void test_refused_later(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct rig_lease l;
+    uint16_t ports[2];
+    int fillers[2];
+    rig_begin(&rig);
+    int full = full_listener(&ports[0], fillers);
+    ports[1] = rig.port;
+    rig.limits.connect_timeout_us = 10000000;
+    pst_pool_set_limits(rig.pool, &rig.limits);
+    struct pst_origin *origin = rig_tcp_origin(ports, 2);
+    pst_pool_set_origin(rig.pool, origin);
+    rig_lease_init(&l);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+    rig_settle(&rig);
+    /* The next try of the kernel, after a second, finds nobody. */
+    close(full);
+    close(fillers[0]);
+    close(fillers[1]);
+    rig_turn_until(&rig, &l.done, 4000);
+    assert_int_equal(l.err, 0);
+    assert_true(pst_upconn_reusable(l.lease.conn));
+    pst_pool_give_back(&l.lease);
+    assert_int_equal(stats_of(&rig).idle, 1);
+    pst_origin_unref(origin);
+    rig_end(&rig);
+}
+
 /* A unix socket's full backlog refuses with EAGAIN and sends no event when there is room again. */
 static void test_unix_backlog(void **state)
 {
@@ -603,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_next_address),
         cmocka_unit_test(test_connect_limit),
+        cmocka_unit_test(test_refused_later),
         cmocka_unit_test(test_unix_backlog),
         cmocka_unit_test(test_unix_absent),
         cmocka_unit_test(test_idle_limit),
