@@ -57,6 +57,7 @@ static void make_schema(cyaml_schema_field_t *fields)
 
 /* libcyaml tells what is wrong, and where, only in its log: the first message, then lines such as
  * "  in mapping field 'workers' (line: 3, column: 10)". */
+PST_PRINTF(3, 0)
 static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
 {
     (void)level;

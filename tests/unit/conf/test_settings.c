@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static int remove_path(void **state)
     return unlink(config_path);
 }
 
-static int load(const char *yaml, char **environment, const struct pst_setting_flag *flags, size_t n_flags,
-                struct told *told, struct pst_settings *settings)
+static int load(const char *yaml, const char *const *environment, const struct pst_setting_flag *flags,
+                size_t n_flags, struct told *told, struct pst_settings *settings)
 {
     *told = (struct told){0};
     if (yaml != NULL)
@@ -56,7 +57,7 @@ static int load(const char *yaml, char **environment, const struct pst_setting_f
         .config = yaml != NULL ? config_path : NULL,
         .flags = flags,
         .n_flags = n_flags,
-        .environment = environment,
+        .environment = (char **)(uintptr_t)environment, /* as environ(7): not const, but not written to */
     };
     return pst_settings_load(&input, tell, told, settings);
 }
@@ -87,14 +88,16 @@ static void test_later_source_wins(void **state)
     (void)state;
     struct told told;
     struct pst_settings s;
-    char *environment[] = {"POSTERN_MAX_HEADERS=30", "POSTERN_WORKERS=3", NULL};
+    const char *environment[] = {"POSTERN_MAX_HEADERS=30", "POSTERN_WORKERS=3", NULL};
     const struct pst_setting_flag flags[] = {{"workers", "4"}};
-    assert_int_equal(load("max_headers: 20\nworkers: 2\nlog_level: debug\n", environment, flags, 1, &told, &s), 0);
+    assert_int_equal(
+        load("max_headers: 20\nworkers: 2\nlog_level: debug\n", environment, flags, 1, &told, &s), 0);
     assert_int_equal(s.max_headers, 30);
     assert_int_equal(s.workers, 4);
     assert_int_equal(s.log_level, 3);
     assert_int_equal(s.sources[pst_setting_find("workers") - pst_setting_find("listen")], PST_FROM_FLAG);
-    assert_int_equal(s.sources[pst_setting_find("max_headers") - pst_setting_find("listen")], PST_FROM_ENVIRONMENT);
+    assert_int_equal(s.sources[pst_setting_find("max_headers") - pst_setting_find("listen")],
+                     PST_FROM_ENVIRONMENT);
     assert_int_equal(s.sources[pst_setting_find("log_level") - pst_setting_find("listen")], PST_FROM_FILE);
     pst_settings_done(&s);
 }
@@ -121,7 +124,8 @@ static void test_file_of_every_type(void **state)
     assert_int_equal(s.tls_profile, PST_PROFILE_MODERN);
     assert_int_equal(s.n_open_paths, 0);
     assert_int_equal(s.n_trusted_proxies, 3);
-    uint8_t inside[16] = {[10] = 0xff, [11] = 0xff, 10, 1, 2, 3}, outside[16] = {[10] = 0xff, [11] = 0xff, 11, 1, 2, 3};
+    uint8_t inside[16] = {[10] = 0xff, [11] = 0xff, 10, 1, 2, 3},
+            outside[16] = {[10] = 0xff, [11] = 0xff, 11, 1, 2, 3};
     assert_true(pst_cidr_contains(&s.trusted_proxies[0], inside));
     assert_false(pst_cidr_contains(&s.trusted_proxies[0], outside));
     assert_int_equal(s.client_head_timeout_ms, 1500);
@@ -174,9 +178,10 @@ static void test_every_problem_is_told(void **state)
     (void)state;
     struct told told;
     struct pst_settings s;
-    char *environment[] = {"POSTERN_WORKERS=x", NULL};
+    const char *environment[] = {"POSTERN_WORKERS=x", NULL};
     const struct pst_setting_flag flags[] = {{"max-headers", "y"}, {"nonsense", "1"}};
-    assert_int_equal(load("log_level: loud\ntls_profile: old\n", environment, flags, 2, &told, &s), -PST_EINVAL);
+    assert_int_equal(load("log_level: loud\ntls_profile: old\n", environment, flags, 2, &told, &s),
+                     -PST_EINVAL);
     assert_int_equal(told.problems, 5);
     assert_non_null(strstr(told.text, "POSTERN_WORKERS: \"x\""));
     assert_non_null(strstr(told.text, "--max-headers: \"y\""));
@@ -200,11 +205,16 @@ static void test_kubernetes_variables(void **state)
     (void)state;
     struct told told;
     struct pst_settings s;
-    char *environment[] = {"POSTERN_SERVICE_HOST=10.0.0.1", "POSTERN_PORT=tcp://10.0.0.1:8443",
-                           "POSTERN_PORT_8443_TCP_ADDR=10.0.0.1", "POSTERN_WORKRS=2", "OTHER=1", NULL};
+    const char *environment[] = {"POSTERN_SERVICE_HOST=10.0.0.1",
+                                 "POSTERN_PORT=tcp://10.0.0.1:8443",
+                                 "POSTERN_PORT_8443_TCP_ADDR=10.0.0.1",
+                                 "POSTERN_WORKRS=2",
+                                 "OTHER=1",
+                                 NULL};
     assert_int_equal(load(NULL, environment, NULL, 0, &told, &s), 0);
     assert_int_equal(told.warnings, 1);
-    assert_string_equal(told.text, "POSTERN_WORKRS: there is no such setting; did you mean POSTERN_WORKERS?\n");
+    assert_string_equal(told.text,
+                        "POSTERN_WORKRS: there is no such setting; did you mean POSTERN_WORKERS?\n");
     pst_settings_done(&s);
 }
 
