@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a key looks like.
  *
- *     ps_<id>_<secret>_<checksum>      ps_4k1x0c9qz7mt_x4Kp…22 more…_0aZ9bQ
+ *     ps_<id>_<secret>_<checksum>
+ *     ps_4k1x0c9qz7mt_AbCdEfGhIjKlMnOpQrStUvWxYz_0aZ9bQ      (an example; its checksum is wrong)
  *
  * id: 12 characters 0-9a-z, random (62 bits), public: it may be logged and shown, and finds the key without
- * touching the secret. secret: 24 base62 characters from the kernel's generator (142 bits). checksum: CRC-32
- * of everything before its underscore, base62: a typo is refused without a look-up, and a secret scanner
- * can tell a key from noise. 47 characters in all, so that HMAC-SHA-256 takes the whole text in one block.
+ * touching the secret. secret: 26 base62 characters from the kernel's generator, 154 bits; so more than 128
+ * stay unknown where the last four characters of a key are shown. checksum: CRC-32 of everything before its
+ * underscore, base62: a typo is refused without a look-up, and a secret scanner can tell a key from noise.
+ * 49 characters in all, so that HMAC-SHA-256 takes the whole text in one block.
  *
- * Imported keys (Azure's 32 hex digits, its newer 84 characters, …) are any 16 to 128 printable ASCII
+ * Imported keys (Azure's 32 hex digits, its newer 84 characters, ...) are any 16 to 128 printable ASCII
  * characters without blanks that do not begin with "ps_". Any thread. */
 #ifndef POSTERN_AUTH_KEY_FORMAT_H
 #define POSTERN_AUTH_KEY_FORMAT_H
@@ -23,13 +25,13 @@
 #define PST_KEY_PREFIX       "ps_"
 #define PST_KEY_ID_LEN       12
 #define PST_KEY_ID_SIZE      (PST_KEY_ID_LEN + 1) /* with its NUL */
-#define PST_KEY_SECRET_LEN   24
+#define PST_KEY_SECRET_LEN   26
 #define PST_KEY_CHECKSUM_LEN 6
 #define PST_KEY_TEXT_LEN     (3 + PST_KEY_ID_LEN + 1 + PST_KEY_SECRET_LEN + 1 + PST_KEY_CHECKSUM_LEN)
 #define PST_KEY_IMPORT_MIN   16
 #define PST_KEY_IMPORT_MAX   PST_SECRET_MAX
-/* What list and show may print of a secret: its beginning (up to the end of the id, or four characters of an
- * imported key) and its last four characters. */
+/* What list and show may print of a secret: "ps_<id>_" (nothing of an imported key, which has no public part)
+ * and its last four characters. */
 #define PST_KEY_SHOWN_PREFIX_SIZE (3 + PST_KEY_ID_LEN + 2)
 #define PST_KEY_LAST4_SIZE        5
 

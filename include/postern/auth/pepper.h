@@ -6,6 +6,7 @@
 #ifndef POSTERN_AUTH_PEPPER_H
 #define POSTERN_AUTH_PEPPER_H
 
+#include "postern/auth/why.h"
 #include "postern/base/err.h"
 #include "postern/crypto/hash.h"
 
@@ -18,11 +19,6 @@ struct pst_pepper {
     uint8_t bytes[PST_PEPPER_BYTES];
 };
 
-/* A sentence for people: what is wrong, and what to do about it. Holds no secret. */
-struct pst_why {
-    char text[640];
-};
-
 /* Reads data_dir/pepper (64 hex digits, or 32 raw bytes); when it is missing and `may_create`, makes it with
  * mode 0600. The file must be a regular one of ours that nobody else can read.
  * 0, or with `why` filled: -PST_ENOENT (missing, and not to be made), -PST_EACCES (owner or mode),
@@ -30,6 +26,8 @@ struct pst_why {
 int pst_pepper_load(const char *data_dir, bool may_create, struct pst_pepper *ret,
                     struct pst_why *why) PST_MUSTCHECK;
 void pst_pepper_done(struct pst_pepper *pepper);
+/* What keys' digests are made under. */
+#define PST_KEY_DIGEST_PURPOSE "postern key digest 1"
 /* The HMAC key for one purpose: HMAC-SHA-256(pepper, purpose). Purposes never share a key. */
 void pst_pepper_derive(const struct pst_pepper *pepper, const char *purpose, struct pst_hmac_key *ret);
 

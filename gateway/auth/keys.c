@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/auth/keys.h"
+
+#include "postern/auth/pepper.h"
+#include "postern/base/clock.h"
+#include "postern/base/fd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Two ids never meet; a second try is for the one time in 10^18 that they do. */
+#define ID_TRIES 3
+
+struct pst_keys {
+    struct pst_keys_store *store;
+    struct pst_hmac_key hmac;
+};
+
+static int fail_store(const struct pst_keys *keys, int err, struct pst_why *why)
+{
+    return pst_why_set(why, err, NULL, "%s", pst_keys_why(keys->store));
+}
+
+static int no_such_key(struct pst_str id, struct pst_why *why)
+{
+    return pst_why_set(why, -PST_ENOENT, "id",
+                       "there is no key \"" PST_STR_FMT "\"; `postern key list` shows those "
+                       "there are",
+                       PST_STR_ARG(id));
+}
+
+static int change_result(const struct pst_keys *keys, int err, struct pst_str id, struct pst_why *why)
+{
+    if (err == -PST_ENOENT)
+        return no_such_key(id, why);
+    return err < 0 ? fail_store(keys, err, why) : 0;
+}
+
+/* Opening */
+
+static int ensure_data_dir(const char *data_dir, struct pst_why *why)
+{
+    int err = pst_dir_ensure(data_dir);
+    if (err == -PST_ENOENT)
+        return pst_why_set(why, err, "data_dir", "%s cannot be made: its parent directory does not exist",
+                           data_dir);
+    return err < 0 ? pst_why_set(why, err, "data_dir", "%s cannot be made: %s", data_dir, pst_strerror(err))
+                   : 0;
+}
+
+static int open_parts(struct pst_keys *keys, const char *data_dir, bool make, struct pst_why *why)
+{
+    struct pst_db_why db_why = {""};
+    uint64_t n_keys = 0;
+    int err = pst_keys_open(data_dir, PST_DB_WRITE, &keys->store, &db_why);
+    if (err < 0)
+        return pst_why_set(why, err, "data_dir", "%s", db_why.text);
+    err = pst_keys_count(keys->store, NULL, &n_keys);
+    if (err < 0)
+        return fail_store(keys, err, why);
+    struct pst_pepper pepper;
+    err = pst_pepper_load(data_dir, make && n_keys == 0, &pepper, why);
+    if (err < 0)
+        return err;
+    pst_pepper_derive(&pepper, PST_KEY_DIGEST_PURPOSE, &keys->hmac);
+    pst_pepper_done(&pepper);
+    return 0;
+}
+
+int pst_keys_service_open(const char *data_dir, bool make, struct pst_keys **ret, struct pst_why *why)
+{
+    struct pst_keys *keys = calloc(1, sizeof(*keys));
+    if (keys == NULL)
+        return pst_why_set(why, -PST_ENOMEM, NULL, "out of memory");
+    int err = make ? ensure_data_dir(data_dir, why) : 0;
+    if (err == 0)
+        err = open_parts(keys, data_dir, make, why);
+    if (err < 0) {
+        pst_keys_service_close(keys);
+        return err;
+    }
+    *ret = keys;
+    return 0;
+}
+
+void pst_keys_service_close(struct pst_keys *keys)
+{
+    if (keys == NULL)
+        return;
+    if (keys->store != NULL)
+        pst_keys_close(keys->store);
+    pst_hmac_key_done(&keys->hmac);
+    free(keys);
+}
+
+struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys)
+{
+    return keys->store;
+}
+
+/* Checking */
+
+/* Counts characters; -1 for a control character or bytes that are no UTF-8 (RFC 3629). */
+static int count_characters(struct pst_str s)
+{
+    int n = 0;
+    for (size_t i = 0; i < s.len; n++) {
+        unsigned char c = (unsigned char)s.p[i];
+        size_t len = c < 0x80                 ? 1
+                     : c >= 0xC2 && c <= 0xDF ? 2
+                     : (c & 0xF0) == 0xE0     ? 3
+                     : c >= 0xF0 && c <= 0xF4 ? 4
+                                              : 0;
+        if (len == 0 || len > s.len - i || c < 0x20 || c == 0x7F)
+            return -1;
+        for (size_t k = 1; k < len; k++) {
+            if (((unsigned char)s.p[i + k] & 0xC0) != 0x80)
+                return -1;
+        }
+        if (c == 0xC2 && (unsigned char)s.p[i + 1] < 0xA0)
+            return -1; /* C1 control characters */
+        i += len;
+    }
+    return n;
+}
+
+static int check_new(const struct pst_key_new *request, int64_t now_us, struct pst_why *why)
+{
+    int n = count_characters(request->name);
+    if (request->name.len == 0)
+        return pst_why_set(why, -PST_EINVAL, "name", "a key needs a name, by which people know whose it is");
+    if (n < 0 || n > PST_KEY_NAME_CHARS_MAX || request->name.len > PST_KEYS_NAME_MAX)
+        return pst_why_set(why, -PST_EINVAL, "name",
+                           "a name has 1 to %d characters of UTF-8 and no control characters",
+                           PST_KEY_NAME_CHARS_MAX);
+    if (request->note.len > PST_KEYS_NOTE_MAX)
+        return pst_why_set(why, -PST_EINVAL, "note", "a note has at most %d bytes", PST_KEYS_NOTE_MAX);
+    if (request->expires_us != 0 && request->expires_us <= now_us)
+        return pst_why_set(why, -PST_EINVAL, "expires",
+                           "the expiry is in the past; the key would never work");
+    if (request->expires_us != 0 && request->not_before_us >= request->expires_us)
+        return pst_why_set(why, -PST_EINVAL, "not_before", "the key would expire before it begins to work");
+    return 0;
+}
+
+static int check_import(struct pst_str secret, struct pst_why *why)
+{
+    if (pst_key_classify(secret, NULL) == PST_KEY_KIND_IMPORTED)
+        return 0;
+    return pst_why_set(
+        why, -PST_EINVAL, "secret",
+        "a key to be imported has %d to %d printable ASCII characters, no blanks, and does not begin "
+        "with \"" PST_KEY_PREFIX "\"",
+        PST_KEY_IMPORT_MIN, PST_KEY_IMPORT_MAX);
+}
+
+/* Making */
+
+/* What is stored of a secret; `shown` is room for the parts that may be printed. */
+struct shown {
+    char prefix[PST_KEY_SHOWN_PREFIX_SIZE];
+    char last4[PST_KEY_LAST4_SIZE];
+};
+
+static struct pst_key_slot slot_of(const struct pst_keys *keys, struct pst_str secret, bool imported,
+                                   int64_t now_us, struct shown *shown)
+{
+    struct pst_key_slot slot = {.digest.set = true, .created_us = now_us, .imported = imported};
+    pst_hmac_sha256(&keys->hmac, secret, slot.digest.bytes);
+    pst_key_shown_parts(secret, shown->prefix, shown->last4);
+    slot.prefix = pst_str_of(shown->prefix);
+    slot.last4 = pst_str_of(shown->last4);
+    return slot;
+}
+
+static int fill_slots(const struct pst_keys *keys, const struct pst_key_new *request,
+                      struct pst_key_made *made, struct pst_key_row *row, struct shown shown[2],
+                      struct pst_why *why)
+{
+    bool importing = request->imports[0].len > 0 || request->imports[1].len > 0;
+    for (int i = 0; i < 2; i++) {
+        struct pst_str secret = request->imports[i];
+        if (importing && secret.len == 0)
+            continue;
+        int err = importing ? check_import(secret, why) : pst_key_make_secret(made->id, &made->secrets[i]);
+        if (err < 0)
+            return importing ? err : pst_why_set(why, err, NULL, "no random bytes to be had from the kernel");
+        if (!importing)
+            secret = pst_secret_str(&made->secrets[i]);
+        row->slot[i] = slot_of(keys, secret, importing, made->created_us, &shown[i]);
+    }
+    return 0;
+}
+
+static int make_once(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *made,
+                     struct pst_why *why)
+{
+    struct shown shown[2];
+    if (pst_key_make_id(made->id) < 0)
+        return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
+    struct pst_key_row row = {
+        .id = pst_str_of(made->id),
+        .name = request->name,
+        .note = request->note,
+        .state = PST_KEY_STATE_ACTIVE,
+        .created_us = made->created_us,
+        .expires_us = request->expires_us,
+        .not_before_us = request->not_before_us,
+    };
+    int err = fill_slots(keys, request, made, &row, shown, why);
+    if (err < 0)
+        return err;
+    err = pst_keys_create(keys->store, &row);
+    return err < 0 ? fail_store(keys, err, why) : 0;
+}
+
+int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *ret_made,
+                  struct pst_why *why)
+{
+    struct pst_key_made made = {.created_us = pst_clock_real_us()};
+    int err = check_new(request, made.created_us, why);
+    if (err == 0 && request->imports[0].len > 0 && pst_str_eq(request->imports[0], request->imports[1]))
+        err = pst_why_set(why, -PST_EINVAL, "secret", "the two secrets are the same");
+    for (int i = 0; err == 0 && i < ID_TRIES; i++) {
+        err = make_once(keys, request, &made, why);
+        if (err != -PST_EEXIST || request->imports[0].len > 0 || request->imports[1].len > 0)
+            break;
+        err = i + 1 < ID_TRIES ? 0 : err;
+    }
+    if (err == 0)
+        *ret_made = made;
+    pst_wipe(&made, sizeof(made));
+    return err;
+}
+
+int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,
+                    struct pst_secret *ret_secret, struct pst_why *why)
+{
+    if (grace_us < 0 || grace_us > PST_KEY_GRACE_MAX_US)
+        return pst_why_set(why, -PST_EINVAL, "grace", "the old secret may work on for at most 30 days");
+    if (!pst_key_is_id(id))
+        return no_such_key(id, why);
+    char id_text[PST_KEY_ID_SIZE];
+    pst_str_clip(id, id_text, sizeof(id_text));
+    PST_SECRET_SCOPE secret = {0};
+    if (pst_key_make_secret(id_text, &secret) < 0)
+        return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
+    struct shown shown;
+    int64_t now_us = pst_clock_real_us();
+    struct pst_key_slot made = slot_of(keys, pst_secret_str(&secret), false, now_us, &shown);
+    int err = pst_keys_set_slot(keys->store, id, slot, &made, grace_us > 0 ? now_us + grace_us : 0, now_us);
+    if (err == 0)
+        *ret_secret = secret;
+    return change_result(keys, err, id, why);
+}
+
+int pst_keys_enable(struct pst_keys *keys, struct pst_str id, bool enabled, struct pst_why *why)
+{
+    enum pst_key_state state = enabled ? PST_KEY_STATE_ACTIVE : PST_KEY_STATE_DISABLED;
+    return change_result(keys, pst_keys_set_state(keys->store, id, state, pst_clock_real_us()), id, why);
+}
+
+int pst_keys_remove(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
+{
+    return change_result(keys, pst_keys_delete(keys->store, id, pst_clock_real_us()), id, why);
+}
+
+const char *pst_key_row_state(const struct pst_key_row *row, int64_t now_us)
+{
+    if (row->state == PST_KEY_STATE_DISABLED)
+        return "disabled";
+    if (row->expires_us > 0 && now_us >= row->expires_us)
+        return "expired";
+    return row->not_before_us > 0 && now_us < row->not_before_us ? "not_yet" : "active";
+}

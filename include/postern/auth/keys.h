@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Managing keys: what the command line does, and the admin side will. Each call checks what it is given,
+ * makes or hashes secrets, and writes one change into keys.db; a running gateway takes it in within a second.
+ *
+ * A secret leaves here once, in a pst_secret that its owner wipes. One thread at a time; several processes
+ * may do this beside each other. On failure `why` (never NULL) has the sentence for people. */
+#ifndef POSTERN_AUTH_KEYS_H
+#define POSTERN_AUTH_KEYS_H
+
+#include "postern/auth/key_format.h"
+#include "postern/auth/why.h"
+#include "postern/base/err.h"
+#include "postern/crypto/secret.h"
+#include "postern/db/keys_store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PST_KEY_NAME_CHARS_MAX 100
+#define PST_KEY_GRACE_MAX_US   (INT64_C(30) * 86400 * 1000000)
+
+struct pst_keys;
+
+/* Opens keys.db in data_dir. With `make`, data_dir (0700), the database and the pepper are made when they are
+ * missing; else a missing one is -PST_ENOENT. And -PST_EACCES, -PST_EVERSION, -PST_EDB, -PST_EIO ... */
+int pst_keys_service_open(const char *data_dir, bool make, struct pst_keys **ret,
+                          struct pst_why *why) PST_MUSTCHECK;
+/* NULL is fine. */
+void pst_keys_service_close(struct pst_keys *keys);
+/* For reading: list, get, count. */
+struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys);
+
+struct pst_key_new {
+    struct pst_str name;       /* 1 to 100 characters of UTF-8, no control characters */
+    struct pst_str note;       /* may be empty */
+    int64_t expires_us;        /* 0: never; else in the future */
+    int64_t not_before_us;     /* 0: at once */
+    struct pst_str imports[2]; /* existing secrets to be taken over; both empty: two are made */
+};
+
+struct pst_key_made {
+    char id[PST_KEY_ID_SIZE];
+    struct pst_secret secrets[2]; /* empty where none was made (imports) */
+    int64_t created_us;
+};
+
+/* -PST_EINVAL (why->field says which), -PST_EEXIST (an imported secret belongs to a key already). */
+int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *ret_made,
+                  struct pst_why *why) PST_MUSTCHECK;
+/* A new secret in slot 1 or 2; the one it replaces works for another `grace_us` (0: stops at once).
+ * -PST_ENOENT, -PST_EINVAL. */
+int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,
+                    struct pst_secret *ret_secret, struct pst_why *why) PST_MUSTCHECK;
+/* -PST_ENOENT. */
+int pst_keys_enable(struct pst_keys *keys, struct pst_str id, bool enabled,
+                    struct pst_why *why) PST_MUSTCHECK;
+int pst_keys_remove(struct pst_keys *keys, struct pst_str id, struct pst_why *why) PST_MUSTCHECK;
+
+/* "active", "disabled", "expired", "not_yet": what the key is at `now_us`. Static. */
+const char *pst_key_row_state(const struct pst_key_row *row, int64_t now_us);
+
+#endif
