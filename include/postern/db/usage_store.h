@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Usage on disk: usage.db. Rows of single requests, sums by hour and by day, when a key was last used, and
+ * how far each journal has been written down.
+ *
+ * The keeper writes (one store, one thread, everything between begin and commit); readers open stores of
+ * their own and never wait for it. Times are real microseconds since 1970; hours and days count since 1970
+ * (UTC). Errors: -PST_EBUSY, -PST_EFULL, -PST_EIO, -PST_EACCES, -PST_EVERSION, -PST_EDB, -PST_ENOMEM;
+ * pst_usage_store_why() has the sentence. */
+#ifndef POSTERN_DB_USAGE_STORE_H
+#define POSTERN_DB_USAGE_STORE_H
+
+#include "postern/base/err.h"
+#include "postern/base/str.h"
+#include "postern/db/db.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PST_USAGE_FILE       "usage.db"
+#define PST_USAGE_UUID_BYTES 16
+
+struct pst_usage_store;
+
+int pst_usage_store_open(const char *data_dir, enum pst_db_mode mode, struct pst_usage_store **ret,
+                         struct pst_db_why *ret_why) PST_MUSTCHECK;
+/* NULL is fine. */
+void pst_usage_store_close(struct pst_usage_store *store);
+const char *pst_usage_store_why(const struct pst_usage_store *store);
+
+/* --- Writing --- */
+
+int pst_usage_store_begin(struct pst_usage_store *store) PST_MUSTCHECK;
+int pst_usage_store_commit(struct pst_usage_store *store) PST_MUSTCHECK;
+void pst_usage_store_rollback(struct pst_usage_store *store);
+
+/* A journal's place: 0 and 0 for one that is not known. */
+int pst_usage_store_cursor(struct pst_usage_store *store, const uint8_t uuid[static PST_USAGE_UUID_BYTES],
+                           uint64_t *ret_drained, uint64_t *ret_lost) PST_MUSTCHECK;
+int pst_usage_store_set_cursor(struct pst_usage_store *store, const uint8_t uuid[static PST_USAGE_UUID_BYTES],
+                               uint64_t drained, uint64_t lost) PST_MUSTCHECK;
+int pst_usage_store_drop_cursor(struct pst_usage_store *store,
+                                const uint8_t uuid[static PST_USAGE_UUID_BYTES]) PST_MUSTCHECK;
+
+/* The numbers that rows name keys and routes by; made when they are new. The empty key id is 0. */
+int pst_usage_store_key(struct pst_usage_store *store, struct pst_str id, int64_t *ret_number) PST_MUSTCHECK;
+int pst_usage_store_route(struct pst_usage_store *store, struct pst_str path,
+                          int64_t *ret_number) PST_MUSTCHECK;
+/* All routes there are, for a start with a filled dictionary. */
+int pst_usage_store_routes(struct pst_usage_store *store,
+                           void (*fn)(void *arg, struct pst_str path, int64_t number),
+                           void *arg) PST_MUSTCHECK;
+
+struct pst_usage_row {
+    int64_t time_us;
+    uint64_t duration_us;
+    uint64_t ttfb_us;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    int64_t key;
+    int64_t route;
+    uint64_t what; /* status | method << 10 | slot << 16 | end << 18 | tls << 22 | port << 32 */
+    const uint8_t *client;
+    size_t client_len; /* 4 or 16 */
+    const void *request_id;
+    size_t request_id_len;
+    bool request_id_is_text;
+};
+int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_row *row) PST_MUSTCHECK;
+
+/* A group of requests that agree in all but time and amount. */
+struct pst_usage_sum {
+    int64_t hour; /* its day is hour / 24 */
+    int64_t key;
+    int64_t route;
+    uint32_t method;
+    uint32_t status;
+    uint32_t slot;
+    uint64_t requests;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t duration_us;
+    uint64_t duration_max_us;
+    uint64_t ttfb_us;
+};
+/* Adds it to the hour's and to the day's sum. */
+int pst_usage_store_add_sum(struct pst_usage_store *store, const struct pst_usage_sum *sum) PST_MUSTCHECK;
+/* Moves "last used" forward, never back. */
+int pst_usage_store_touch(struct pst_usage_store *store, int64_t key, int slot,
+                          int64_t time_us) PST_MUSTCHECK;
+int pst_usage_store_add_loss(struct pst_usage_store *store, int64_t hour, uint64_t requests) PST_MUSTCHECK;
+
+/* Forgets what is older than these moments (0: keep all), at most some thousand rows of each; returns 1 when
+ * more waits, 0 when not. A transaction of its own. */
+int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us, int64_t hour_before,
+                           int64_t day_before) PST_MUSTCHECK;
+
+/* --- Reading --- */
+
+enum pst_usage_by {
+    PST_BY_KEY = 1 << 0,
+    PST_BY_SECRET = 1 << 1,
+    PST_BY_HOUR = 1 << 2,
+    PST_BY_DAY = 1 << 3,
+    PST_BY_ROUTE = 1 << 4,
+    PST_BY_STATUS = 1 << 5,
+    PST_BY_METHOD = 1 << 6,
+};
+
+struct pst_usage_query {
+    unsigned by;          /* bits above */
+    int64_t from_us;      /* 0: since the beginning; down to its hour */
+    int64_t to_us;        /* 0: until now; up to its hour */
+    struct pst_str key;   /* of this key only; empty: of all */
+    struct pst_str route; /* likewise */
+    uint32_t status;      /* likewise; 0: all */
+};
+
+/* One line of the answer; what is not grouped by is empty or 0. Slices live until the callback returns. */
+struct pst_usage_line {
+    struct pst_str key;
+    struct pst_str route;
+    int64_t time_us; /* the hour's or the day's beginning */
+    uint32_t slot;
+    uint32_t status;
+    uint32_t method;
+    uint64_t requests;
+    uint64_t errors; /* status 400 and above, and none at all */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    uint64_t duration_us;
+    uint64_t duration_max_us;
+    uint64_t ttfb_us;
+};
+/* Non-zero stops; a negative result is passed on. */
+typedef int pst_usage_line_fn(const struct pst_usage_line *line, void *arg);
+
+int pst_usage_store_sums(struct pst_usage_store *store, const struct pst_usage_query *query,
+                         pst_usage_line_fn *fn, void *arg) PST_MUSTCHECK;
+/* When a key's first and second secret were last used, 0: never. */
+int pst_usage_store_last_used(struct pst_usage_store *store, struct pst_str key_id, int64_t *ret_slot1_us,
+                              int64_t *ret_slot2_us) PST_MUSTCHECK;
+/* Requests that were served and could not be counted. */
+int pst_usage_store_losses(struct pst_usage_store *store, uint64_t *ret_requests) PST_MUSTCHECK;
+
+#endif
