@@ -286,10 +286,15 @@ int value_set_text(struct pst_settings *settings, const struct pst_setting_def *
     if (copy == NULL)
         return -PST_ENOMEM;
     struct pst_str rest = pst_str_of(copy);
-    while (rest.p != NULL && n < MAX_ITEMS) {
+    while (rest.p != NULL) {
         struct pst_str item = pst_str_trim(pst_str_cut(rest, ',', &rest));
         if (item.len == 0)
             continue;
+        if (n == MAX_ITEMS) {
+            free(copy);
+            snprintf(problem, problem_size, "more than %d items", MAX_ITEMS);
+            return -PST_EINVAL;
+        }
         items[n] = copy + (item.p - copy);
         items[n++][item.len] = '\0'; /* over the comma, a blank, or the end */
     }

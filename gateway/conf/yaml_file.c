@@ -23,6 +23,7 @@ struct loaded {
 struct reading {
     char message[256]; /* libcyaml's first complaint */
     unsigned line;     /* and where it was, from its backtrace */
+    char field[64];    /* the setting it was in, empty when in none */
 };
 
 static const cyaml_schema_value_t list_item = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
@@ -55,8 +56,55 @@ static void make_schema(cyaml_schema_field_t *fields)
     fields[n] = (cyaml_schema_field_t)CYAML_FIELD_END;
 }
 
-/* libcyaml tells what is wrong, and where, only in its log: the first message, then lines such as
- * "  in mapping field 'workers' (line: 3, column: 10)". */
+/* "  in mapping field 'workers' (line: 3, column: 10)": the innermost place comes first, the setting last. */
+static void note_place(struct reading *reading, const char *text, const char *line)
+{
+    struct pst_str digits = {line + strcspn(line, "0123456789"), 0};
+    digits.len = strspn(digits.p, "0123456789");
+    uint64_t value = 0;
+    if (reading->line == 0 && pst_num_u64(digits, &value) == 0)
+        reading->line = (unsigned)value;
+    static const char mark[] = "in mapping field '";
+    const char *name = strstr(text, mark);
+    if (name == NULL)
+        return;
+    struct pst_str rest;
+    struct pst_str field = pst_str_cut(pst_str_of(name + sizeof(mark) - 1), '\'', &rest);
+    pst_str_clip(field, reading->field, sizeof(reading->field));
+}
+
+/* What libcyaml says in its own terms, and what we say instead. */
+static const struct {
+    struct pst_str said;
+    const char *instead;
+} plain_words[] = {
+    {PST_STR("Expecting STRING, got event: SEQUENCE_START"), "one value is expected, not a list"},
+    {PST_STR("Expecting STRING, got event: MAPPING_START"), "one value is expected, not a mapping"},
+    {PST_STR("Expecting SEQUENCE, got event: SCALAR"), "a list is expected, such as [one, two]"},
+    {PST_STR("Expecting SEQUENCE, got event: MAPPING_START"), "a list is expected, such as [one, two]"},
+    {PST_STR("Expecting MAPPING, got event: "), "a mapping of settings is expected, such as \"workers: 2\""},
+    {PST_STR("Mapping field already seen: "), "it is set twice"},
+};
+
+static void note_message(struct reading *reading, struct pst_str message)
+{
+    static const struct pst_str prefixes[] = {PST_STR("Load: "), PST_STR("libyaml: ")};
+    for (size_t i = 0; i < 2; i++) {
+        if (pst_str_starts(message, prefixes[i]))
+            message = pst_str_skip(message, prefixes[i].len);
+    }
+    while (message.len > 0 && message.p[message.len - 1] == '\n')
+        message.len--;
+    if (pst_str_eq(message, PST_STR("Backtrace:")))
+        return;
+    for (size_t i = 0; i < sizeof(plain_words) / sizeof(plain_words[0]); i++) {
+        if (pst_str_starts(message, plain_words[i].said))
+            message = pst_str_of(plain_words[i].instead);
+    }
+    pst_str_clip(message, reading->message, sizeof(reading->message));
+}
+
+/* libcyaml tells what is wrong, and where, only in its log: the first message, then the places. */
 PST_PRINTF(3, 0)
 static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
 {
@@ -67,24 +115,16 @@ static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
     const char *line = strstr(text, "(line: ");
     if (line == NULL)
         line = strstr(text, "(line ");
-    if (line != NULL && reading->line == 0) {
-        struct pst_str digits = {line + strcspn(line, "0123456789"), 0};
-        digits.len = strspn(digits.p, "0123456789");
-        uint64_t value = 0;
-        if (pst_num_u64(digits, &value) == 0)
-            reading->line = (unsigned)value;
-    }
-    if (reading->message[0] != '\0' || line != NULL)
-        return;
-    struct pst_str message = pst_str_of(text);
-    static const struct pst_str prefixes[] = {PST_STR("Load: "), PST_STR("libyaml: ")};
-    for (size_t i = 0; i < 2; i++) {
-        if (pst_str_starts(message, prefixes[i]))
-            message = pst_str_skip(message, prefixes[i].len);
-    }
-    while (message.len > 0 && message.p[message.len - 1] == '\n')
-        message.len--;
-    pst_str_clip(message, reading->message, sizeof(reading->message));
+    if (line != NULL)
+        note_place(reading, text, line);
+    else if (reading->message[0] == '\0')
+        note_message(reading, pst_str_of(text));
+}
+
+/* Indentation, and the quotes that a key may stand in. */
+static bool is_before_key(char c)
+{
+    return c == ' ' || c == '\'' || c == '"';
 }
 
 /* The file is flat, so a setting's line is the first that begins with its name and a colon. */
@@ -94,8 +134,14 @@ static unsigned line_of(const char *text, size_t len, const char *name)
     struct pst_str key = pst_str_of(name);
     for (unsigned line = 1; rest.p != NULL; line++) {
         struct pst_str this_line = pst_str_cut(rest, '\n', &rest);
-        if (pst_str_starts(this_line, key) &&
-            pst_str_starts(pst_str_trim(pst_str_skip(this_line, key.len)), PST_STR(":")))
+        while (this_line.len > 0 && is_before_key(this_line.p[0]))
+            this_line = pst_str_skip(this_line, 1);
+        if (!pst_str_starts(this_line, key))
+            continue;
+        this_line = pst_str_skip(this_line, key.len);
+        while (this_line.len > 0 && is_before_key(this_line.p[0]))
+            this_line = pst_str_skip(this_line, 1);
+        if (pst_str_starts(this_line, PST_STR(":")))
             return line;
     }
     return 0;
@@ -114,7 +160,11 @@ static void tell(const struct reading *reading, cyaml_err_t err, const char *tex
         problem(arg, line_of(text, len, name), sentence);
         return;
     }
-    problem(arg, reading->line, reading->message[0] != '\0' ? reading->message : cyaml_strerror(err));
+    const char *message = reading->message[0] != '\0' ? reading->message : cyaml_strerror(err);
+    char sentence[400];
+    snprintf(sentence, sizeof(sentence), "%s%s%s", reading->field, reading->field[0] != '\0' ? ": " : "",
+             message);
+    problem(arg, reading->line, sentence);
 }
 
 static void deliver(const struct loaded *loaded, const char *text, size_t len, yaml_value_cb *value,
@@ -135,16 +185,43 @@ static void deliver(const struct loaded *loaded, const char *text, size_t len, y
     }
 }
 
-/* A file of comments alone (the sample as it is made) is an empty mapping, which libcyaml takes for none. */
-static bool is_blank(const char *text, size_t len)
+/* What the text is, seen line by line, before libcyaml parses it. */
+struct outline {
+    bool has_content;      /* a file of comments alone (the sample as it is made) is no mapping to libcyaml */
+    unsigned second_begin; /* line of a "---" behind content: libcyaml reads the first document only */
+    unsigned flow_begin;   /* line of a "{" that opens the file, 0 when it does not */
+};
+
+static struct outline outline_of(const char *text, size_t len)
 {
+    struct outline outline = {.has_content = false};
     struct pst_str rest = {text, len};
-    while (rest.p != NULL) {
-        struct pst_str line = pst_str_trim(pst_str_cut(rest, '\n', &rest));
-        if (line.len > 0 && line.p[0] != '#' && !pst_str_eq(line, PST_STR("---")) && line.p[0] != '\r')
-            return false;
+    for (unsigned number = 1; rest.p != NULL; number++) {
+        struct pst_str line = pst_str_cut(rest, '\n', &rest);
+        bool marker = pst_str_starts(line, PST_STR("---"));
+        line = pst_str_trim(marker ? pst_str_skip(line, 3) : line);
+        if (marker && outline.has_content && outline.second_begin == 0)
+            outline.second_begin = number;
+        if (line.len == 0 || line.p[0] == '#' || line.p[0] == '\r')
+            continue;
+        if (!outline.has_content && line.p[0] == '{')
+            outline.flow_begin = number;
+        outline.has_content = true;
     }
-    return true;
+    return outline;
+}
+
+/* True when the text is one that need not, or must not, be parsed. */
+static bool is_settled(const char *text, size_t len, yaml_problem_cb *problem, void *arg)
+{
+    struct outline outline = outline_of(text, len);
+    if (!outline.has_content)
+        return true;
+    if (outline.second_begin > 0)
+        problem(arg, outline.second_begin, "a second YAML document begins here; only one is read");
+    else if (outline.flow_begin > 0)
+        problem(arg, outline.flow_begin, "write one setting per line, without braces");
+    return outline.second_begin > 0 || outline.flow_begin > 0;
 }
 
 void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_cb *problem, void *arg)
@@ -160,7 +237,7 @@ void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_
         .log_level = CYAML_LOG_ERROR,
         .flags = CYAML_CFG_NO_ALIAS,
     };
-    if (is_blank(text, len))
+    if (is_settled(text, len, problem, arg))
         return;
     struct loaded *loaded = NULL;
     cyaml_err_t err =

@@ -154,10 +154,20 @@ static const struct {
     {"trusted_proxies: [here]\n", ":1: ", "not a network"},
     {"upstream: https://127.0.0.1\n", ":1: ", "plain HTTP"},
     {"upstream: 127.0.0.1:5000\n", ":1: ", "neither http://host:port"},
-    {"workers: [1, 2]\n", "", "workers"},
-    {"- a\n- b\n", "", ""},
-    {"workers: {a: b}\n", "", ""},
-    {"workers: \"unclosed\n", "", ""},
+    {"log_level: info\n\nworkers: [1, 2]\n", ":3: ", "workers: one value is expected, not a list"},
+    {"workers: {a: b}\n", ":1: ", "workers: one value is expected, not a mapping"},
+    {"listen: 0.0.0.0:8443\n", ":1: ", "listen: a list is expected"},
+    {"\nlisten: [a, [b]]\n", ":2: ", "listen: one value is expected, not a list"},
+    {"workers: 1\nworkers: 2\n", "", "workers: it is set twice"},
+    {"workers: *a\n", ":1: ", "workers: "},
+    {"- a\n- b\n", "", "a mapping of settings is expected"},
+    {"workers\n", "", "a mapping of settings is expected"},
+    {"workers: \"unclosed\n", ":1: ", "found unexpected end of stream"},
+    {"\tworkers: 2\n", "", "found character that cannot start any token"},
+    {"workers:\n", ":1: ", "workers: \"\" is not a number"},
+    {"workers: 1\n--- # more\nworkers: 2\n", ":2: ", "a second YAML document begins here"},
+    {"# braces\n{open_paths: []}\n", ":2: ", "one setting per line, without braces"},
+    {"--- {open_paths: []}\n", ":1: ", "one setting per line, without braces"},
 };
 
 static void test_wrong_values_are_named(void **state)
@@ -170,6 +180,26 @@ static void test_wrong_values_are_named(void **state)
         assert_true(told.problems >= 1);
         if (strstr(told.text, wrong[i].words) == NULL || strstr(told.text, wrong[i].line) == NULL)
             fail_msg("%s\nsaid: %s", wrong[i].yaml, told.text);
+    }
+}
+
+/* An empty list leaves nothing behind in what libcyaml returns, however its key is written. */
+static void test_empty_list_is_a_value(void **state)
+{
+    (void)state;
+    static const char *const yamls[] = {
+        "open_paths: []\n",
+        "workers: 2\nopen_paths  : [ ]\n",
+        "\"open_paths\": []\n",
+        "  workers: 2\n  'open_paths' : []\n",
+        "---\nopen_paths: []\r\nworkers: 2\r\n",
+    };
+    for (size_t i = 0; i < sizeof(yamls) / sizeof(yamls[0]); i++) {
+        struct told told;
+        struct pst_settings s;
+        assert_int_equal(load(yamls[i], NULL, NULL, 0, &told, &s), 0);
+        assert_int_equal(s.n_open_paths, 0);
+        pst_settings_done(&s);
     }
 }
 
@@ -186,6 +216,30 @@ static void test_every_problem_is_told(void **state)
     assert_non_null(strstr(told.text, "POSTERN_WORKERS: \"x\""));
     assert_non_null(strstr(told.text, "--max-headers: \"y\""));
     assert_non_null(strstr(told.text, "--nonsense: there is no such setting"));
+}
+
+static void test_lists_are_bounded(void **state)
+{
+    (void)state;
+    struct pst_buf value;
+    pst_buf_init(&value, 4096);
+    pst_buf_add_cstr(&value, "/0");
+    for (int i = 1; i < 64; i++)
+        pst_buf_printf(&value, ", /%d", i);
+    for (int more = 0; more < 2; more++) {
+        struct told told;
+        struct pst_settings s;
+        const struct pst_setting_flag flags[] = {{"open-paths", pst_buf_cstr(&value)}};
+        assert_int_equal(load(NULL, NULL, flags, 1, &told, &s), more == 0 ? 0 : -PST_EINVAL);
+        if (more == 0) {
+            assert_int_equal(s.n_open_paths, 64);
+            pst_settings_done(&s);
+        } else {
+            assert_string_equal(told.text, "--open-paths: more than 64 items\n");
+        }
+        pst_buf_add_cstr(&value, ", /64,,");
+    }
+    pst_buf_done(&value);
 }
 
 static void test_what_belongs_together(void **state)
@@ -275,7 +329,9 @@ int main(void)
         cmocka_unit_test(test_later_source_wins),
         cmocka_unit_test(test_file_of_every_type),
         cmocka_unit_test(test_wrong_values_are_named),
+        cmocka_unit_test(test_empty_list_is_a_value),
         cmocka_unit_test(test_every_problem_is_told),
+        cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_what_belongs_together),
         cmocka_unit_test(test_kubernetes_variables),
         cmocka_unit_test(test_missing_and_empty_file),
