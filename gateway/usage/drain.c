@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One drain: records out of the rings, rows and sums into usage.db, places moved on, all in one transaction;
+ * then, and only then, the rings' room is given back and the log lines are written. */
+#include "ledger_private.h"
+#include "postern/base/clock.h"
+#include "postern/base/log.h"
+#include "postern/base/num.h"
+#include "postern/usage/route.h"
+
+#include <string.h>
+
+#define HOUR_US (INT64_C(3600) * 1000000)
+
+static int learn_cursor(struct pst_ledger *ledger, struct source *source)
+{
+    if (source->known)
+        return 0;
+    int err =
+        pst_usage_store_cursor(ledger->store, source->journal->head->uuid, &source->drained, &source->lost);
+    if (err < 0)
+        return err;
+    /* A head behind its own place is damage: nothing of it can be told apart any more. */
+    if (source->drained > journal_head(source->journal))
+        source->drained = journal_head(source->journal);
+    source->known = true;
+    return 0;
+}
+
+/* Copies records into the batch. */
+static int collect(struct pst_ledger *ledger, struct source *source)
+{
+    int err = learn_cursor(ledger, source);
+    if (err < 0)
+        return err;
+    uint64_t head = journal_head(source->journal);
+    source->next = source->drained;
+    source->next_lost = pst_journal_lost(source->journal);
+    uint64_t capacity = source->journal->head->capacity;
+    if (head - source->next > capacity) { /* only a damaged head can say so */
+        source->next_lost += head - capacity - source->next;
+        source->next = head - capacity;
+    }
+    for (; source->next < head && ledger->n_batch < PST_LEDGER_BATCH; source->next++) {
+        if (journal_read(source->journal, source->next, &ledger->batch[ledger->n_batch]))
+            ledger->n_batch++;
+        else
+            source->next_lost++;
+    }
+    return 0;
+}
+
+/* Numbers of names */
+
+static int key_number(struct pst_ledger *ledger, const struct pst_usage_record *record, int64_t *ret_number)
+{
+    struct pst_str id = pst_str_of(record->key_id);
+    int64_t number = id.len == 0 ? 0 : names_find(&ledger->keys, id);
+    if (number < 0) {
+        int err = pst_usage_store_key(ledger->store, id, &number);
+        if (err == 0)
+            err = names_add(&ledger->keys, id, number);
+        if (err < 0)
+            return err;
+    }
+    *ret_number = number;
+    return 0;
+}
+
+static int route_number_of(struct pst_ledger *ledger, struct pst_str path, int64_t *ret_number)
+{
+    char text[PST_ROUTE_SIZE];
+    struct pst_str route = {text, pst_route_of(path, text)};
+    int64_t number = names_find(&ledger->routes, route);
+    if (number < 0 && ledger->routes.n >= PST_ROUTES_MAX) {
+        route = PST_STR(PST_ROUTE_OTHER);
+        number = names_find(&ledger->routes, route);
+        atomic_fetch_add(&ledger->routes_other, 1);
+    }
+    if (number < 0) {
+        int err = pst_usage_store_route(ledger->store, route, &number);
+        if (err == 0)
+            err = names_add(&ledger->routes, route, number);
+        if (err < 0)
+            return err;
+    }
+    *ret_number = number;
+    return 0;
+}
+
+static int route_number(struct pst_ledger *ledger, const struct pst_usage_record *record, int64_t *ret_number)
+{
+    struct pst_str path = {record->path, record->path_len};
+    if (ledger->last_route > 0 &&
+        pst_str_eq(path, (struct pst_str){ledger->last_path, ledger->last_path_len})) {
+        *ret_number = ledger->last_route;
+        return 0;
+    }
+    int err = route_number_of(ledger, path, ret_number);
+    if (err < 0)
+        return err;
+    memcpy(ledger->last_path, path.p, path.len);
+    ledger->last_path_len = path.len;
+    ledger->last_route = *ret_number;
+    return 0;
+}
+
+/* Rows */
+
+/* 32 hex digits become 16 bytes; any other id stays text. */
+static void set_request_id(struct pst_usage_row *row, const struct pst_usage_record *record,
+                           uint8_t bytes[static 16])
+{
+    struct pst_str id = {record->request_id, record->request_id_len};
+    bool hex = id.len == 32 && pst_hex_decode(id, bytes, 16) == 0;
+    for (size_t i = 0; hex && i < id.len; i++)
+        hex = id.p[i] < 'A' || id.p[i] > 'F'; /* upper case would not come back as it was */
+    row->request_id = hex ? (const void *)bytes : id.p;
+    row->request_id_len = hex ? 16 : id.len;
+    row->request_id_is_text = !hex;
+}
+
+static int add_row(struct pst_ledger *ledger, const struct pst_usage_record *record, int64_t key,
+                   int64_t route)
+{
+    static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+    bool v4 = memcmp(record->client, v4_prefix, sizeof(v4_prefix)) == 0;
+    uint8_t id_bytes[16];
+    struct pst_usage_row row = {
+        .time_us = record->time_us,
+        .duration_us = record->duration_us,
+        .ttfb_us = record->ttfb_us,
+        .bytes_in = record->bytes_in,
+        .bytes_out = record->bytes_out,
+        .key = key,
+        .route = route,
+        .what = (record->status & 1023u) | (uint64_t)(record->method & 15) << 10 |
+                (uint64_t)(record->secret_slot & 3) << 16 | (uint64_t)(record->end & 15) << 18 |
+                (uint64_t)(record->tls & 15) << 22 | (uint64_t)record->client_port << 32,
+        .client = v4 ? record->client + 12 : record->client,
+        .client_len = v4 ? 4 : 16,
+    };
+    set_request_id(&row, record, id_bytes);
+    return pst_usage_store_add(ledger->store, &row);
+}
+
+/* Last uses are gathered: a key that is busy is written once a batch, not once a request. */
+static int flush_uses(struct pst_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->n_uses; i++) {
+        const struct last_use *use = &ledger->uses[i];
+        int err = pst_usage_store_touch(ledger->store, use->key, use->slot, use->time_us);
+        if (err < 0)
+            return err;
+    }
+    ledger->n_uses = 0;
+    return 0;
+}
+
+static int note_use(struct pst_ledger *ledger, const struct pst_usage_record *record, int64_t key)
+{
+    /* A refused request with a known key (disabled, expired) is no use of it. */
+    if (key == 0 || record->end == PST_END_REFUSED)
+        return 0;
+    for (size_t i = 0; i < ledger->n_uses; i++) {
+        struct last_use *use = &ledger->uses[i];
+        if (use->key == key && use->slot == record->secret_slot) {
+            use->time_us = record->time_us > use->time_us ? record->time_us : use->time_us;
+            return 0;
+        }
+    }
+    int err = ledger->n_uses == sizeof(ledger->uses) / sizeof(ledger->uses[0]) ? flush_uses(ledger) : 0;
+    if (err == 0)
+        ledger->uses[ledger->n_uses++] = (struct last_use){key, record->secret_slot, record->time_us};
+    return err;
+}
+
+static int write_record(struct pst_ledger *ledger, const struct pst_usage_record *record)
+{
+    int64_t key, route;
+    int err = key_number(ledger, record, &key);
+    if (err == 0)
+        err = route_number(ledger, record, &route);
+    if (err == 0)
+        err = add_row(ledger, record, key, route);
+    if (err < 0)
+        return err;
+    rollup_add(&ledger->rollup, record, key, route);
+    return note_use(ledger, record, key);
+}
+
+static int write_places(struct pst_ledger *ledger)
+{
+    int64_t hour = pst_clock_real_us() / HOUR_US;
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        struct source *source = &ledger->sources[i];
+        if (source->next == source->drained && source->next_lost == source->lost)
+            continue;
+        int err = source->next_lost > source->lost
+                      ? pst_usage_store_add_loss(ledger->store, hour, source->next_lost - source->lost)
+                      : 0;
+        if (err == 0)
+            err = pst_usage_store_set_cursor(ledger->store, source->journal->head->uuid, source->next,
+                                             source->next_lost);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int write_all(struct pst_ledger *ledger)
+{
+    int err = pst_usage_store_begin(ledger->store);
+    if (err < 0)
+        return err;
+    rollup_clear(&ledger->rollup);
+    ledger->n_uses = 0;
+    for (size_t i = 0; err == 0 && i < ledger->n_batch; i++)
+        err = write_record(ledger, &ledger->batch[i]);
+    if (err == 0)
+        err = rollup_write(&ledger->rollup, ledger->store);
+    if (err == 0)
+        err = flush_uses(ledger);
+    if (err == 0)
+        err = write_places(ledger);
+    if (err == 0)
+        err = pst_usage_store_commit(ledger->store);
+    if (err < 0) {
+        pst_usage_store_rollback(ledger->store);
+        /* Numbers that were made in this transaction are gone with it. */
+        names_clear(&ledger->keys);
+        names_clear(&ledger->routes);
+        ledger->last_route = 0;
+    }
+    return err;
+}
+
+static void learn_route(void *arg, struct pst_str path, int64_t number)
+{
+    struct names *routes = arg;
+    if (names_find(routes, path) < 0 && names_add(routes, path, number) < 0)
+        pst_debug("usage", "no memory for a route's name");
+}
+
+/* After a failure, and at the start, the dictionary of routes is as full as usage.db says. */
+static int learn_routes(struct pst_ledger *ledger)
+{
+    return ledger->routes.n > 0 ? 0 : pst_usage_store_routes(ledger->store, learn_route, &ledger->routes);
+}
+
+static bool something_to_write(const struct pst_ledger *ledger)
+{
+    if (ledger->n_batch > 0)
+        return true;
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        const struct source *source = &ledger->sources[i];
+        if (source->next != source->drained || source->next_lost != source->lost)
+            return true;
+    }
+    return false;
+}
+
+static void finish(struct pst_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        struct source *source = &ledger->sources[i];
+        atomic_fetch_add(&ledger->lost, source->next_lost - source->lost);
+        source->drained = source->next;
+        source->lost = source->next_lost;
+        journal_release(source->journal, source->drained);
+    }
+    for (size_t i = 0; i < ledger->n_batch; i++)
+        pst_access_log_add(ledger->log, &ledger->batch[i]);
+    atomic_fetch_add(&ledger->requests, ledger->n_batch);
+}
+
+static void note_result(struct pst_ledger *ledger, int err)
+{
+    bool was_failing = atomic_load(&ledger->failing);
+    if (err < 0) {
+        atomic_fetch_add(&ledger->errors, 1);
+        if (!was_failing)
+            pst_error("usage", "usage cannot be written down and waits in the journals: %s",
+                      pst_usage_store_why(ledger->store));
+    } else if (was_failing) {
+        pst_info("usage", "usage is written down again");
+    }
+    atomic_store(&ledger->failing, err < 0);
+}
+
+int pst_ledger_drain(struct pst_ledger *ledger)
+{
+    int err = 0;
+    ledger->n_batch = 0;
+    for (size_t i = 0; err == 0 && i < ledger->n_sources; i++)
+        err = collect(ledger, &ledger->sources[(ledger->first_source + i) % ledger->n_sources]);
+    ledger->first_source = ledger->n_sources > 0 ? (ledger->first_source + 1) % ledger->n_sources : 0;
+    if (err == 0 && something_to_write(ledger)) {
+        uint64_t begin = pst_clock_mono_us();
+        err = learn_routes(ledger);
+        if (err == 0)
+            err = write_all(ledger);
+        if (err == 0) {
+            finish(ledger);
+            atomic_fetch_add(&ledger->commits, 1);
+            atomic_fetch_add(&ledger->commit_us, pst_clock_mono_us() - begin);
+        }
+        note_result(ledger, err);
+    } else if (err < 0) {
+        note_result(ledger, err);
+    }
+    pst_access_log_flush(ledger->log);
+    if (err == 0)
+        ledger_drop_orphans(ledger);
+    return err < 0 ? err : (int)ledger->n_batch;
+}

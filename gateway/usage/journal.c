@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/usage/journal.h"
+
+#include "journal_private.h"
+#include "postern/base/fd.h"
+#include "postern/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static size_t bytes_for(uint32_t capacity)
+{
+    return JOURNAL_HEAD_SIZE + (size_t)capacity * sizeof(struct pst_usage_record);
+}
+
+static struct pst_journal *wrap(void *map, size_t bytes, const char *path)
+{
+    struct pst_journal *journal = calloc(1, sizeof(*journal));
+    if (journal == NULL)
+        return NULL;
+    journal->head = map;
+    journal->ring = (struct pst_usage_record *)(void *)((char *)map + JOURNAL_HEAD_SIZE);
+    journal->map_bytes = bytes;
+    pst_str_clip(pst_str_of(path), journal->path, sizeof(journal->path));
+    return journal;
+}
+
+void journal_unmap(struct pst_journal *journal)
+{
+    munmap(journal->head, journal->map_bytes);
+    free(journal);
+}
+
+/* Making */
+
+static void write_head(struct pst_journal *journal, uint32_t capacity)
+{
+    struct journal_head *head = journal->head;
+    head->version = PST_JOURNAL_VERSION;
+    head->record_bytes = sizeof(struct pst_usage_record);
+    head->capacity = capacity;
+    if (getrandom(head->uuid, sizeof(head->uuid), 0) != (ssize_t)sizeof(head->uuid))
+        memcpy(head->uuid, &journal, sizeof(void *)); /* never seen to fail; still one of a kind here */
+    head->magic = JOURNAL_MAGIC;
+}
+
+/* A file whose blocks are all there: a disk that fills up later cannot fault the worker. */
+static int make_file(const char *path, size_t bytes, void **ret_map)
+{
+    PST_FD fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return pst_err_from_errno(errno);
+    int failed = posix_fallocate(fd, 0, (off_t)bytes);
+    void *map = MAP_FAILED;
+    if (failed == 0)
+        map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        int err = pst_err_from_errno(failed != 0 ? failed : errno);
+        unlink(path);
+        return err;
+    }
+    *ret_map = map;
+    return 0;
+}
+
+static uint32_t round_up(uint32_t n)
+{
+    uint32_t power = PST_JOURNAL_RECORDS_MIN;
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
+int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records, struct pst_journal **ret)
+{
+    char path[512];
+    if (n_records < PST_JOURNAL_RECORDS_MIN || n_records > PST_JOURNAL_RECORDS_MAX ||
+        snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR "/worker-%u.ring", data_dir, index) >=
+            (int)sizeof(path))
+        return -PST_EINVAL;
+    uint32_t capacity = round_up(n_records);
+    size_t bytes = bytes_for(capacity);
+    void *map = MAP_FAILED;
+    int err = make_file(path, bytes, &map);
+    if (err < 0) {
+        pst_warn("usage",
+                 "%s cannot be made (%s); this worker's journal is in memory: a crash would lose what is "
+                 "not yet written down",
+                 path, pst_strerror(err));
+        path[0] = '\0';
+        map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    struct pst_journal *journal = map != MAP_FAILED ? wrap(map, bytes, path) : NULL;
+    if (journal == NULL) {
+        if (map != MAP_FAILED)
+            munmap(map, bytes);
+        return -PST_ENOMEM;
+    }
+    write_head(journal, capacity);
+    *ret = journal;
+    return 0;
+}
+
+void pst_journal_close(struct pst_journal *journal)
+{
+    if (journal == NULL)
+        return;
+    if (journal->path[0] != '\0' && pst_journal_lag(journal) == 0)
+        unlink(journal->path);
+    journal_unmap(journal);
+}
+
+/* Mapping what is there */
+
+static int check_head(const struct journal_head *head, size_t file_bytes)
+{
+    if (head->magic != JOURNAL_MAGIC)
+        return -PST_EPARSE;
+    if (head->version != PST_JOURNAL_VERSION)
+        return -PST_EVERSION;
+    uint32_t capacity = head->capacity;
+    bool power = capacity >= PST_JOURNAL_RECORDS_MIN && capacity <= PST_JOURNAL_RECORDS_MAX &&
+                 (capacity & (capacity - 1)) == 0;
+    if (head->record_bytes != sizeof(struct pst_usage_record) || !power || bytes_for(capacity) != file_bytes)
+        return -PST_EPARSE;
+    return 0;
+}
+
+int journal_map(const char *path, struct pst_journal **ret)
+{
+    PST_FD fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return pst_err_from_errno(errno);
+    if (!S_ISREG(st.st_mode) || st.st_size < JOURNAL_HEAD_SIZE)
+        return -PST_EPARSE;
+    size_t bytes = (size_t)st.st_size;
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return pst_err_from_errno(errno);
+    int err = check_head(map, bytes);
+    struct pst_journal *journal = err == 0 ? wrap(map, bytes, path) : NULL;
+    if (journal == NULL) {
+        munmap(map, bytes);
+        return err < 0 ? err : -PST_ENOMEM;
+    }
+    *ret = journal;
+    return 0;
+}
+
+/* Records */
+
+/* A multiplicative hash over the record's words: enough to tell a whole record from a torn or an old one. */
+uint32_t journal_check(const struct pst_usage_record *record, uint64_t n, const uint8_t *uuid)
+{
+    struct pst_usage_record copy = *record;
+    uint64_t words[sizeof(copy) / 8], hash;
+    copy.check = 0;
+    memcpy(words, &copy, sizeof(words));
+    memcpy(&hash, uuid, sizeof(hash));
+    hash ^= n * UINT64_C(0x9E3779B97F4A7C15);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        hash = (hash ^ words[i]) * UINT64_C(0xFF51AFD7ED558CCD) + (hash >> 29);
+    return (uint32_t)(hash >> 32);
+}
+
+int pst_journal_append(struct pst_journal *journal, const struct pst_usage_record *record)
+{
+    struct journal_head *head = journal->head;
+    uint64_t n = atomic_load_explicit(&head->head, memory_order_relaxed);
+    if (n - atomic_load_explicit(&head->drained, memory_order_acquire) >= head->capacity) {
+        atomic_fetch_add_explicit(&head->lost, 1, memory_order_relaxed);
+        return -PST_EBUSY;
+    }
+    struct pst_usage_record *place = &journal->ring[n & (head->capacity - 1)];
+    *place = *record;
+    place->check = journal_check(record, n, head->uuid);
+    atomic_store_explicit(&head->head, n + 1, memory_order_release);
+    return 0;
+}
+
+bool journal_read(const struct pst_journal *journal, uint64_t n, struct pst_usage_record *ret)
+{
+    *ret = journal->ring[n & (journal->head->capacity - 1)];
+    /* What is read from a file is not trusted, even where the check fits. */
+    if (ret->path_len > sizeof(ret->path))
+        ret->path_len = sizeof(ret->path);
+    if (ret->request_id_len > sizeof(ret->request_id))
+        ret->request_id_len = sizeof(ret->request_id);
+    bool whole = ret->check == journal_check(ret, n, journal->head->uuid);
+    ret->key_id[sizeof(ret->key_id) - 1] = '\0';
+    return whole;
+}
+
+uint64_t journal_head(const struct pst_journal *journal)
+{
+    return atomic_load_explicit(&journal->head->head, memory_order_acquire);
+}
+
+void journal_release(struct pst_journal *journal, uint64_t n)
+{
+    atomic_store_explicit(&journal->head->drained, n, memory_order_release);
+}
+
+bool pst_journal_crash_safe(const struct pst_journal *journal)
+{
+    return journal->path[0] != '\0';
+}
+
+uint64_t pst_journal_lag(const struct pst_journal *journal)
+{
+    uint64_t drained = atomic_load_explicit(&journal->head->drained, memory_order_acquire);
+    return journal_head(journal) - drained;
+}
+
+uint64_t pst_journal_lost(const struct pst_journal *journal)
+{
+    return atomic_load_explicit(&journal->head->lost, memory_order_relaxed);
+}

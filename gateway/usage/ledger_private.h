@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the ledger share. */
+#ifndef POSTERN_USAGE_LEDGER_PRIVATE_H
+#define POSTERN_USAGE_LEDGER_PRIVATE_H
+
+#include "journal_private.h"
+#include "names.h"
+#include "postern/db/usage_store.h"
+#include "postern/usage/ledger.h"
+#include "rollup.h"
+
+#include <stdatomic.h>
+
+#define LEDGER_JOURNALS_MAX 1024
+
+/* A ring that is drained. */
+struct source {
+    struct pst_journal *journal;
+    bool orphan;      /* of an earlier run: ours to remove when it is empty */
+    bool known;       /* its place in usage.db has been read */
+    uint64_t drained; /* as usage.db has it */
+    uint64_t lost;
+    uint64_t next; /* within a drain: what will be drained when it commits */
+    uint64_t next_lost;
+};
+
+/* A key's use in this batch, to move its "last used" once. */
+struct last_use {
+    int64_t key;
+    int slot;
+    int64_t time_us;
+};
+
+struct pst_ledger {
+    struct pst_ledger_options options;
+    int lock_fd;
+    struct pst_usage_store *store;
+    struct pst_access_log *log;
+    struct source sources[LEDGER_JOURNALS_MAX];
+    size_t n_sources;
+    size_t first_source; /* who begins the next drain: a busy one must not starve the others */
+    struct names keys;
+    struct names routes;
+    struct rollup rollup;
+    struct pst_usage_record batch[PST_LEDGER_BATCH];
+    size_t n_batch;
+    struct last_use uses[64];
+    size_t n_uses;
+    char last_path[PST_USAGE_PATH_SIZE]; /* the route found last: most requests come in runs */
+    size_t last_path_len;
+    int64_t last_route;
+
+    atomic_ullong requests, lost, commits, commit_us, errors, routes_other;
+    atomic_uint set_aside;
+    atomic_bool failing;
+};
+
+/* orphans.c: finds rings of earlier runs and lends them; what cannot be read is set aside. */
+int ledger_find_orphans(struct pst_ledger *ledger) PST_MUSTCHECK;
+/* Removes those that are empty now. */
+void ledger_drop_orphans(struct pst_ledger *ledger);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rings of an earlier run: renamed at once, so that this run's get their names, drained like the others, and
+ * removed when empty. */
+#include "ledger_private.h"
+#include "postern/base/log.h"
+#include "postern/base/num.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void set_aside(struct pst_ledger *ledger, const char *path, int err)
+{
+    char aside[600];
+    snprintf(aside, sizeof(aside), "%s.unreadable", path);
+    pst_warn("usage", "%s is no journal that this version can read (%s); kept as %s", path, pst_strerror(err),
+             aside);
+    if (rename(path, aside) < 0)
+        pst_warn("usage", "%s cannot be renamed; remove it", path);
+    atomic_fetch_add(&ledger->set_aside, 1);
+}
+
+static int take_ring(struct pst_ledger *ledger, const char *dir, const char *name)
+{
+    char path[512], own_name[512], hex[2 * PST_JOURNAL_UUID_BYTES + 1];
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+        return 0;
+    struct pst_journal *journal = NULL;
+    int err = journal_map(path, &journal);
+    if (err == -PST_ENOMEM)
+        return err;
+    if (err < 0) {
+        set_aside(ledger, path, err);
+        return 0;
+    }
+    pst_hex_encode(journal->head->uuid, PST_JOURNAL_UUID_BYTES, hex);
+    if (snprintf(own_name, sizeof(own_name), "%s/left-%s.ring", dir, hex) < (int)sizeof(own_name) &&
+        rename(path, own_name) == 0)
+        pst_str_clip(pst_str_of(own_name), journal->path, sizeof(journal->path));
+    err = pst_ledger_add(ledger, journal);
+    if (err < 0) {
+        journal_unmap(journal);
+        return err;
+    }
+    ledger->sources[ledger->n_sources - 1].orphan = true;
+    return 0;
+}
+
+int ledger_find_orphans(struct pst_ledger *ledger)
+{
+    char dir[512];
+    snprintf(dir, sizeof(dir), "%s/" PST_JOURNAL_DIR, ledger->options.data_dir);
+    struct dirent **entries = NULL;
+    int n = scandir(dir, &entries, NULL, alphasort);
+    int err = 0;
+    for (int i = 0; i < n; i++) {
+        if (err == 0 && pst_str_ends(pst_str_of(entries[i]->d_name), PST_STR(".ring")))
+            err = take_ring(ledger, dir, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return err;
+}
+
+void ledger_drop_orphans(struct pst_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->n_sources;) {
+        struct source *source = &ledger->sources[i];
+        if (!source->orphan || !source->known || source->drained < journal_head(source->journal)) {
+            i++;
+            continue;
+        }
+        /* The file goes before its place in usage.db: a crash between leaves a row, never a second count. */
+        unlink(source->journal->path);
+        if (pst_usage_store_drop_cursor(ledger->store, source->journal->head->uuid) < 0)
+            pst_debug("usage", "%s", pst_usage_store_why(ledger->store));
+        journal_unmap(source->journal);
+        *source = ledger->sources[--ledger->n_sources];
+    }
+}
