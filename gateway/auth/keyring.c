@@ -370,7 +370,7 @@ enum pst_key_verdict pst_keyring_check(struct pst_keyring *ring, unsigned reader
     const struct pst_key_entry *entry = kind == PST_KEY_KIND_GENERATED
                                             ? pst_snapshot_by_id(snapshot, pst_key_id_number(id), &shard)
                                             : pst_snapshot_by_digest(snapshot, digest, &shard);
-    struct found found;
+    struct found found = {0};
     enum pst_key_verdict verdict = PST_KEY_UNKNOWN;
     if (match_entry(shard, entry != NULL ? entry : &nobody, digest, &found)) {
         fill(&found, digest, ret);
