@@ -29,7 +29,7 @@ def array(name, files):
 
 def main():
     output, groups = sys.argv[1], sys.argv[2:]
-    text = '/* Made by db/embed.py. */\n#include "migrate.h"\n\n#include <stddef.h>\n\n#include <stddef.h>\n\n'
+    text = '/* Made by db/embed.py. */\n#include "migrate.h"\n\n#include <stddef.h>\n\n'
     for group in groups:
         name, _, files = group.partition("=")
         text += array(name, files.split(","))
