@@ -175,15 +175,17 @@ static int open_store(struct pst_keyring *ring, const char *data_dir)
  */
 static int load_pepper(struct pst_keyring *ring, const char *data_dir)
 {
-    uint64_t n_keys = 0;
-    int err = pst_keys_count(ring->store, NULL, &n_keys);
-    if (err < 0) {
-        pst_error("auth", "%s", pst_keys_why(ring->store));
-        return err;
-    }
     struct pst_pepper pepper;
     struct pst_why why;
-    err = pst_pepper_load(data_dir, n_keys == 0, &pepper, &why);
+    int err = pst_pepper_load(data_dir, false, &pepper, &why);
+    if (err == -PST_ENOENT) {
+        uint64_t n_keys = 0;
+        err = pst_keys_count(ring->store, NULL, &n_keys);
+        if (err < 0)
+            pst_why_set(&why, err, NULL, "%s", pst_keys_why(ring->store));
+        else
+            err = pst_pepper_load(data_dir, n_keys == 0, &pepper, &why);
+    }
     if (err < 0) {
         pst_error("auth", "%s", why.text);
         return err;

@@ -5,15 +5,22 @@
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Two ids never meet; a second try is for the one time in 10^18 that they do. */
 #define ID_TRIES 3
 
 struct pst_keys {
     struct pst_keys_store *store;
-    struct pst_hmac_key hmac;
+    struct pst_hmac_key hmac; /* once has_hmac: only who makes secrets needs it */
+    bool has_hmac;
+    bool may_make;
+    char data_dir[PATH_MAX];
 };
 
 static int fail_store(const struct pst_keys *keys, int err, struct pst_why *why)
@@ -48,22 +55,48 @@ static int ensure_data_dir(const char *data_dir, struct pst_why *why)
                    : 0;
 }
 
-static int open_parts(struct pst_keys *keys, const char *data_dir, bool make, struct pst_why *why)
+static int check_there(const char *data_dir, struct pst_why *why)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", data_dir, PST_KEYS_FILE);
+    if (n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) == 0 || errno != ENOENT)
+        return 0; /* whatever else is wrong with it, opening it says */
+    return pst_why_set(
+        why, -PST_ENOENT, "data_dir",
+        "there are no keys in %s yet: `postern key create` makes the first one, and --data-dir "
+        "names another directory",
+        data_dir);
+}
+
+static int open_store(struct pst_keys *keys, struct pst_why *why)
 {
     struct pst_db_why db_why = {""};
-    uint64_t n_keys = 0;
-    int err = pst_keys_open(data_dir, PST_DB_WRITE, &keys->store, &db_why);
+    int err = keys->may_make ? ensure_data_dir(keys->data_dir, why) : check_there(keys->data_dir, why);
     if (err < 0)
-        return pst_why_set(why, err, "data_dir", "%s", db_why.text);
-    err = pst_keys_count(keys->store, NULL, &n_keys);
-    if (err < 0)
-        return fail_store(keys, err, why);
+        return err;
+    err = pst_keys_open(keys->data_dir, PST_DB_WRITE, &keys->store, &db_why);
+    return err < 0 ? pst_why_set(why, err, "data_dir", "%s", db_why.text) : 0;
+}
+
+/* A pepper is made only beside a database that has no keys yet: over others a new one would make them
+ * useless. */
+static int load_pepper(struct pst_keys *keys, struct pst_why *why)
+{
+    if (keys->has_hmac)
+        return 0;
     struct pst_pepper pepper;
-    err = pst_pepper_load(data_dir, make && n_keys == 0, &pepper, why);
+    int err = pst_pepper_load(keys->data_dir, false, &pepper, why);
+    if (err == -PST_ENOENT && keys->may_make) {
+        uint64_t n_keys = 0;
+        err = pst_keys_count(keys->store, NULL, &n_keys);
+        err =
+            err < 0 ? fail_store(keys, err, why) : pst_pepper_load(keys->data_dir, n_keys == 0, &pepper, why);
+    }
     if (err < 0)
         return err;
     pst_pepper_derive(&pepper, PST_KEY_DIGEST_PURPOSE, &keys->hmac);
     pst_pepper_done(&pepper);
+    keys->has_hmac = true;
     return 0;
 }
 
@@ -72,9 +105,14 @@ int pst_keys_service_open(const char *data_dir, bool make, struct pst_keys **ret
     struct pst_keys *keys = calloc(1, sizeof(*keys));
     if (keys == NULL)
         return pst_why_set(why, -PST_ENOMEM, NULL, "out of memory");
-    int err = make ? ensure_data_dir(data_dir, why) : 0;
-    if (err == 0)
-        err = open_parts(keys, data_dir, make, why);
+    keys->may_make = make;
+    int err = pst_str_copy(pst_str_of(data_dir), keys->data_dir, sizeof(keys->data_dir));
+    if (err < 0)
+        err = pst_why_set(why, -PST_EINVAL, "data_dir", "the path of the data directory is too long");
+    else
+        err = open_store(keys, why);
+    if (err == 0 && make)
+        err = load_pepper(keys, why);
     if (err < 0) {
         pst_keys_service_close(keys);
         return err;
@@ -100,26 +138,52 @@ struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys)
 
 /* Checking */
 
-/* Counts characters; -1 for a control character or bytes that are no UTF-8 (RFC 3629). */
+/* The length of the UTF-8 character at the front, or 0 (RFC 3629 section 4: no overlong forms, no surrogates,
+ * nothing beyond U+10FFFF). */
+static size_t utf8_length(struct pst_str s)
+{
+    unsigned char first = (unsigned char)s.p[0];
+    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
+    size_t len = first < 0x80   ? 1
+                 : first < 0xC2 ? 0
+                 : first < 0xE0 ? 2
+                 : first < 0xF0 ? 3
+                 : first < 0xF5 ? 4
+                                : 0;
+    if (first == 0xE0)
+        low = 0xA0;
+    else if (first == 0xED)
+        high = 0x9F;
+    else if (first == 0xF0)
+        low = 0x90;
+    else if (first == 0xF4)
+        high = 0x8F;
+    if (len == 0 || len > s.len)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (i == 1 ? c < low || c > high : (c & 0xC0) != 0x80)
+            return 0;
+    }
+    return len;
+}
+
+/* U+0000 to U+001F, U+007F to U+009F. */
+static bool is_control(struct pst_str s, size_t len)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    return len == 1 ? c < 0x20 || c == 0x7F : c == 0xC2 && (unsigned char)s.p[1] < 0xA0;
+}
+
+/* Counts characters; -1 for a control character or bytes that are no UTF-8. */
 static int count_characters(struct pst_str s)
 {
     int n = 0;
-    for (size_t i = 0; i < s.len; n++) {
-        unsigned char c = (unsigned char)s.p[i];
-        size_t len = c < 0x80                 ? 1
-                     : c >= 0xC2 && c <= 0xDF ? 2
-                     : (c & 0xF0) == 0xE0     ? 3
-                     : c >= 0xF0 && c <= 0xF4 ? 4
-                                              : 0;
-        if (len == 0 || len > s.len - i || c < 0x20 || c == 0x7F)
+    for (; s.len > 0; n++) {
+        size_t len = utf8_length(s);
+        if (len == 0 || is_control(s, len))
             return -1;
-        for (size_t k = 1; k < len; k++) {
-            if (((unsigned char)s.p[i + k] & 0xC0) != 0x80)
-                return -1;
-        }
-        if (c == 0xC2 && (unsigned char)s.p[i + 1] < 0xA0)
-            return -1; /* C1 control characters */
-        i += len;
+        s = pst_str_skip(s, len);
     }
     return n;
 }
@@ -135,6 +199,8 @@ static int check_new(const struct pst_key_new *request, int64_t now_us, struct p
                            PST_KEY_NAME_CHARS_MAX);
     if (request->note.len > PST_KEYS_NOTE_MAX)
         return pst_why_set(why, -PST_EINVAL, "note", "a note has at most %d bytes", PST_KEYS_NOTE_MAX);
+    if (count_characters(request->note) < 0)
+        return pst_why_set(why, -PST_EINVAL, "note", "a note is UTF-8 text without control characters");
     if (request->expires_us != 0 && request->expires_us <= now_us)
         return pst_why_set(why, -PST_EINVAL, "expires",
                            "the expiry is in the past; the key would never work");
@@ -219,6 +285,8 @@ int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, stru
 {
     struct pst_key_made made = {.created_us = pst_clock_real_us()};
     int err = check_new(request, made.created_us, why);
+    if (err == 0)
+        err = load_pepper(keys, why);
     if (err == 0 && request->imports[0].len > 0 && pst_str_eq(request->imports[0], request->imports[1]))
         err = pst_why_set(why, -PST_EINVAL, "secret", "the two secrets are the same");
     for (int i = 0; err == 0 && i < ID_TRIES; i++) {
@@ -240,6 +308,9 @@ int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t 
         return pst_why_set(why, -PST_EINVAL, "grace", "the old secret may work on for at most 30 days");
     if (!pst_key_is_id(id))
         return no_such_key(id, why);
+    int err = load_pepper(keys, why);
+    if (err < 0)
+        return err;
     char id_text[PST_KEY_ID_SIZE];
     pst_str_clip(id, id_text, sizeof(id_text));
     PST_SECRET_SCOPE secret = {0};
@@ -248,7 +319,7 @@ int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t 
     struct shown shown;
     int64_t now_us = pst_clock_real_us();
     struct pst_key_slot made = slot_of(keys, pst_secret_str(&secret), false, now_us, &shown);
-    int err = pst_keys_set_slot(keys->store, id, slot, &made, grace_us > 0 ? now_us + grace_us : 0, now_us);
+    err = pst_keys_set_slot(keys->store, id, slot, &made, grace_us > 0 ? now_us + grace_us : 0, now_us);
     if (err == 0)
         *ret_secret = secret;
     return change_result(keys, err, id, why);

@@ -16,7 +16,6 @@
 #ifndef POSTERN_AUTH_CREDENTIAL_H
 #define POSTERN_AUTH_CREDENTIAL_H
 
-#include "postern/base/buf.h"
 #include "postern/base/err.h"
 #include "postern/base/str.h"
 #include "postern/crypto/secret.h"
@@ -78,9 +77,5 @@ void pst_credential_done(struct pst_credential *credential);
 bool pst_credential_is_field(const struct pst_key_sources *sources, const struct pst_field *field);
 /* Whether the query holds the parameter, with or without a value. */
 bool pst_credential_in_query(const struct pst_key_sources *sources, struct pst_str query);
-/* Appends the raw query without the parameter (all of its repeats; nothing else changes) to `out`.
- * 0, -PST_ELIMIT or -PST_ENOMEM. Appends nothing when nothing is left: then the '?' goes too. */
-int pst_credential_strip_query(const struct pst_key_sources *sources, struct pst_str query,
-                               struct pst_buf *out) PST_MUSTCHECK;
 
 #endif

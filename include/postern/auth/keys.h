@@ -22,7 +22,8 @@
 struct pst_keys;
 
 /* Opens keys.db in data_dir. With `make`, data_dir (0700), the database and the pepper are made when they are
- * missing; else a missing one is -PST_ENOENT. And -PST_EACCES, -PST_EVERSION, -PST_EDB, -PST_EIO ... */
+ * missing (the pepper only beside a database without keys); else a missing database is -PST_ENOENT, and the
+ * pepper is looked at when a secret is made. And -PST_EACCES, -PST_EVERSION, -PST_EDB, -PST_EIO ... */
 int pst_keys_service_open(const char *data_dir, bool make, struct pst_keys **ret,
                           struct pst_why *why) PST_MUSTCHECK;
 /* NULL is fine. */
@@ -32,7 +33,7 @@ struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys);
 
 struct pst_key_new {
     struct pst_str name;       /* 1 to 100 characters of UTF-8, no control characters */
-    struct pst_str note;       /* may be empty */
+    struct pst_str note;       /* may be empty; UTF-8 without control characters */
     int64_t expires_us;        /* 0: never; else in the future */
     int64_t not_before_us;     /* 0: at once */
     struct pst_str imports[2]; /* existing secrets to be taken over; both empty: two are made */

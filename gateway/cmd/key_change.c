@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern key enable, disable, delete. */
+#include "key_internal.h"
+
+static bool as_json;
+
+static const struct pst_option options[] = {
+    {"json", NULL, "print the key as JSON", NULL, &as_json},
+};
+
+#define USAGE(text, words)                                                                                   \
+    {                                                                                                        \
+        .synopsis = text, .about = words, .options = options,                                                \
+        .n_options = sizeof(options) / sizeof(options[0]), .takes_settings = true, .min_args = 1,            \
+        .max_args = 1,                                                                                       \
+    }
+
+static const struct pst_usage enable_usage =
+    USAGE("key enable ID [--json]", "Accepts a key again that was disabled.");
+static const struct pst_usage disable_usage =
+    USAGE("key disable ID [--json]", "Refuses both secrets of a key from now on, until it is enabled again.\n"
+                                     "Requests under way are finished.");
+static const struct pst_usage delete_usage =
+    USAGE("key delete ID [--json]", "Removes a key and its secrets for good. What it used stays counted.");
+
+static int open_for(const struct pst_usage *usage, int argc, char **argv, struct key_session *session,
+                    struct pst_str *ret_id)
+{
+    int done = pst_cmd_parse(usage, argc, argv, &session->args);
+    if (done < 0)
+        done = key_take_id(session->args.words[0], ret_id);
+    return done < 0 ? key_session_open(session, false) : done;
+}
+
+static int set_enabled(const struct pst_usage *usage, int argc, char **argv, bool enabled)
+{
+    struct key_session session;
+    struct pst_str id;
+    int done = open_for(usage, argc, argv, &session, &id);
+    if (done >= 0)
+        return done;
+    int err = pst_keys_enable(session.keys, id, enabled, &session.why);
+    if (err < 0) {
+        done = key_failed(&session, usage, err);
+    } else if (as_json) {
+        done = key_print(&session, id, true);
+    } else {
+        printf("The key " PST_STR_FMT " is %s.\n", PST_STR_ARG(id), enabled ? "enabled" : "disabled");
+        done = pst_cmd_finish();
+    }
+    key_session_close(&session);
+    return done;
+}
+
+int key_enable(int argc, char **argv)
+{
+    return set_enabled(&enable_usage, argc, argv, true);
+}
+
+int key_disable(int argc, char **argv)
+{
+    return set_enabled(&disable_usage, argc, argv, false);
+}
+
+int key_delete(int argc, char **argv)
+{
+    struct key_session session;
+    struct pst_str id;
+    int done = open_for(&delete_usage, argc, argv, &session, &id);
+    if (done >= 0)
+        return done;
+    int err = pst_keys_remove(session.keys, id, &session.why);
+    if (err < 0) {
+        done = key_failed(&session, &delete_usage, err);
+    } else if (as_json) {
+        done = key_print_json(json_pack("{s:s%, s:b}", "id", id.p, id.len, "deleted", 1));
+    } else {
+        printf("The key " PST_STR_FMT " is deleted.\n", PST_STR_ARG(id));
+        done = pst_cmd_finish();
+    }
+    key_session_close(&session);
+    return done;
+}

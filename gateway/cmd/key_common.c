@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening the keys, and what of a key may be shown. */
+#include "postern/base/clock.h"
+#include "postern/db/usage_store.h"
+
+#include "key_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int key_session_open(struct key_session *session, bool make)
+{
+    session->keys = NULL;
+    if (pst_cmd_settings(&session->args, &session->settings) < 0)
+        return PST_EXIT_FAILED;
+    int err = pst_keys_service_open(session->settings.data_dir, make, &session->keys, &session->why);
+    if (err == 0)
+        return -1;
+    pst_cmd_error("%s", session->why.text);
+    pst_settings_done(&session->settings);
+    return PST_EXIT_FAILED;
+}
+
+void key_session_close(struct key_session *session)
+{
+    pst_keys_service_close(session->keys);
+    pst_settings_done(&session->settings);
+}
+
+int key_failed(const struct key_session *session, const struct pst_usage *usage, int err)
+{
+    static const char *const options[] = {"name", "note", "expires", "not_before", "grace"};
+    for (size_t i = 0; err == -PST_EINVAL && i < sizeof(options) / sizeof(options[0]); i++) {
+        if (session->why.field != NULL && strcmp(session->why.field, options[i]) == 0)
+            return pst_cmd_wrong_usage(usage, "%s", session->why.text);
+    }
+    pst_cmd_error("%s", session->why.text);
+    return PST_EXIT_FAILED;
+}
+
+int key_store_failed(const struct key_session *session)
+{
+    pst_cmd_error("%s", pst_keys_why(pst_keys_service_store(session->keys)));
+    return PST_EXIT_FAILED;
+}
+
+int key_take_id(const char *word, struct pst_str *ret_id)
+{
+    struct pst_str id = pst_str_of(word);
+    if (pst_str_starts(id, PST_STR(PST_KEY_PREFIX)))
+        id = pst_str_skip(id, sizeof(PST_KEY_PREFIX) - 1);
+    *ret_id = id;
+    if (id.len <= PST_KEY_ID_LEN)
+        return -1;
+    /* Not repeated here: it may be a secret. */
+    pst_cmd_error(
+        "there is no such key: an id has %d characters, and `postern key list` shows those there are. "
+        "If that was a secret, rotate it: others on this machine can see arguments",
+        PST_KEY_ID_LEN);
+    return PST_EXIT_FAILED;
+}
+
+int key_read(struct key_session *session, struct pst_str id, struct pst_arena *arena, struct pst_key_row *ret)
+{
+    int err = pst_keys_get(pst_keys_service_store(session->keys), id, arena, ret);
+    if (err == 0)
+        return -1;
+    if (err != -PST_ENOENT)
+        return key_store_failed(session);
+    pst_cmd_error("there is no key \"" PST_STR_FMT "\"; `postern key list` shows those there are",
+                  PST_STR_ARG(id));
+    return PST_EXIT_FAILED;
+}
+
+/* Showing */
+
+void key_shown_text(struct pst_str prefix, struct pst_str last4, char text[static PST_KEY_SHOWN_TEXT_SIZE])
+{
+    snprintf(text, PST_KEY_SHOWN_TEXT_SIZE, PST_STR_FMT "%s" PST_STR_FMT, PST_STR_ARG(prefix),
+             last4.len > 0 ? "\xE2\x80\xA6" : "", PST_STR_ARG(last4));
+}
+
+json_t *key_json_time(int64_t time_us)
+{
+    char text[PST_TIME_TEXT_SIZE];
+    if (time_us == 0)
+        return json_null();
+    pst_time_format(time_us, text);
+    return json_string(text);
+}
+
+static json_t *json_slot(const struct pst_key_slot *slot, int64_t now_us)
+{
+    if (!slot->digest.set)
+        return json_null();
+    char shown[PST_KEY_SHOWN_TEXT_SIZE];
+    key_shown_text(slot->prefix, slot->last4, shown);
+    bool in_grace = slot->old_digest.set && slot->old_valid_until_us > now_us;
+    return json_pack("{s:s, s:o, s:b, s:o}", "shown", shown, "created_at", key_json_time(slot->created_us),
+                     "imported", slot->imported, "old_valid_until",
+                     key_json_time(in_grace ? slot->old_valid_until_us : 0));
+}
+
+json_t *key_json(const struct pst_key_row *row, const int64_t *used_us)
+{
+    int64_t now_us = pst_clock_real_us();
+    json_t *object =
+        json_pack("{s:s%, s:s%, s:s%, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", row->id.p, row->id.len,
+                  "name", row->name.p, row->name.len, "note", row->note.p, row->note.len, "state",
+                  pst_key_row_state(row, now_us), "created_at", key_json_time(row->created_us), "updated_at",
+                  key_json_time(row->updated_us), "expires_at", key_json_time(row->expires_us), "not_before",
+                  key_json_time(row->not_before_us), "key1", json_slot(&row->slot[0], now_us), "key2",
+                  json_slot(&row->slot[1], now_us));
+    if (object == NULL || used_us == NULL)
+        return object;
+    int64_t last_us = used_us[0] > used_us[1] ? used_us[0] : used_us[1];
+    json_object_set_new(object, "last_used_at", key_json_time(last_us));
+    for (int i = 0; i < 2; i++) {
+        json_t *slot = json_object_get(object, i == 0 ? "key1" : "key2");
+        if (json_is_object(slot))
+            json_object_set_new(slot, "last_used_at", key_json_time(used_us[i]));
+    }
+    return object;
+}
+
+int key_print_json(json_t *value)
+{
+    if (value == NULL) {
+        pst_cmd_error("out of memory");
+        return PST_EXIT_FAILED;
+    }
+    json_dumpf(value, stdout, JSON_INDENT(2));
+    json_decref(value);
+    putchar('\n');
+    return pst_cmd_finish();
+}
+
+/* False when nothing counts what is used, in this data_dir. */
+static bool read_last_used(const char *data_dir, struct pst_str id, int64_t used_us[static 2])
+{
+    struct pst_usage_store *store = NULL;
+    if (pst_usage_store_open(data_dir, PST_DB_READ, &store, NULL) < 0)
+        return false;
+    int err = pst_usage_store_last_used(store, id, &used_us[0], &used_us[1]);
+    pst_usage_store_close(store);
+    return err == 0;
+}
+
+static void print_time(const char *label, int64_t time_us, const char *unset)
+{
+    char text[PST_TIME_TEXT_SIZE];
+    if (time_us != 0)
+        pst_time_format(time_us, text);
+    printf("%-12s %s\n", label, time_us != 0 ? text : unset);
+}
+
+static void print_slot(const char *label, const struct pst_key_slot *slot, int64_t now_us)
+{
+    if (!slot->digest.set) {
+        printf("%-12s none\n", label);
+        return;
+    }
+    char shown[PST_KEY_SHOWN_TEXT_SIZE];
+    char created[PST_TIME_TEXT_SIZE];
+    key_shown_text(slot->prefix, slot->last4, shown);
+    pst_time_format(slot->created_us, created);
+    printf("%-12s %s, %s %s\n", label, shown, slot->imported ? "imported" : "made", created);
+    if (!slot->old_digest.set || slot->old_valid_until_us <= now_us)
+        return;
+    char until[PST_TIME_TEXT_SIZE];
+    pst_time_format(slot->old_valid_until_us, until);
+    printf("%-12s the one before it (\xE2\x80\xA6" PST_STR_FMT ") works until %s\n", "",
+           PST_STR_ARG(slot->old_last4), until);
+}
+
+static void print_fields(const struct pst_key_row *row, const int64_t *used_us)
+{
+    int64_t now_us = pst_clock_real_us();
+    printf("%-12s " PST_STR_FMT "\n", "id", PST_STR_ARG(row->id));
+    printf("%-12s " PST_STR_FMT "\n", "name", PST_STR_ARG(row->name));
+    if (row->note.len > 0)
+        printf("%-12s " PST_STR_FMT "\n", "note", PST_STR_ARG(row->note));
+    printf("%-12s %s\n", "state", pst_key_row_state(row, now_us));
+    print_time("created", row->created_us, "-");
+    print_time("updated", row->updated_us, "-");
+    print_time("not before", row->not_before_us, "-");
+    print_time("expires", row->expires_us, "never");
+    print_slot("key1", &row->slot[0], now_us);
+    print_slot("key2", &row->slot[1], now_us);
+    if (used_us != NULL)
+        print_time("last used", used_us[0] > used_us[1] ? used_us[0] : used_us[1], "never");
+}
+
+int key_print(struct key_session *session, struct pst_str id, bool as_json)
+{
+    struct pst_arena arena;
+    struct pst_key_row row;
+    pst_arena_init(&arena, 4096, PST_KEY_ROW_BYTES_MAX);
+    int done = key_read(session, id, &arena, &row);
+    if (done < 0) {
+        int64_t used_us[2];
+        bool counted = read_last_used(session->settings.data_dir, id, used_us);
+        if (as_json) {
+            done = key_print_json(key_json(&row, counted ? used_us : NULL));
+        } else {
+            print_fields(&row, counted ? used_us : NULL);
+            done = pst_cmd_finish();
+        }
+    }
+    pst_arena_done(&arena);
+    return done;
+}

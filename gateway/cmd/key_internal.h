@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the sub-commands of `postern key` share. Main thread only. */
+#ifndef POSTERN_CMD_KEY_INTERNAL_H
+#define POSTERN_CMD_KEY_INTERNAL_H
+
+#include "postern/auth/keys.h"
+#include "postern/base/arena.h"
+#include "postern/base/buf.h"
+#include "postern/cmd/command.h"
+
+#include <jansson.h>
+
+#define PST_KEY_SHOWN_TEXT_SIZE 64
+#define PST_KEY_ROW_BYTES_MAX   ((size_t)512 * 1024) /* a key's texts at their longest */
+
+/* The keys of the data_dir that the settings name. */
+struct key_session {
+    struct pst_args args;
+    struct pst_settings settings;
+    struct pst_keys *keys;
+    struct pst_why why; /* of the last call of the keys service that failed */
+};
+
+/* Loads the settings and opens the keys; with `make`, they are made when they are not there. Returns -1 to go
+ * on, or the exit code after a message; key_session_close() only after -1. session->args is filled before. */
+int key_session_open(struct key_session *session, bool make) PST_MUSTCHECK;
+void key_session_close(struct key_session *session);
+/* Says what session->why holds: PST_EXIT_USAGE when it was an option's value, else PST_EXIT_FAILED. */
+int key_failed(const struct key_session *session, const struct pst_usage *usage, int err);
+/* The same for a failure of the store. */
+int key_store_failed(const struct key_session *session);
+
+/* Reads the id the user gave, with or without "ps_" before it, as it is shown. -1 or the exit code. */
+int key_take_id(const char *word, struct pst_str *ret_id) PST_MUSTCHECK;
+/* The key's row, its texts in `arena`. -1 or the exit code. */
+int key_read(struct key_session *session, struct pst_str id, struct pst_arena *arena,
+             struct pst_key_row *ret) PST_MUSTCHECK;
+
+/* "ps_<id>_", an ellipsis and the last four characters: what may be shown of a secret. Empty for an empty
+ * slot. */
+void key_shown_text(struct pst_str prefix, struct pst_str last4, char text[static PST_KEY_SHOWN_TEXT_SIZE]);
+/* Its time as JSON, null for 0. */
+json_t *key_json_time(int64_t time_us);
+/* Everything that may be shown of a key; NULL without memory. `used_us`: when each of its secrets was last
+ * used, or NULL when nobody counts that. */
+json_t *key_json(const struct pst_key_row *row, const int64_t *used_us);
+/* Prints the key as a JSON object, or its fields one a line. Returns the exit code. */
+int key_print(struct key_session *session, struct pst_str id, bool as_json);
+/* Prints the object and frees it; NULL (no memory) fails. Returns the exit code. */
+int key_print_json(json_t *value);
+
+int key_create(int argc, char **argv);
+int key_import(int argc, char **argv);
+int key_rotate(int argc, char **argv);
+int key_list(int argc, char **argv);
+int key_show(int argc, char **argv);
+int key_enable(int argc, char **argv);
+int key_disable(int argc, char **argv);
+int key_delete(int argc, char **argv);
+
+#endif
