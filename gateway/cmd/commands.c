@@ -7,16 +7,10 @@
 
 static const struct pst_command commands[] = {
     {"serve", "run the gateway", pst_cmd_serve},
-#ifdef PST_HAVE_DEMO
     {"demo", "run it before a sample container, with a key to try", pst_cmd_demo},
-#endif
     {"check", "say what is wrong with the settings and the files they name", pst_cmd_check},
-#ifdef PST_HAVE_KEY
     {"key", "create, list, show, rotate, enable, disable, delete and import keys", pst_cmd_key},
-#endif
-#ifdef PST_HAVE_USAGE
     {"usage", "sums of what was used, by key, hour, day, route or status", pst_cmd_usage},
-#endif
     {"settings", "list the settings; make the reference page and the sample file", pst_cmd_settings_list},
     {"version", "print the version and those of the libraries", pst_cmd_version},
 };
