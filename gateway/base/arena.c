@@ -2,6 +2,7 @@
 #include "postern/base/arena.h"
 
 #include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 struct pst_arena_block {
@@ -45,6 +46,8 @@ void pst_arena_reset(struct pst_arena *arena)
 static struct pst_arena_block *add_block(struct pst_arena *arena, size_t bytes)
 {
     size_t cap = bytes > arena->block_bytes ? bytes : arena->block_bytes;
+    if (cap > SIZE_MAX - sizeof(struct pst_arena_block))
+        return NULL;
     struct pst_arena_block *block = malloc(sizeof(*block) + cap);
     if (block == NULL)
         return NULL;
@@ -59,7 +62,7 @@ static struct pst_arena_block *add_block(struct pst_arena *arena, size_t bytes)
 
 void *pst_arena_alloc(struct pst_arena *arena, size_t bytes)
 {
-    if (bytes > arena->max)
+    if (bytes > arena->max || bytes > SIZE_MAX - alignof(max_align_t))
         return NULL;
     size_t need = (bytes + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
     if (need > arena->max || arena->used > arena->max - need)

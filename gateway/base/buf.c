@@ -159,7 +159,7 @@ static size_t utf8_length(const unsigned char *s, size_t left)
     return overlong || surrogate || beyond ? 0 : n;
 }
 
-static void add_json_char(struct pst_buf *buf, unsigned char c)
+static void add_json_char(struct pst_buf *buf, unsigned c)
 {
     switch (c) {
     case '"':
@@ -182,13 +182,28 @@ static void add_json_char(struct pst_buf *buf, unsigned char c)
     }
 }
 
-int pst_buf_add_json(struct pst_buf *buf, struct pst_str s)
+/* The character of `n` bytes at `s` as far as escaping it matters: ASCII and C1 by their number, all else
+ * as a letter. */
+static unsigned json_char(const unsigned char *s, size_t n)
+{
+    if (n == 1)
+        return s[0];
+    return n == 2 && s[0] == 0xC2 ? s[1] : 'x';
+}
+
+static bool is_plain(unsigned c)
+{
+    return c >= 0x20 && c != '"' && c != '\\' && (c < 0x7F || c > 0x9F);
+}
+
+static void add_json(struct pst_buf *buf, struct pst_str s)
 {
     size_t plain = 0; /* start of the run of bytes that need no escape */
     for (size_t i = 0; i < s.len;) {
-        unsigned char c = (unsigned char)s.p[i];
-        size_t n = utf8_length((const unsigned char *)s.p + i, s.len - i);
-        if (n > 0 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7F) {
+        const unsigned char *at = (const unsigned char *)s.p + i;
+        size_t n = utf8_length(at, s.len - i);
+        unsigned c = json_char(at, n);
+        if (n > 0 && is_plain(c)) {
             i += n;
             continue;
         }
@@ -197,11 +212,25 @@ int pst_buf_add_json(struct pst_buf *buf, struct pst_str s)
             add_json_char(buf, c);
         else
             pst_buf_add_cstr(buf, "\xEF\xBF\xBD");
-        plain = ++i;
+        i += n > 0 ? n : 1;
+        plain = i;
     }
     if (s.len > plain)
         pst_buf_add(buf, s.p + plain, s.len - plain);
-    return buf->failed ? -PST_ELIMIT : 0;
+}
+
+int pst_buf_add_json(struct pst_buf *buf, struct pst_str s)
+{
+    size_t before = pst_buf_len(buf);
+    bool failed_before = buf->failed;
+    buf->failed = false;
+    add_json(buf, s);
+    bool failed = buf->failed;
+    buf->failed = failed || failed_before;
+    if (!failed)
+        return 0;
+    buf->end = buf->start + before; /* all or nothing */
+    return -PST_ELIMIT;
 }
 
 char *pst_buf_cstr(struct pst_buf *buf)

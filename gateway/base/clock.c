@@ -35,8 +35,9 @@ void pst_time_format(int64_t real_us, char text[static PST_TIME_TEXT_SIZE])
         pst_str_clip(PST_STR("out-of-range"), text, PST_TIME_TEXT_SIZE);
         return;
     }
-    size_t n = strftime(text, PST_TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + n, PST_TIME_TEXT_SIZE - n, ".%03dZ", (int)(us / 1000));
+    /* strftime's %Y would leave out a year's leading zeros. */
+    snprintf(text, PST_TIME_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us / 1000));
 }
 
 /* Takes `digits` digits off the front. */

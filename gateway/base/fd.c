@@ -91,6 +91,22 @@ static int write_beside(const char *path, const void *data, size_t len, mode_t m
     return err;
 }
 
+/* A new name is on disk only when its directory is. Best effort: the content has arrived, and some file
+ * systems cannot do it. */
+static void sync_parent(const char *path)
+{
+    char dir[PATH_MAX];
+    ptrdiff_t slash = -1;
+    for (ptrdiff_t i = 0; path[i] != '\0'; i++)
+        slash = path[i] == '/' ? i : slash;
+    struct pst_str parent = slash < 0 ? PST_STR(".") : (struct pst_str){path, (size_t)slash + 1};
+    if (pst_str_copy(parent, dir, sizeof(dir)) < 0)
+        return;
+    PST_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)fsync(fd);
+}
+
 int pst_file_write_atomic(const char *path, const void *data, size_t len, mode_t mode)
 {
     char temp[PATH_MAX];
@@ -100,8 +116,10 @@ int pst_file_write_atomic(const char *path, const void *data, size_t len, mode_t
     if (rename(temp, path) < 0) {
         err = pst_err_from_errno(errno);
         unlink(temp);
+        return err;
     }
-    return err;
+    sync_parent(path);
+    return 0;
 }
 
 int pst_file_create_once(const char *path, const void *data, size_t len, mode_t mode)
@@ -113,6 +131,8 @@ int pst_file_create_once(const char *path, const void *data, size_t len, mode_t 
     if (link(temp, path) < 0)
         err = pst_err_from_errno(errno);
     unlink(temp);
+    if (err == 0)
+        sync_parent(path);
     return err;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* A longer text is cut: a line must go out in one write and must not be a way to fill a disk. */
@@ -54,17 +55,16 @@ void pst_log(enum pst_log_level level, const char *module, const char *fmt, ...)
     if (!pst_log_wants(level))
         return;
     int saved_errno = errno;
-    struct pst_buf text, line;
-    pst_buf_init(&text, LINE_MAX_BYTES);
-    pst_buf_init(&line, (size_t)LINE_MAX_BYTES * 8);
+    char text[LINE_MAX_BYTES];
     va_list args;
     va_start(args, fmt);
-    if (pst_buf_vprintf(&text, fmt, args) < 0)
-        pst_buf_add_cstr(&text, "(a message too long to print)");
+    if (vsnprintf(text, sizeof(text), fmt, args) < 0)
+        text[0] = '\0';
     va_end(args);
-    format_line(&line, level, module, pst_buf_str(&text));
+    struct pst_buf line;
+    pst_buf_init(&line, (size_t)LINE_MAX_BYTES * 8); /* an escape takes at most six bytes for one */
+    format_line(&line, level, module, pst_str_of(text));
     write_line(&line);
     pst_buf_done(&line);
-    pst_buf_done(&text);
     errno = saved_errno;
 }

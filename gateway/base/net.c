@@ -21,7 +21,7 @@ static int parse_literal(struct pst_str text, uint8_t addr[static 16])
 {
     char copy[INET6_ADDRSTRLEN];
     uint8_t v4[4];
-    if (pst_str_copy(text, copy, sizeof(copy)) < 0)
+    if (pst_str_find(text, '\0') >= 0 || pst_str_copy(text, copy, sizeof(copy)) < 0)
         return 0;
     if (inet_pton(AF_INET, copy, v4) == 1) {
         map_v4(v4, addr);
@@ -94,7 +94,7 @@ int pst_addr_parse(struct pst_str text, struct pst_addr *ret_addr)
     int family = split_host_port(text, &host, &port);
     if (family < 0)
         return family;
-    if (host.len == 0)
+    if (host.len == 0 && family == 4)
         map_v4(&(struct in_addr){htonl(INADDR_ANY)}, bytes);
     else if (parse_literal(host, bytes) != family)
         return -PST_EPARSE;

@@ -61,7 +61,7 @@ struct unit {
     uint64_t factor;
 };
 
-/* Splits "12unit" and multiplies; `units` ends with an empty name that stands for "no unit". */
+/* Splits "12unit" and multiplies; an empty name stands for "no unit". */
 static int parse_with_unit(struct pst_str s, const struct unit *units, size_t n_units, uint64_t *ret_value)
 {
     size_t digits = 0;

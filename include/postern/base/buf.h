@@ -35,9 +35,10 @@ static inline size_t pst_buf_len(const struct pst_buf *buf)
 {
     return buf->end - buf->start;
 }
+/* NULL when nothing was ever appended. */
 static inline const char *pst_buf_front(const struct pst_buf *buf)
 {
-    return buf->data + buf->start;
+    return buf->data != NULL ? buf->data + buf->start : NULL;
 }
 static inline bool pst_buf_failed(const struct pst_buf *buf)
 {
@@ -45,7 +46,7 @@ static inline bool pst_buf_failed(const struct pst_buf *buf)
 }
 static inline struct pst_str pst_buf_str(const struct pst_buf *buf)
 {
-    return (struct pst_str){buf->data + buf->start, buf->end - buf->start};
+    return (struct pst_str){pst_buf_front(buf), buf->end - buf->start};
 }
 
 /* Makes room for `n` more bytes behind `end`: 0, -PST_ELIMIT or -PST_ENOMEM. */
@@ -59,7 +60,8 @@ int pst_buf_add_u64(struct pst_buf *buf, uint64_t value);
 int pst_buf_printf(struct pst_buf *buf, const char *fmt, ...) PST_PRINTF(2, 3);
 int pst_buf_vprintf(struct pst_buf *buf, const char *fmt, va_list args) PST_PRINTF(2, 0);
 /* Appends `s` as the inside of a JSON string (RFC 8259 section 7), without the quotes. Bytes that are
- * not valid UTF-8 become U+FFFD. */
+ * not valid UTF-8 become U+FFFD; control characters are escaped, those of U+0080 to U+009F too, which some
+ * terminals obey. */
 int pst_buf_add_json(struct pst_buf *buf, struct pst_str s);
 /* Adds a NUL behind the content without counting it; returns the content as a C string, or NULL. */
 char *pst_buf_cstr(struct pst_buf *buf);

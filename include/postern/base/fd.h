@@ -16,7 +16,8 @@ void pst_fd_cleanup(int *fd);
 #define PST_FD __attribute__((cleanup(pst_fd_cleanup))) int
 
 int pst_fd_nonblocking(int fd) PST_MUSTCHECK;
-/* Reads a regular file whole, at most `max_bytes`: 0, -PST_ENOENT, -PST_EACCES, -PST_ELIMIT, -PST_EIO. */
+/* Reads a regular file whole, at most `max_bytes`: 0, -PST_ENOENT, -PST_EACCES, -PST_ELIMIT, -PST_EIO, or
+ * -PST_EINVAL when it is a directory, a pipe, a device. */
 int pst_file_read(const char *path, size_t max_bytes, struct pst_buf *ret_content) PST_MUSTCHECK;
 /* Writes a new version beside the file and renames it over the old one, synced to disk: a reader sees
  * the old or the new content, never half. */
