@@ -15,6 +15,8 @@
 /* Events taken per epoll_wait: enough that 64 busy clients and their upstream connections are one turn. */
 #define MAX_EVENTS 256
 #define MAX_POSTS  256
+/* Work that defers or posts itself for ever must not keep a loop from being freed. */
+#define MAX_DRAIN_ROUNDS 1000
 
 struct post {
     void (*fn)(void *arg);
@@ -51,13 +53,8 @@ static void read_clocks(struct pst_loop *loop)
     loop->real_us = pst_clock_real_us();
 }
 
-static void on_wake(struct pst_watch *watch, uint32_t events, void *arg)
+static bool run_posts(struct pst_loop *loop)
 {
-    (void)events;
-    struct pst_loop *loop = arg;
-    uint64_t count;
-    if (read(watch->fd, &count, sizeof(count)) < 0)
-        return; /* a wake-up without a message: nothing to do */
     struct post posts[MAX_POSTS];
     pthread_mutex_lock(&loop->mailbox.mutex);
     size_t n = loop->mailbox.n;
@@ -67,6 +64,15 @@ static void on_wake(struct pst_watch *watch, uint32_t events, void *arg)
     pthread_mutex_unlock(&loop->mailbox.mutex);
     for (size_t i = 0; i < n; i++)
         posts[i].fn(posts[i].arg);
+    return n > 0;
+}
+
+static void on_wake(struct pst_watch *watch, uint32_t events, void *arg)
+{
+    (void)events;
+    uint64_t count;
+    (void)!read(watch->fd, &count, sizeof(count));
+    run_posts(arg);
 }
 
 int pst_loop_new(struct pst_loop **ret_loop)
@@ -96,6 +102,7 @@ void pst_loop_free(struct pst_loop *loop)
 {
     if (loop == NULL)
         return;
+    pst_loop_drain(loop);
     pst_fd_close(loop->wake_fd);
     pst_fd_close(loop->epoll_fd);
     pthread_mutex_destroy(&loop->mailbox.mutex);
@@ -144,6 +151,10 @@ static void run_timers(struct pst_loop *loop)
     wheel_collect(&loop->wheel, loop->now_us, &due);
     for (struct pst_list *node; (node = pst_list_pop_front(&due)) != NULL;) {
         struct pst_timer *timer = PST_CONTAINER(node, struct pst_timer, node);
+        if (timer->deadline_us > loop->now_us) { /* one that fired before it moved it to later */
+            wheel_insert(&loop->wheel, timer, loop->now_us);
+            continue;
+        }
         timer->deadline_us = 0;
         timer->cb(timer, timer->arg);
     }
@@ -159,6 +170,18 @@ static void run_deferred(struct pst_loop *loop)
     for (struct pst_list *node; (node = pst_list_pop_front(&batch)) != NULL;) {
         struct pst_deferred *deferred = PST_CONTAINER(node, struct pst_deferred, node);
         deferred->cb(deferred, deferred->arg);
+    }
+}
+
+void pst_loop_drain(struct pst_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    for (int round = 0; round < MAX_DRAIN_ROUNDS; round++) {
+        bool ran = run_posts(loop);
+        if (!ran && pst_list_empty(&loop->deferred))
+            return;
+        run_deferred(loop);
     }
 }
 
@@ -266,8 +289,9 @@ int pst_loop_post(struct pst_loop *loop, void (*fn)(void *arg), void *arg)
     if (!full)
         loop->mailbox.posts[loop->mailbox.n++] = (struct post){fn, arg};
     pthread_mutex_unlock(&loop->mailbox.mutex);
-    uint64_t one = 1;
-    if (full || write(loop->wake_fd, &one, sizeof(one)) < 0)
+    if (full)
         return -PST_EBUSY;
+    uint64_t one = 1;
+    (void)!write(loop->wake_fd, &one, sizeof(one)); /* fails only when a wake-up is due anyway */
     return 0;
 }

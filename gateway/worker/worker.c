@@ -309,7 +309,9 @@ static int make_parts(struct pst_worker *worker, const struct pst_worker_parts *
 static void free_parts(struct pst_worker *worker)
 {
     close_listeners(worker);
+    pst_loop_drain(worker->loop); /* messages that came too late own what they carry */
     pst_front_free(worker->front);
+    pst_loop_drain(worker->loop); /* sessions that ended with it */
     pst_pool_free(worker->pool);
     pst_tls_context_free(worker->tls);
     pst_loop_free(worker->loop);

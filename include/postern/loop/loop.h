@@ -48,11 +48,16 @@ struct pst_deferred {
 };
 
 int pst_loop_new(struct pst_loop **ret_loop) PST_MUSTCHECK;
-/* All watches must be removed and all timers cleared before. */
+/* Runs the messages and the deferred work that still wait, so that what they own is not lost: for an owner
+ * that has taken its last turn, before it frees what they concern. NULL is fine. */
+void pst_loop_drain(struct pst_loop *loop);
+/* All watches must be removed and all timers cleared before, and no thread may post any more. Drains first;
+ * what still waits then must not concern anything freed already. NULL is fine. */
 void pst_loop_free(struct pst_loop *loop);
 
-/* Waits for events until the next timer is due, calls what they concern, then due timers, then deferred
- * work until there is none. With `may_sleep` false it does not wait. 0, or -PST_EIO. */
+/* Waits for events until the next timer is due, calls what they concern, then due timers, then the work that
+ * was deferred so far; what that defers in its turn waits for the next turn, which will not sleep. With
+ * `may_sleep` false it does not wait. 0, or -PST_EIO. */
 int pst_loop_turn(struct pst_loop *loop, bool may_sleep) PST_MUSTCHECK;
 /* Called just before the turn would sleep and right after it woke; for readers of shared snapshots. */
 void pst_loop_on_sleep(struct pst_loop *loop, void (*before)(void *arg), void (*after)(void *arg), void *arg);
@@ -84,8 +89,8 @@ void pst_deferred_init(struct pst_deferred *deferred, pst_deferred_cb *cb, void 
 void pst_loop_defer(struct pst_loop *loop, struct pst_deferred *deferred);
 void pst_loop_undefer(struct pst_deferred *deferred);
 
-/* From any thread: `fn(arg)` is called on the loop's thread in one of its next turns. At most 256 messages
- * wait: 0, or -PST_EBUSY. */
+/* From any thread: `fn(arg)` is called on the loop's thread in one of its next turns, or in pst_loop_drain()
+ * or pst_loop_free(); in the order of posting. At most 256 messages wait: 0, or -PST_EBUSY. */
 int pst_loop_post(struct pst_loop *loop, void (*fn)(void *arg), void *arg) PST_MUSTCHECK;
 
 #endif
