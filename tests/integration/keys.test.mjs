@@ -110,7 +110,7 @@ describe('sources', limit, () => {
 
 describe('sources by setting', limit, () => {
   test('a query parameter can be a source; it is removed and not logged', limit, async (t) => {
-    const gateway = await Postern.start({ upstream: upstream.url, key_query: 'subscription-key' });
+    const gateway = await Postern.start({ upstream: upstream.url, key_query_parameter: 'subscription-key' });
     t.after(() => gateway.stop());
     const made = await gateway.createKey();
     for (const [sent, passed] of [
@@ -129,7 +129,7 @@ describe('sources by setting', limit, () => {
     assert.ok(!gateway.stdout.includes('subscription-key'));
   });
   test('the list of headers is a setting', limit, async (t) => {
-    const gateway = await Postern.start({ upstream: upstream.url, key_headers: 'X-My-Key' });
+    const gateway = await Postern.start({ upstream: upstream.url, key_sources: 'X-My-Key' });
     t.after(() => gateway.stop());
     const made = await gateway.createKey();
     const good = await ask({ 'x-my-key': made.key1 }, '/x', { postern: gateway });
@@ -174,7 +174,7 @@ describe('changes reach a running gateway within a second', limit, () => {
   });
   test('rotate one secret while the other goes on', limit, async () => {
     const made = await postern.createKey('turn');
-    const result = await postern.cli(['key', 'rotate', made.id, '--slot', '1', '--json']);
+    const result = await postern.cli(['key', 'rotate', made.id, '--secret', 'key1', '--grace', '0', '--json']);
     assert.equal(result.code, 0, result.stderr);
     const { key1 } = result.json();
     assert.ok(key1 && key1 !== made.key1);
