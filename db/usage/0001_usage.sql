@@ -25,7 +25,7 @@ CREATE TABLE request (
     route        INTEGER NOT NULL,
     what         INTEGER NOT NULL,
     client       BLOB    NOT NULL, -- 4 or 16 bytes
-    request_id   ANY               -- 16 bytes when it is 32 hex digits, 17 (a zero first) when a GUID, else text
+    request_id   ANY               -- 16 bytes when it is 32 lower-case hex digits, else text
 ) STRICT;
 
 -- Which rows lie in which time: a sparse index over request, one row for some thousand.
@@ -81,12 +81,12 @@ CREATE TABLE loss (
     requests  INTEGER NOT NULL
 ) STRICT;
 
--- Up to where each table has been forgotten (raw in microseconds, hourly in hours, daily in days).
+-- Up to where the sums have been forgotten (hours, days).
 CREATE TABLE horizon (
     name   TEXT PRIMARY KEY,
     value  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO horizon VALUES ('raw', 0), ('hourly', 0), ('daily', 0);
+INSERT INTO horizon VALUES ('hourly', 0), ('daily', 0);
 
 -- For people with a sqlite3 shell.
 CREATE VIEW requests AS

@@ -253,9 +253,16 @@ static int set_up_reading(struct pst_db *db)
     int err = pst_db_migrate_check(db, &current);
     if (err < 0)
         return err;
+    int64_t tables = 0;
     if (!current)
-        return pst_db_refuse(db, -PST_ENOENT,
-                             "made by an older version: start the gateway once to bring it up to date");
+        err = pst_db_number(db, "SELECT count(*) FROM sqlite_schema", 0, &tables);
+    if (err < 0)
+        return err;
+    if (!current && tables == 0)
+        return pst_db_refuse(db, -PST_ENOENT, "is empty: nothing has been written yet");
+    if (!current)
+        return pst_db_refuse(db, -PST_EVERSION,
+                             "was made by an older version: start the gateway once to bring it up to date");
     return pst_db_exec(db, "PRAGMA query_only=ON", "setting up");
 }
 

@@ -2,6 +2,8 @@
 /* Writing usage: within a transaction of the keeper's. */
 #include "usage_private.h"
 
+#include <string.h>
+
 int pst_usage_store_begin(struct pst_usage_store *store)
 {
     return pst_db_begin(&store->db);
@@ -59,7 +61,7 @@ int pst_usage_store_cursor(struct pst_usage_store *store, const uint8_t uuid[sta
     *ret_drained = err > 0 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
     *ret_lost = err > 0 ? (uint64_t)sqlite3_column_int64(stmt, 1) : 0;
     pst_db_reset(stmt);
-    return 0;
+    return err;
 }
 
 int pst_usage_store_set_cursor(struct pst_usage_store *store, const uint8_t uuid[static PST_USAGE_UUID_BYTES],
@@ -75,8 +77,7 @@ int pst_usage_store_set_cursor(struct pst_usage_store *store, const uint8_t uuid
     return pst_db_run(&store->db, stmt, "writing a journal's place");
 }
 
-int pst_usage_store_drop_cursor(struct pst_usage_store *store,
-                                const uint8_t uuid[static PST_USAGE_UUID_BYTES])
+static int drop_cursor(struct pst_usage_store *store, const uint8_t uuid[static PST_USAGE_UUID_BYTES])
 {
     sqlite3_stmt *stmt;
     int err = usage_stmt(store, USAGE_DROP_CURSOR, "DELETE FROM journal WHERE uuid = ?", &stmt);
@@ -84,6 +85,38 @@ int pst_usage_store_drop_cursor(struct pst_usage_store *store,
         return err;
     sqlite3_bind_blob(stmt, 1, uuid, PST_USAGE_UUID_BYTES, SQLITE_STATIC);
     return pst_db_run(&store->db, stmt, "forgetting a journal");
+}
+
+/* A place of a journal that is gone, looked for behind `*after`. 1: found. */
+static int next_gone(struct pst_usage_store *store, pst_usage_keep_fn *keep, void *arg,
+                     uint8_t after[static PST_USAGE_UUID_BYTES])
+{
+    sqlite3_stmt *stmt;
+    int err =
+        usage_stmt(store, USAGE_CURSORS, "SELECT uuid FROM journal WHERE uuid > ? ORDER BY uuid", &stmt);
+    if (err < 0)
+        return err;
+    sqlite3_bind_blob(stmt, 1, after, PST_USAGE_UUID_BYTES, SQLITE_TRANSIENT);
+    while ((err = pst_db_step(&store->db, stmt, "reading the journals' places")) > 0) {
+        memcpy(after, sqlite3_column_blob(stmt, 0), PST_USAGE_UUID_BYTES);
+        if (!keep(arg, after))
+            break;
+    }
+    if (err > 0)
+        pst_db_reset(stmt);
+    return err;
+}
+
+int pst_usage_store_keep_cursors(struct pst_usage_store *store, pst_usage_keep_fn *keep, void *arg)
+{
+    uint8_t uuid[PST_USAGE_UUID_BYTES] = {0};
+    int err;
+    while ((err = next_gone(store, keep, arg, uuid)) > 0) {
+        err = drop_cursor(store, uuid);
+        if (err < 0)
+            return err;
+    }
+    return err;
 }
 
 /* Dictionaries */
@@ -267,9 +300,11 @@ int pst_usage_store_add_loss(struct pst_usage_store *store, int64_t hour, uint64
 /* Rows of each table that one call may delete: some milliseconds. */
 #define FORGET_ROWS 5000
 
-static int forget(struct pst_usage_store *store, const char *sql, int64_t before, int *more)
+/* Runs one deletion; *deleted says whether it found something. */
+static int forget(struct pst_usage_store *store, const char *sql, int64_t before, bool *deleted)
 {
     sqlite3_stmt *stmt = NULL;
+    *deleted = false;
     if (before <= 0)
         return 0;
     int err = pst_db_prepare(&store->db, &stmt, sql);
@@ -278,43 +313,63 @@ static int forget(struct pst_usage_store *store, const char *sql, int64_t before
     sqlite3_bind_int64(stmt, 1, before);
     sqlite3_bind_int64(stmt, 2, FORGET_ROWS);
     err = pst_db_run(&store->db, stmt, "forgetting what is too old");
-    if (err == 0 && sqlite3_changes(store->db.handle) == FORGET_ROWS)
-        *more = 1;
+    *deleted = err == 0 && sqlite3_changes(store->db.handle) > 0;
     pst_db_finalize(&stmt, 1);
     return err;
+}
+
+/* A whole span at a time, wherever it is (a clock that was wrong for a while must not hold up the rest); then
+ * what is too old in front of the oldest one left, so that a quiet gateway forgets in time too. */
+static int forget_raw(struct pst_usage_store *store, int64_t before_us, bool *more)
+{
+    bool rows, span;
+    int err =
+        forget(store,
+               "DELETE FROM request WHERE n BETWEEN (SELECT min(first) FROM span WHERE max_us < ?1) AND "
+               "(SELECT last FROM span WHERE max_us < ?1 ORDER BY first LIMIT 1)",
+               before_us, &rows);
+    if (err == 0)
+        err = forget(store, "DELETE FROM span WHERE first = (SELECT min(first) FROM span WHERE max_us < ?1)",
+                     before_us, &span);
+    if (err < 0)
+        return err;
+    *more |= span;
+    if (span)
+        return 0;
+    return forget(store,
+                  "DELETE FROM request WHERE n IN (SELECT n FROM (SELECT n, time_us FROM request ORDER BY n "
+                  "LIMIT ?2) WHERE time_us < ?1)",
+                  before_us, &rows);
+}
+
+#define FORGET_SUMS(table, period)                                                                           \
+    "DELETE FROM " table " WHERE (" period ", key, slot, route, method, status) IN (SELECT " period          \
+    ", key, slot, route, method, status FROM " table " WHERE " period " < ?1 ORDER BY " period " LIMIT ?2)"
+#define MOVE_HORIZON(table) "UPDATE horizon SET value = max(value, ?1) WHERE name = '" table "'"
+
+static int forget_sums(struct pst_usage_store *store, const char *sql, const char *horizon_sql,
+                       int64_t before, bool *more)
+{
+    bool deleted, moved = false;
+    int err = forget(store, sql, before, &deleted);
+    if (err < 0 || !deleted)
+        return err;
+    *more = true;
+    return forget(store, horizon_sql, before, &moved);
 }
 
 int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us, int64_t hour_before,
                            int64_t day_before)
 {
-    int more = 0;
+    bool more = false;
     int err = pst_db_begin(&store->db);
     if (err < 0)
         return err;
-    /* Rows come in about the order of their numbers: the oldest are looked at, not the whole table. */
-    err = forget(
-        store,
-        "DELETE FROM request WHERE n IN (SELECT n FROM (SELECT n, time_us FROM request ORDER BY n LIMIT ?2) "
-        "WHERE time_us < ?1)",
-        raw_before_us, &more);
+    err = forget_raw(store, raw_before_us, &more);
     if (err == 0)
-        err = forget(
-            store,
-            "DELETE FROM span WHERE first IN (SELECT first FROM span WHERE max_us < ?1 ORDER BY first LIMIT "
-            "?2)",
-            raw_before_us, &more);
+        err = forget_sums(store, FORGET_SUMS("hourly", "hour"), MOVE_HORIZON("hourly"), hour_before, &more);
     if (err == 0)
-        err = forget(
-            store,
-            "DELETE FROM hourly WHERE (hour, key, slot, route, method, status) IN (SELECT hour, key, slot, "
-            "route, method, status FROM hourly WHERE hour < ?1 ORDER BY hour LIMIT ?2)",
-            hour_before, &more);
-    if (err == 0)
-        err = forget(
-            store,
-            "DELETE FROM daily WHERE (day, key, slot, route, method, status) IN (SELECT day, key, slot, "
-            "route, method, status FROM daily WHERE day < ?1 ORDER BY day LIMIT ?2)",
-            day_before, &more);
+        err = forget_sums(store, FORGET_SUMS("daily", "day"), MOVE_HORIZON("daily"), day_before, &more);
     if (err == 0)
         err = pst_db_commit(&store->db);
     if (err < 0) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,14 +17,20 @@
 #define FLUSH_AT_BYTES   (64 * 1024)
 /* poll() promises room for this much in a pipe (PIPE_BUF): a write of it does not block. */
 #define PIPE_PIECE 4096
-/* How long writing may wait in all until the reader moves again. */
-#define STALL_MS 1000
+/* Waiting for the reader holds up counting, so it is rationed: a flush waits FLUSH_WAIT_MS at most, and with
+ * the buffer full as long as patience lasts. Patience is STALL_MS when the reader has taken everything; each
+ * wait costs its time, and a reader that only trickles earns back little, so in the end its lines are
+ * dropped. */
+#define STALL_MS      1000
+#define FLUSH_WAIT_MS 20
+#define BYTES_PER_MS  4096
 
 struct pst_access_log {
     int fd;
     enum pst_access_format format;
-    bool is_file;    /* a regular file never blocks for long: it is written in one piece */
-    int patience_ms; /* what is left of STALL_MS */
+    bool is_file;   /* a regular file never blocks for long: it is written in one piece */
+    bool is_socket; /* poll() promises nothing about how much it takes (journald's is one) */
+    int patience_ms;
     uint64_t dropped;
     struct pst_buf buf;
     int64_t second; /* whose text is kept below: a busy second has thousands of lines */
@@ -38,21 +45,14 @@ int pst_access_log_new(int fd, enum pst_access_format format, struct pst_access_
     struct stat st;
     log->fd = fd;
     log->format = format;
-    log->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    bool known = fstat(fd, &st) == 0;
+    log->is_file = known && S_ISREG(st.st_mode);
+    log->is_socket = known && S_ISSOCK(st.st_mode);
     log->patience_ms = STALL_MS;
     log->second = -1;
     pst_buf_init(&log->buf, BUFFER_MAX_BYTES);
     *ret = log;
     return 0;
-}
-
-void pst_access_log_free(struct pst_access_log *log)
-{
-    if (log == NULL)
-        return;
-    pst_access_log_flush(log);
-    pst_buf_done(&log->buf);
-    free(log);
 }
 
 /* Formatting. By hand, because a line is made for every request: printf alone would cost more than SQLite. */
@@ -188,34 +188,59 @@ static void add_text_line(struct pst_access_log *log, const struct pst_usage_rec
 
 /* Writing */
 
-static bool may_write(struct pst_access_log *log)
+static int wait_for_reader(struct pst_access_log *log, struct pollfd *poll_fd, int *wait_ms)
+{
+    int limit = *wait_ms < log->patience_ms ? *wait_ms : log->patience_ms;
+    if (limit <= 0)
+        return 0;
+    uint64_t begin = pst_clock_mono_us();
+    int n = poll(poll_fd, 1, limit);
+    int waited_ms = (int)((pst_clock_mono_us() - begin) / 1000) + 1;
+    log->patience_ms -= waited_ms;
+    *wait_ms -= waited_ms;
+    return n;
+}
+
+static bool may_write(struct pst_access_log *log, int *wait_ms)
 {
     struct pollfd poll_fd = {.fd = log->fd, .events = POLLOUT};
     if (log->is_file)
         return true;
     int n = poll(&poll_fd, 1, 0);
-    if (n == 0 && log->patience_ms > 0) {
-        uint64_t begin = pst_clock_mono_us();
-        n = poll(&poll_fd, 1, log->patience_ms);
-        log->patience_ms -= (int)((pst_clock_mono_us() - begin) / 1000) + 1;
-    }
+    if (n == 0)
+        n = wait_for_reader(log, &poll_fd, wait_ms);
     return n > 0 && (poll_fd.revents & POLLOUT) != 0;
 }
 
-void pst_access_log_flush(struct pst_access_log *log)
+static ssize_t write_some(struct pst_access_log *log)
 {
-    while (pst_buf_len(&log->buf) > 0 && may_write(log)) {
-        size_t len = pst_buf_len(&log->buf);
-        if (!log->is_file && len > PIPE_PIECE)
-            len = PIPE_PIECE;
-        ssize_t n = write(log->fd, pst_buf_front(&log->buf), len);
+    size_t len = pst_buf_len(&log->buf);
+    if (log->is_socket)
+        return send(log->fd, pst_buf_front(&log->buf), len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (!log->is_file && len > PIPE_PIECE)
+        len = PIPE_PIECE;
+    return write(log->fd, pst_buf_front(&log->buf), len);
+}
+
+/* Writes while the reader takes it, waiting for it at most `wait_ms` in all. */
+static void flush(struct pst_access_log *log, int wait_ms)
+{
+    while (pst_buf_len(&log->buf) > 0 && may_write(log, &wait_ms)) {
+        ssize_t n = write_some(log);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return; /* nobody reads (EPIPE), or the disk is full: the buffer's bound decides */
-        log->patience_ms = STALL_MS;
         pst_buf_consume(&log->buf, (size_t)n);
+        log->patience_ms += (int)((size_t)n / BYTES_PER_MS);
+        if (pst_buf_len(&log->buf) == 0 || log->patience_ms > STALL_MS)
+            log->patience_ms = STALL_MS;
     }
+}
+
+void pst_access_log_flush(struct pst_access_log *log)
+{
+    flush(log, FLUSH_WAIT_MS);
 }
 
 /* The longest line: every byte of the path and the id escaped, and the rest. */
@@ -226,7 +251,7 @@ void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_recor
     if (log->format == PST_ACCESS_OFF)
         return;
     if (pst_buf_len(&log->buf) + LINE_MAX_BYTES > BUFFER_MAX_BYTES)
-        pst_access_log_flush(log);
+        flush(log, STALL_MS);
     if (pst_buf_len(&log->buf) + LINE_MAX_BYTES > BUFFER_MAX_BYTES) {
         log->dropped++;
         return;
@@ -236,10 +261,19 @@ void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_recor
     else
         add_text_line(log, record);
     if (pst_buf_len(&log->buf) >= FLUSH_AT_BYTES)
-        pst_access_log_flush(log);
+        flush(log, 0);
 }
 
 uint64_t pst_access_log_dropped(const struct pst_access_log *log)
 {
     return log->dropped;
+}
+
+void pst_access_log_free(struct pst_access_log *log)
+{
+    if (log == NULL)
+        return;
+    flush(log, STALL_MS);
+    pst_buf_done(&log->buf);
+    free(log);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One drain: records out of the rings, rows and sums into usage.db, places moved on, all in one transaction;
- * then, and only then, the rings' room is given back and the log lines are written. */
+/* One drain: records out of the rings, their lines into the access log (once, whatever becomes of the rest),
+ * rows and sums into usage.db, places moved on, all in one transaction; then, and only then, the rings' room
+ * is given back. */
 #include "ledger_private.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
@@ -15,13 +16,21 @@ static int learn_cursor(struct pst_ledger *ledger, struct source *source)
 {
     if (source->known)
         return 0;
+    uint64_t head = journal_head(source->journal);
     int err =
         pst_usage_store_cursor(ledger->store, source->journal->head->uuid, &source->drained, &source->lost);
     if (err < 0)
         return err;
+    if (err == 0) { /* usage.db does not know it: it is new, or usage.db is; then what the ring says holds */
+        source->drained = journal_drained_hint(source->journal);
+        source->lost = source->drained > 0 ? pst_journal_lost(source->journal) : 0;
+    }
     /* A head behind its own place is damage: nothing of it can be told apart any more. */
-    if (source->drained > journal_head(source->journal))
-        source->drained = journal_head(source->journal);
+    if (source->drained > head)
+        source->drained = head;
+    source->logged = journal_logged(source->journal);
+    if (source->logged < source->drained || source->logged > head)
+        source->logged = source->drained;
     source->known = true;
     return 0;
 }
@@ -29,24 +38,72 @@ static int learn_cursor(struct pst_ledger *ledger, struct source *source)
 /* Copies records into the batch. */
 static int collect(struct pst_ledger *ledger, struct source *source)
 {
+    source->next = source->drained;
+    source->next_lost = source->lost;
+    source->damaged = 0;
     int err = learn_cursor(ledger, source);
     if (err < 0)
         return err;
     uint64_t head = journal_head(source->journal);
-    source->next = source->drained;
-    source->next_lost = pst_journal_lost(source->journal);
     uint64_t capacity = source->journal->head->capacity;
-    if (head - source->next > capacity) { /* only a damaged head can say so */
-        source->next_lost += head - capacity - source->next;
+    uint64_t lost = pst_journal_lost(source->journal);
+    source->next = source->drained;
+    source->next_lost = lost > source->lost ? lost : source->lost;
+    if (head - source->next > capacity) { /* only a damaged head, or a usage.db from before, can say so */
+        source->damaged = head - capacity - source->next;
         source->next = head - capacity;
     }
     for (; source->next < head && ledger->n_batch < PST_LEDGER_BATCH; source->next++) {
-        if (journal_read(source->journal, source->next, &ledger->batch[ledger->n_batch]))
-            ledger->n_batch++;
+        if (!journal_read(source->journal, source->next, &ledger->batch[ledger->n_batch]))
+            source->damaged++;
         else
-            source->next_lost++;
+            ledger->in_log[ledger->n_batch++] = source->next < source->logged;
     }
     return 0;
+}
+
+static uint64_t new_losses(const struct source *source)
+{
+    return source->next_lost - source->lost + source->damaged;
+}
+
+/* The access log */
+
+/* Before the rows: a crash in between must not lose the lines, and a drain that fails must not repeat them.
+ */
+static void log_batch(struct pst_ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->n_batch; i++) {
+        if (!ledger->in_log[i])
+            pst_access_log_add(ledger->log, &ledger->batch[i]);
+    }
+    pst_access_log_flush(ledger->log);
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        struct source *source = &ledger->sources[i];
+        if (source->known && source->next > source->logged) {
+            source->logged = source->next;
+            journal_set_logged(source->journal, source->logged);
+        }
+    }
+    atomic_store(&ledger->log_dropped, pst_access_log_dropped(ledger->log));
+}
+
+/* While rows cannot be written, the records behind the batch still get their lines. */
+static void log_waiting(struct pst_ledger *ledger)
+{
+    struct pst_usage_record *record = &ledger->batch[0]; /* will be collected again */
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        struct source *source = &ledger->sources[i];
+        uint64_t head = source->known ? journal_head(source->journal) : 0;
+        for (; source->logged < head; source->logged++) {
+            if (journal_read(source->journal, source->logged, record))
+                pst_access_log_add(ledger->log, record);
+        }
+        if (source->known)
+            journal_set_logged(source->journal, source->logged);
+    }
+    pst_access_log_flush(ledger->log);
+    atomic_store(&ledger->log_dropped, pst_access_log_dropped(ledger->log));
 }
 
 /* Numbers of names */
@@ -66,23 +123,37 @@ static int key_number(struct pst_ledger *ledger, const struct pst_usage_record *
     return 0;
 }
 
-static int route_number_of(struct pst_ledger *ledger, struct pst_str path, int64_t *ret_number)
+/* Routes are learnt from requests that were let in: who has no key must not be able to use the bound up. */
+static bool may_teach(const struct pst_usage_record *record)
+{
+    return record->end != PST_END_REFUSED && record->end != PST_END_BAD_REQUEST &&
+           record->end != PST_END_LIMIT && record->end != PST_END_CLIENT_TIMEOUT;
+}
+
+static int learn_route_number(struct pst_ledger *ledger, struct pst_str route, int64_t *ret_number)
+{
+    int err = pst_usage_store_route(ledger->store, route, ret_number);
+    return err < 0 ? err : names_add(&ledger->routes, route, *ret_number);
+}
+
+static int route_number_of(struct pst_ledger *ledger, const struct pst_usage_record *record,
+                           int64_t *ret_number)
 {
     char text[PST_ROUTE_SIZE];
-    struct pst_str route = {text, pst_route_of(path, text)};
+    struct pst_str route = {text, pst_route_of((struct pst_str){record->path, record->path_len}, text)};
     int64_t number = names_find(&ledger->routes, route);
-    if (number < 0 && ledger->routes.n >= PST_ROUTES_MAX) {
-        route = PST_STR(PST_ROUTE_OTHER);
-        number = names_find(&ledger->routes, route);
+    if (number >= 0) {
+        *ret_number = number;
+        return 0;
+    }
+    if (may_teach(record) && ledger->routes.n < PST_ROUTES_MAX)
+        return learn_route_number(ledger, route, ret_number);
+    if (may_teach(record))
         atomic_fetch_add(&ledger->routes_other, 1);
-    }
-    if (number < 0) {
-        int err = pst_usage_store_route(ledger->store, route, &number);
-        if (err == 0)
-            err = names_add(&ledger->routes, route, number);
-        if (err < 0)
-            return err;
-    }
+    route = PST_STR(PST_ROUTE_OTHER);
+    number = names_find(&ledger->routes, route);
+    if (number < 0)
+        return learn_route_number(ledger, route, ret_number);
     *ret_number = number;
     return 0;
 }
@@ -95,8 +166,8 @@ static int route_number(struct pst_ledger *ledger, const struct pst_usage_record
         *ret_number = ledger->last_route;
         return 0;
     }
-    int err = route_number_of(ledger, path, ret_number);
-    if (err < 0)
+    int err = route_number_of(ledger, record, ret_number);
+    if (err < 0 || !may_teach(record))
         return err;
     memcpy(ledger->last_path, path.p, path.len);
     ledger->last_path_len = path.len;
@@ -195,9 +266,8 @@ static int write_places(struct pst_ledger *ledger)
         struct source *source = &ledger->sources[i];
         if (source->next == source->drained && source->next_lost == source->lost)
             continue;
-        int err = source->next_lost > source->lost
-                      ? pst_usage_store_add_loss(ledger->store, hour, source->next_lost - source->lost)
-                      : 0;
+        int err =
+            new_losses(source) > 0 ? pst_usage_store_add_loss(ledger->store, hour, new_losses(source)) : 0;
         if (err == 0)
             err = pst_usage_store_set_cursor(ledger->store, source->journal->head->uuid, source->next,
                                              source->next_lost);
@@ -263,13 +333,11 @@ static void finish(struct pst_ledger *ledger)
 {
     for (size_t i = 0; i < ledger->n_sources; i++) {
         struct source *source = &ledger->sources[i];
-        atomic_fetch_add(&ledger->lost, source->next_lost - source->lost);
+        atomic_fetch_add(&ledger->lost, new_losses(source));
         source->drained = source->next;
         source->lost = source->next_lost;
         journal_release(source->journal, source->drained);
     }
-    for (size_t i = 0; i < ledger->n_batch; i++)
-        pst_access_log_add(ledger->log, &ledger->batch[i]);
     atomic_fetch_add(&ledger->requests, ledger->n_batch);
 }
 
@@ -287,6 +355,33 @@ static void note_result(struct pst_ledger *ledger, int err)
     atomic_store(&ledger->failing, err < 0);
 }
 
+/* For other threads, which must not look at the sources. */
+static void count_waiting(struct pst_ledger *ledger)
+{
+    uint64_t lag = 0;
+    unsigned in_memory = 0;
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        lag += pst_journal_lag(ledger->sources[i].journal);
+        in_memory += !pst_journal_crash_safe(ledger->sources[i].journal);
+    }
+    atomic_store(&ledger->lag, lag);
+    atomic_store(&ledger->volatile_journals, in_memory);
+}
+
+static int write_batch(struct pst_ledger *ledger)
+{
+    uint64_t begin = pst_clock_mono_us();
+    int err = learn_routes(ledger);
+    if (err == 0)
+        err = write_all(ledger);
+    if (err < 0)
+        return err;
+    finish(ledger);
+    atomic_fetch_add(&ledger->commits, 1);
+    atomic_fetch_add(&ledger->commit_us, pst_clock_mono_us() - begin);
+    return 0;
+}
+
 int pst_ledger_drain(struct pst_ledger *ledger)
 {
     int err = 0;
@@ -294,22 +389,20 @@ int pst_ledger_drain(struct pst_ledger *ledger)
     for (size_t i = 0; err == 0 && i < ledger->n_sources; i++)
         err = collect(ledger, &ledger->sources[(ledger->first_source + i) % ledger->n_sources]);
     ledger->first_source = ledger->n_sources > 0 ? (ledger->first_source + 1) % ledger->n_sources : 0;
-    if (err == 0 && something_to_write(ledger)) {
-        uint64_t begin = pst_clock_mono_us();
-        err = learn_routes(ledger);
-        if (err == 0)
-            err = write_all(ledger);
-        if (err == 0) {
-            finish(ledger);
-            atomic_fetch_add(&ledger->commits, 1);
-            atomic_fetch_add(&ledger->commit_us, pst_clock_mono_us() - begin);
-        }
-        note_result(ledger, err);
-    } else if (err < 0) {
+    if (err == 0) {
+        log_batch(ledger);
+        bool work = something_to_write(ledger);
+        if (work)
+            err = write_batch(ledger);
+        if (work)
+            note_result(ledger, err);
+    } else {
         note_result(ledger, err);
     }
-    pst_access_log_flush(ledger->log);
-    if (err == 0)
+    if (err < 0)
+        log_waiting(ledger);
+    else
         ledger_drop_orphans(ledger);
+    count_waiting(ledger);
     return err < 0 ? err : (int)ledger->n_batch;
 }

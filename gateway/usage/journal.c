@@ -48,6 +48,8 @@ static void write_head(struct pst_journal *journal, uint32_t capacity)
     head->capacity = capacity;
     if (getrandom(head->uuid, sizeof(head->uuid), 0) != (ssize_t)sizeof(head->uuid))
         memcpy(head->uuid, &journal, sizeof(void *)); /* never seen to fail; still one of a kind here */
+    /* Last: a file without it was never begun. */
+    atomic_signal_fence(memory_order_release);
     head->magic = JOURNAL_MAGIC;
 }
 
@@ -121,6 +123,8 @@ void pst_journal_close(struct pst_journal *journal)
 
 static int check_head(const struct journal_head *head, size_t file_bytes)
 {
+    if (head->magic == 0 && atomic_load_explicit(&head->head, memory_order_relaxed) == 0)
+        return -PST_ENOENT; /* its maker died before it was begun: nothing is in it */
     if (head->magic != JOURNAL_MAGIC)
         return -PST_EPARSE;
     if (head->version != PST_JOURNAL_VERSION)
@@ -139,6 +143,8 @@ int journal_map(const char *path, struct pst_journal **ret)
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return pst_err_from_errno(errno);
+    if (S_ISREG(st.st_mode) && st.st_size == 0)
+        return -PST_ENOENT;
     if (!S_ISREG(st.st_mode) || st.st_size < JOURNAL_HEAD_SIZE)
         return -PST_EPARSE;
     size_t bytes = (size_t)st.st_size;
@@ -157,17 +163,35 @@ int journal_map(const char *path, struct pst_journal **ret)
 
 /* Records */
 
-/* A multiplicative hash over the record's words: enough to tell a whole record from a torn or an old one. */
+#define CHECK_WORDS (sizeof(struct pst_usage_record) / 8)
+#define CHECK_LANES 4
+_Static_assert(CHECK_WORDS % CHECK_LANES == 0, "the lanes share the words evenly");
+#define CHECK_AT (offsetof(struct pst_usage_record, check) / 8)
+
+/* A multiplicative hash over the record's words, the field `check` left out: enough to tell a whole record
+ * from a torn or an old one. In lanes, because this is on the worker's way and one chain of multiplications
+ * would wait for itself. */
 uint32_t journal_check(const struct pst_usage_record *record, uint64_t n, const uint8_t *uuid)
 {
-    struct pst_usage_record copy = *record;
-    uint64_t words[sizeof(copy) / 8], hash;
-    copy.check = 0;
-    memcpy(words, &copy, sizeof(words));
-    memcpy(&hash, uuid, sizeof(hash));
-    hash ^= n * UINT64_C(0x9E3779B97F4A7C15);
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        hash = (hash ^ words[i]) * UINT64_C(0xFF51AFD7ED558CCD) + (hash >> 29);
+    uint64_t lanes[CHECK_LANES];
+    const char *bytes = (const char *)record;
+    memcpy(lanes, uuid, PST_JOURNAL_UUID_BYTES);
+    lanes[2] = n * UINT64_C(0x9E3779B97F4A7C15);
+    lanes[3] = ~n;
+    for (size_t i = 0; i < CHECK_WORDS; i++) {
+        uint64_t word;
+        memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+        if (i == CHECK_AT) { /* the other half of this word counts */
+            const uint32_t none = 0;
+            memcpy((char *)&word + offsetof(struct pst_usage_record, check) % sizeof(word), &none,
+                   sizeof(none));
+        }
+        uint64_t *lane = &lanes[i % CHECK_LANES];
+        *lane = (*lane ^ word) * UINT64_C(0xFF51AFD7ED558CCD) + (*lane >> 29);
+    }
+    uint64_t hash = 0;
+    for (size_t i = 0; i < CHECK_LANES; i++)
+        hash = (hash ^ lanes[i]) * UINT64_C(0xC4CEB9FE1A85EC53) + (hash >> 31);
     return (uint32_t)(hash >> 32);
 }
 
@@ -202,6 +226,22 @@ bool journal_read(const struct pst_journal *journal, uint64_t n, struct pst_usag
 uint64_t journal_head(const struct pst_journal *journal)
 {
     return atomic_load_explicit(&journal->head->head, memory_order_acquire);
+}
+
+uint64_t journal_drained_hint(const struct pst_journal *journal)
+{
+    uint64_t drained = atomic_load_explicit(&journal->head->drained, memory_order_acquire);
+    return drained <= journal_head(journal) ? drained : journal_head(journal);
+}
+
+uint64_t journal_logged(const struct pst_journal *journal)
+{
+    return atomic_load_explicit(&journal->head->logged, memory_order_relaxed);
+}
+
+void journal_set_logged(struct pst_journal *journal, uint64_t n)
+{
+    atomic_store_explicit(&journal->head->logged, n, memory_order_relaxed);
 }
 
 void journal_release(struct pst_journal *journal, uint64_t n)

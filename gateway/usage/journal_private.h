@@ -22,6 +22,7 @@ struct journal_head {
     _Alignas(64) atomic_uint_fast64_t head;    /* records ever appended */
     atomic_uint_fast64_t lost;                 /* records refused */
     _Alignas(64) atomic_uint_fast64_t drained; /* records that are in usage.db */
+    atomic_uint_fast64_t logged;               /* records whose access log line was written or dropped */
 };
 _Static_assert(sizeof(struct journal_head) <= JOURNAL_HEAD_SIZE, "the head is one page");
 
@@ -32,8 +33,8 @@ struct pst_journal {
     char path[512]; /* empty: plain memory */
 };
 
-/* Maps an existing ring file, checked: 0, -PST_EPARSE (damaged, or not one), -PST_EVERSION, -PST_ENOENT,
- * -PST_EIO ... */
+/* Maps an existing ring file, checked: 0, -PST_EPARSE (damaged, or not one), -PST_EVERSION, -PST_ENOENT
+ * (gone, or never begun), -PST_EIO ... */
 int journal_map(const char *path, struct pst_journal **ret) PST_MUSTCHECK;
 /* Unmaps; the file stays. */
 void journal_unmap(struct pst_journal *journal);
@@ -41,6 +42,11 @@ void journal_unmap(struct pst_journal *journal);
  * power cut lost it. */
 bool journal_read(const struct pst_journal *journal, uint64_t n, struct pst_usage_record *ret);
 uint64_t journal_head(const struct pst_journal *journal);
+/* What the ring itself says of it, for a ring that usage.db knows nothing of. */
+uint64_t journal_drained_hint(const struct pst_journal *journal);
+/* The access log's place, in the file too: it survives the process, so lines are not repeated. */
+uint64_t journal_logged(const struct pst_journal *journal);
+void journal_set_logged(struct pst_journal *journal, uint64_t n);
 /* Records up to `n` are in usage.db: their room is free. */
 void journal_release(struct pst_journal *journal, uint64_t n);
 /* What a record of that number must carry in `check`. */

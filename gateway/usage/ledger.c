@@ -74,6 +74,7 @@ int pst_ledger_open(const struct pst_ledger_options *options, struct pst_ledger 
     }
     if (ledger->n_sources > 0)
         drain_all(ledger);
+    ledger_forget_gone(ledger);
     *ret = ledger;
     return 0;
 }
@@ -95,9 +96,6 @@ void pst_ledger_close(struct pst_ledger *ledger)
     for (size_t i = 0; i < ledger->n_sources; i++) {
         if (ledger->sources[i].orphan)
             journal_unmap(ledger->sources[i].journal);
-        else if (ledger->store != NULL && pst_journal_lag(ledger->sources[i].journal) == 0 &&
-                 pst_usage_store_drop_cursor(ledger->store, ledger->sources[i].journal->head->uuid) < 0)
-            pst_debug("usage", "%s", pst_usage_store_why(ledger->store));
     }
     pst_access_log_free(ledger->log);
     pst_usage_store_close(ledger->store);
@@ -134,13 +132,11 @@ void pst_ledger_stats(const struct pst_ledger *ledger, struct pst_usage_stats *r
         .commits = atomic_load(&ledger->commits),
         .commit_us = atomic_load(&ledger->commit_us),
         .errors = atomic_load(&ledger->errors),
-        .log_dropped = pst_access_log_dropped(ledger->log),
+        .lag = atomic_load(&ledger->lag),
+        .log_dropped = atomic_load(&ledger->log_dropped),
         .set_aside = atomic_load(&ledger->set_aside),
         .routes_other = atomic_load(&ledger->routes_other),
+        .volatile_journals = atomic_load(&ledger->volatile_journals),
         .failing = atomic_load(&ledger->failing),
     };
-    for (size_t i = 0; i < ledger->n_sources; i++) {
-        ret->lag += pst_journal_lag(ledger->sources[i].journal);
-        ret->volatile_journals += !pst_journal_crash_safe(ledger->sources[i].journal);
-    }
 }

@@ -22,6 +22,8 @@ struct source {
     uint64_t lost;
     uint64_t next; /* within a drain: what will be drained when it commits */
     uint64_t next_lost;
+    uint64_t damaged; /* within a drain: records that cannot be read */
+    uint64_t logged;  /* up to here the access log has its lines */
 };
 
 /* A key's use in this batch, to move its "last used" once. */
@@ -43,6 +45,7 @@ struct pst_ledger {
     struct names routes;
     struct rollup rollup;
     struct pst_usage_record batch[PST_LEDGER_BATCH];
+    bool in_log[PST_LEDGER_BATCH]; /* its line was written by an earlier try */
     size_t n_batch;
     struct last_use uses[64];
     size_t n_uses;
@@ -51,7 +54,8 @@ struct pst_ledger {
     int64_t last_route;
 
     atomic_ullong requests, lost, commits, commit_us, errors, routes_other;
-    atomic_uint set_aside;
+    atomic_ullong lag, log_dropped;
+    atomic_uint set_aside, volatile_journals;
     atomic_bool failing;
 };
 
@@ -59,5 +63,7 @@ struct pst_ledger {
 int ledger_find_orphans(struct pst_ledger *ledger) PST_MUSTCHECK;
 /* Removes those that are empty now. */
 void ledger_drop_orphans(struct pst_ledger *ledger);
+/* Removes the places in usage.db of rings that are gone. At the start, before this run's are made. */
+void ledger_forget_gone(struct pst_ledger *ledger);
 
 #endif

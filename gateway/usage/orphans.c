@@ -31,6 +31,10 @@ static int take_ring(struct pst_ledger *ledger, const char *dir, const char *nam
     int err = journal_map(path, &journal);
     if (err == -PST_ENOMEM)
         return err;
+    if (err == -PST_ENOENT) {
+        unlink(path);
+        return 0;
+    }
     if (err < 0) {
         set_aside(ledger, path, err);
         return 0;
@@ -72,11 +76,26 @@ void ledger_drop_orphans(struct pst_ledger *ledger)
             i++;
             continue;
         }
-        /* The file goes before its place in usage.db: a crash between leaves a row, never a second count. */
+        /* Its place in usage.db stays until the next start: a crash between the two removals must leave
+         * a place without a ring, never a ring without its place. */
         unlink(source->journal->path);
-        if (pst_usage_store_drop_cursor(ledger->store, source->journal->head->uuid) < 0)
-            pst_debug("usage", "%s", pst_usage_store_why(ledger->store));
         journal_unmap(source->journal);
         *source = ledger->sources[--ledger->n_sources];
     }
+}
+
+static bool is_here(void *arg, const uint8_t uuid[static PST_USAGE_UUID_BYTES])
+{
+    const struct pst_ledger *ledger = arg;
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        if (memcmp(ledger->sources[i].journal->head->uuid, uuid, PST_USAGE_UUID_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+void ledger_forget_gone(struct pst_ledger *ledger)
+{
+    if (pst_usage_store_keep_cursors(ledger->store, is_here, ledger) < 0)
+        pst_debug("usage", "%s", pst_usage_store_why(ledger->store));
 }

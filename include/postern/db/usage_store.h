@@ -34,13 +34,15 @@ int pst_usage_store_begin(struct pst_usage_store *store) PST_MUSTCHECK;
 int pst_usage_store_commit(struct pst_usage_store *store) PST_MUSTCHECK;
 void pst_usage_store_rollback(struct pst_usage_store *store);
 
-/* A journal's place: 0 and 0 for one that is not known. */
+/* A journal's place. 1; or 0, and 0 in both, for one that is not known. */
 int pst_usage_store_cursor(struct pst_usage_store *store, const uint8_t uuid[static PST_USAGE_UUID_BYTES],
                            uint64_t *ret_drained, uint64_t *ret_lost) PST_MUSTCHECK;
 int pst_usage_store_set_cursor(struct pst_usage_store *store, const uint8_t uuid[static PST_USAGE_UUID_BYTES],
                                uint64_t drained, uint64_t lost) PST_MUSTCHECK;
-int pst_usage_store_drop_cursor(struct pst_usage_store *store,
-                                const uint8_t uuid[static PST_USAGE_UUID_BYTES]) PST_MUSTCHECK;
+/* Removes the places of journals that are gone: those for which `keep` says no. */
+typedef bool pst_usage_keep_fn(void *arg, const uint8_t uuid[static PST_USAGE_UUID_BYTES]);
+int pst_usage_store_keep_cursors(struct pst_usage_store *store, pst_usage_keep_fn *keep,
+                                 void *arg) PST_MUSTCHECK;
 
 /* The numbers that rows name keys and routes by; made when they are new. The empty key id is 0. */
 int pst_usage_store_key(struct pst_usage_store *store, struct pst_str id, int64_t *ret_number) PST_MUSTCHECK;

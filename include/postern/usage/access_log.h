@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The access log: one line per finished request, written by the keeper from the drained records.
  *
- *   json
- * {"time":"2026-11-23T16:04:53.123Z","request_id":"…","client":"192.0.2.7","key_id":"…","secret":"key1",
- *          "method":"POST","path":"/text/analytics","status":200,"bytes_in":14,"bytes_out":512,
- *          "duration_ms":3.214,"ttfb_ms":3.101,"end":"ok","tls":"TLSv1.3"}
+ *   json  {"time":"2026-11-23T16:04:53.123Z","request_id":"…","client":"192.0.2.7","key_id":"…",
+ *          "secret":"key1","method":"POST","path":"/text/analytics","status":200,"bytes_in":14,
+ *          "bytes_out":512,"duration_ms":3.214,"ttfb_ms":3.101,"end":"ok","tls":"TLSv1.3"}
  *   text  client - key_id [time] "METHOD path HTTP/1.1" status bytes_out request_id secret duration_ms end
  *
  * What is not known (no key, no answer) is null, or "-". Neither a key nor a query string is ever in it;
  * control bytes are escaped and bytes that are not UTF-8 become U+FFFD, so a line is a line.
  *
- * A reader that stalls or goes away must not hold up counting: the buffer is bounded, writes wait at most
- * one second in all until the reader moves again, and then lines are dropped and counted. The keeper's thread
- * only, apart from the stats. */
+ * A reader that stalls or goes away must not hold up counting: the buffer is bounded (1 MiB), waiting for a
+ * stalled reader is bounded (about a second until it has caught up again), and then lines are dropped and
+ * counted. SIGPIPE must be ignored in the process. The keeper's thread only. */
 #ifndef POSTERN_USAGE_ACCESS_LOG_H
 #define POSTERN_USAGE_ACCESS_LOG_H
 
