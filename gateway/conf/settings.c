@@ -57,7 +57,9 @@ static void on_file_value(void *arg, const struct pst_setting_def *def, unsigned
 {
     struct loading *load = arg;
     char problem[512] = "";
-    if (value_set(load->settings, def, items, n, problem, sizeof(problem)) < 0)
+    int err = n == 1 ? value_set_text(load->settings, def, items[0], problem, sizeof(problem))
+                     : value_set(load->settings, def, items, n, problem, sizeof(problem));
+    if (err < 0)
         report(load, false, "%s:%u: %s: %s", load->input->config, line, def->name, problem);
     mark(load, def, PST_FROM_FILE);
 }

@@ -28,7 +28,50 @@ struct reading {
 
 static const cyaml_schema_value_t list_item = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
 
-static void make_schema(cyaml_schema_field_t *fields)
+/* Indentation, and the quotes that a key may stand in. */
+static bool is_before_key(char c)
+{
+    return c == ' ' || c == '\'' || c == '"';
+}
+
+/* The file is flat, so a setting's line is the first that begins with its name and a colon. */
+static unsigned find_setting(const char *text, size_t len, const char *name, struct pst_str *ret_value)
+{
+    struct pst_str rest = {text, len};
+    struct pst_str key = pst_str_of(name);
+    for (unsigned line = 1; rest.p != NULL; line++) {
+        struct pst_str this_line = pst_str_cut(rest, '\n', &rest);
+        while (this_line.len > 0 && is_before_key(this_line.p[0]))
+            this_line = pst_str_skip(this_line, 1);
+        if (!pst_str_starts(this_line, key))
+            continue;
+        this_line = pst_str_skip(this_line, key.len);
+        while (this_line.len > 0 && is_before_key(this_line.p[0]))
+            this_line = pst_str_skip(this_line, 1);
+        if (pst_str_starts(this_line, PST_STR(":"))) {
+            *ret_value = pst_str_trim(pst_str_skip(this_line, 1));
+            return line;
+        }
+    }
+    *ret_value = (struct pst_str){NULL, 0};
+    return 0;
+}
+
+static unsigned line_of(const char *text, size_t len, const char *name)
+{
+    struct pst_str value;
+    return find_setting(text, len, name, &value);
+}
+
+/* "listen: 127.0.0.1:8443" is a list of one, as in the environment: commas separate more. */
+static bool is_list_as_text(const char *text, size_t len, const struct pst_setting_def *def)
+{
+    struct pst_str value;
+    return find_setting(text, len, def->name, &value) > 0 && value.len > 0 &&
+           strchr("[-#|>&*!\r{", value.p[0]) == NULL;
+}
+
+static void make_schema(cyaml_schema_field_t *fields, const char *text, size_t len)
 {
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
@@ -37,7 +80,7 @@ static void make_schema(cyaml_schema_field_t *fields)
         cyaml_schema_field_t *field = &fields[i];
         *field = (cyaml_schema_field_t){.key = defs[i].name,
                                         .value = {.flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL}};
-        if (pst_setting_is_list(&defs[i])) {
+        if (pst_setting_is_list(&defs[i]) && !is_list_as_text(text, len, &defs[i])) {
             field->value.type = CYAML_SEQUENCE;
             field->value.data_size = sizeof(char *);
             field->value.sequence.min = 0;
@@ -121,32 +164,6 @@ static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
         note_message(reading, pst_str_of(text));
 }
 
-/* Indentation, and the quotes that a key may stand in. */
-static bool is_before_key(char c)
-{
-    return c == ' ' || c == '\'' || c == '"';
-}
-
-/* The file is flat, so a setting's line is the first that begins with its name and a colon. */
-static unsigned line_of(const char *text, size_t len, const char *name)
-{
-    struct pst_str rest = {text, len};
-    struct pst_str key = pst_str_of(name);
-    for (unsigned line = 1; rest.p != NULL; line++) {
-        struct pst_str this_line = pst_str_cut(rest, '\n', &rest);
-        while (this_line.len > 0 && is_before_key(this_line.p[0]))
-            this_line = pst_str_skip(this_line, 1);
-        if (!pst_str_starts(this_line, key))
-            continue;
-        this_line = pst_str_skip(this_line, key.len);
-        while (this_line.len > 0 && is_before_key(this_line.p[0]))
-            this_line = pst_str_skip(this_line, 1);
-        if (pst_str_starts(this_line, PST_STR(":")))
-            return line;
-    }
-    return 0;
-}
-
 /* "Unexpected key: foo" has no line of its own in libcyaml's log; the key's line is looked for. */
 static void tell(const struct reading *reading, cyaml_err_t err, const char *text, size_t len,
                  yaml_problem_cb *problem, void *arg)
@@ -177,7 +194,7 @@ static void deliver(const struct loaded *loaded, const char *text, size_t len, y
         const char *scalar = loaded->at[i].scalar;
         unsigned line = line_of(text, len, defs[i].name);
         /* libcyaml leaves no trace of an empty list but its line. */
-        bool empty_list = list == NULL && line > 0 && pst_setting_is_list(&defs[i]);
+        bool empty_list = list == NULL && scalar == NULL && line > 0 && pst_setting_is_list(&defs[i]);
         if (list != NULL || empty_list)
             value(arg, &defs[i], line, list, loaded->at[i].n);
         else if (scalar != NULL)
@@ -227,7 +244,7 @@ static bool is_settled(const char *text, size_t len, yaml_problem_cb *problem, v
 void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_cb *problem, void *arg)
 {
     cyaml_schema_field_t fields[PST_SETTINGS_MAX + 1];
-    make_schema(fields);
+    make_schema(fields, text, len);
     const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct loaded, fields)};
     struct reading reading = {.line = 0};
     const cyaml_config_t config = {

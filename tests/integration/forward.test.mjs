@@ -14,18 +14,6 @@ let upstream;
 let postern;
 let key;
 
-before(async () => {
-  upstream = await Upstream.start(routes(table));
-  postern = await Postern.start({ upstream: upstream.url });
-  key = await postern.createKey('forward');
-}, limit);
-
-after(async () => {
-  await postern?.stop();
-  await upstream?.stop();
-  assert.deepEqual(upstream?.errors, []);
-}, limit);
-
 const table = {
   '/show': async (x) => x.showHead({ body: (await x.body()).toString('latin1') }),
   '/length': async (x) => x.json({ length: (await x.body()).length, framing: x.framing }),
@@ -83,6 +71,18 @@ const table = {
   },
   '/own-error': (x) => x.json({ error: { code: 'NoCredit', message: 'Api Key is invalid.' } }, 401),
 };
+
+before(async () => {
+  upstream = await Upstream.start(routes(table));
+  postern = await Postern.start({ upstream: upstream.url });
+  key = await postern.createKey('forward');
+}, limit);
+
+after(async () => {
+  await postern?.stop();
+  await upstream?.stop();
+  assert.deepEqual(upstream?.errors, []);
+}, limit);
 
 const show = async (options = {}, target = '/show') => {
   const answer = await request(postern.port, target, { key: key.key1, ...options });

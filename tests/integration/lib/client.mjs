@@ -18,9 +18,10 @@ export class RawClient {
 
   /** Connects and shakes hands; options are those of tls.connect. */
   static async connect(port, options = {}) {
+    const transport = net.connect({ host: options.host ?? '127.0.0.1', port });
+    transport.on('error', (error) => socket.destroy(error));
     const socket = tls.connect({
-      host: '127.0.0.1',
-      port,
+      socket: transport,
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
       allowHalfOpen: false,
@@ -32,8 +33,11 @@ export class RawClient {
       socket.once('close', () => reject(new Error('closed during the handshake')));
     });
     failed.catch(() => {});
+    socket.on('error', () => {}); // the transport's error may come twice; a test asks the promises
     await within(options.timeoutMs ?? 10000, 'a TLS handshake', Promise.race([once(socket, 'secureConnect'), failed]));
-    return new RawClient(socket);
+    const client = new RawClient(socket);
+    client.transport = transport;
+    return client;
   }
 
   /** Resolves when the bytes are with the kernel (or the connection is gone). */
@@ -83,6 +87,11 @@ export class RawClient {
 
   destroy() {
     this.socket.destroy();
+  }
+
+  /** A TCP reset, without TLS's goodbye. */
+  reset() {
+    this.transport.resetAndDestroy();
   }
 }
 

@@ -156,7 +156,6 @@ static const struct {
     {"upstream: 127.0.0.1:5000\n", ":1: ", "neither http://host:port"},
     {"log_level: info\n\nworkers: [1, 2]\n", ":3: ", "workers: one value is expected, not a list"},
     {"workers: {a: b}\n", ":1: ", "workers: one value is expected, not a mapping"},
-    {"listen: 0.0.0.0:8443\n", ":1: ", "listen: a list is expected"},
     {"\nlisten: [a, [b]]\n", ":2: ", "listen: one value is expected, not a list"},
     {"workers: 1\nworkers: 2\n", "", "workers: it is set twice"},
     {"workers: *a\n", ":1: ", "workers: "},
@@ -272,6 +271,20 @@ static void test_kubernetes_variables(void **state)
     pst_settings_done(&s);
 }
 
+static void test_a_list_of_one_needs_no_brackets(void **state)
+{
+    (void)state;
+    struct told told;
+    struct pst_settings s;
+    const char *yaml = "listen: \"127.0.0.1:9000\"\nopen_paths: /a, /b\ntrusted_proxies: [10.0.0.0/8]\n";
+    assert_int_equal(load(yaml, NULL, NULL, 0, &told, &s), 0);
+    assert_int_equal(s.n_listen, 1);
+    assert_int_equal(s.n_open_paths, 2);
+    assert_string_equal(s.open_paths[1], "/b");
+    assert_int_equal(s.n_trusted_proxies, 1);
+    pst_settings_done(&s);
+}
+
 static void test_missing_and_empty_file(void **state)
 {
     (void)state;
@@ -334,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_what_belongs_together),
         cmocka_unit_test(test_kubernetes_variables),
+        cmocka_unit_test(test_a_list_of_one_needs_no_brackets),
         cmocka_unit_test(test_missing_and_empty_file),
         cmocka_unit_test(test_sample_file_loads),
     };
