@@ -80,30 +80,36 @@ static int make_key(const char *data_dir, struct pst_key_made *ret_made)
     return err;
 }
 
+static void print_curl(const char *ca, unsigned port, struct pst_str key, const char *what, const char *text)
+{
+    printf("  curl --cacert %s https://localhost:%u/text/analytics/v3.1/%s \\\n"
+           "    -H 'Ocp-Apim-Subscription-Key: " PST_STR_FMT "' -H 'Content-Type: application/json' \\\n"
+           "    -d '{\"documents\":[{\"id\":\"1\",\"text\":\"%s\"}]}'\n\n",
+           ca, port, what, PST_STR_ARG(key), text);
+}
+
 static void print_welcome(const struct pst_server *server, const struct pst_settings *settings,
                           const struct pst_key_made *made)
 {
     unsigned port = pst_server_port(server);
     const char *ca = pst_server_certificate_path(server);
     struct pst_str key = pst_secret_str(&made->secrets[0]);
-    fprintf(stderr,
-            "\n"
-            "Postern is running on https://localhost:%u, before a sample container.\n"
-            "\n"
-            "  key          " PST_STR_FMT "   (id %s, for a day)\n"
-            "  fingerprint  %s\n"
-            "  data         %s\n"
-            "\n"
-            "Ask it which language a sentence is in:\n"
-            "\n"
-            "  curl --cacert %s https://localhost:%u/text/analytics/v3.1/languages \\\n"
-            "    -H 'Ocp-Apim-Subscription-Key: " PST_STR_FMT "' -H 'Content-Type: application/json' \\\n"
-            "    -d '{\"documents\":[{\"id\":\"1\",\"text\":\"Guten Morgen, wie geht es Ihnen?\"}]}'\n"
-            "\n"
-            "Without the key it answers 401. What was used: postern usage --data-dir %s\n"
-            "Ctrl-C ends it. Each request's log line comes on standard output.\n\n",
-            port, PST_STR_ARG(key), made->id, pst_server_fingerprint(server), settings->data_dir, ca, port,
-            PST_STR_ARG(key), settings->data_dir);
+    printf("\n"
+           "Postern is running on https://localhost:%u, before a sample container.\n"
+           "\n"
+           "  key          " PST_STR_FMT "   (id %s, for a day)\n"
+           "  fingerprint  %s\n"
+           "  data         %s\n"
+           "\n"
+           "Ask it which language a sentence is in, and what mood:\n"
+           "\n",
+           port, PST_STR_ARG(key), made->id, pst_server_fingerprint(server), settings->data_dir);
+    print_curl(ca, port, key, "languages", "Guten Morgen, wie geht es Ihnen?");
+    print_curl(ca, port, key, "sentiment", "The room was lovely. The breakfast was terrible.");
+    printf("Without the key it answers 401. What was used: postern usage --data-dir %s\n"
+           "Ctrl-C ends it. From here on there is a line of log for each request.\n\n",
+           settings->data_dir);
+    fflush(stdout);
 }
 
 /* Starts on the given address, or on the first free port from 8443 on. */

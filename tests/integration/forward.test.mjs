@@ -349,7 +349,7 @@ describe('fields', limit, () => {
 
 describe('with other settings', limit, () => {
   test('Host kept, trusted proxies, open paths', limit, async (t) => {
-    const other = await Postern.start({ upstream: upstream.url, upstream_host: 'keep', trusted_proxies: '127.0.0.0/8' });
+    const other = await Postern.start({ upstream: upstream.url, host_header: 'keep', trusted_proxies: '127.0.0.0/8' });
     t.after(() => other.stop());
     const made = await other.createKey();
     const answer = await request(other.port, '/show', {

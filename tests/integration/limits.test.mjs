@@ -20,11 +20,11 @@ before(async () => {
   });
   postern = await Postern.start({
     upstream: upstream.url,
-    head_timeout: '1s',
-    idle_timeout: '2s',
-    body_max: '100KiB',
-    body_min_rate: '1KiB',
-    body_min_rate_grace: '1s',
+    client_head_timeout: '1s',
+    client_idle_timeout: '2s',
+    max_body_size: '100KiB',
+    client_min_rate: '1KiB',
+    client_min_rate_grace: '1s',
   });
   key = await postern.createKey('limits');
 }, limit);
@@ -199,7 +199,7 @@ describe('size', limit, () => {
 
 describe('count', limit, () => {
   test('connections are bounded; those over it are told 503 or closed; the bound lets go', limit, async (t) => {
-    const gateway = await Postern.start({ upstream: upstream.url, connections_max: 20 });
+    const gateway = await Postern.start({ upstream: upstream.url, max_connections: 20 });
     t.after(() => gateway.stop());
     const made = await gateway.createKey();
     const idle = openDescriptors(gateway.pid);

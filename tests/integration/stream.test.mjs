@@ -127,7 +127,7 @@ const table = {
 
 before(async () => {
   upstream = await Upstream.start(routes(table));
-  postern = await Postern.start({ upstream: upstream.url, body_max: '3GiB' });
+  postern = await Postern.start({ upstream: upstream.url, max_body_size: '3GiB' });
   key = await postern.createKey('stream');
 }, limit);
 
