@@ -30,21 +30,42 @@ const struct pst_key_entry *pst_snapshot_by_id(const struct pst_snapshot *snapsh
     return shard ? find_in_shard(shard, id) : NULL;
 }
 
+/* Whether it is an imported secret of the key in force, and not one that was rotated away. */
+static bool is_in_force(const struct pst_key_entry *entry, const uint8_t digest[static PST_DIGEST_BYTES])
+{
+    for (int i = 0; i < 2; i++) {
+        unsigned both = (PST_ENTRY_SLOT1 | PST_ENTRY_IMPORTED1) << i;
+        if ((entry->flags & both) == both && memcmp(entry->digest[i], digest, PST_DIGEST_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
 const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *snapshot,
                                                    const uint8_t digest[static PST_DIGEST_BYTES],
                                                    const struct pst_id_shard **ret_shard)
 {
     uint64_t tag = pst_digest_tag(digest);
     const struct pst_digest_shard *shard = snapshot->by_digest[pst_digest_shard_of(tag)];
+    const struct pst_key_entry *found = NULL;
     *ret_shard = NULL;
     if (!shard)
         return NULL;
     for (uint32_t place = (uint32_t)tag & shard->mask; shard->at[place].id != UINT64_MAX;
          place = (place + 1) & shard->mask) {
-        if (shard->at[place].tag == tag)
-            return pst_snapshot_by_id(snapshot, shard->at[place].id, ret_shard);
+        if (shard->at[place].tag != tag)
+            continue;
+        const struct pst_id_shard *holder;
+        const struct pst_key_entry *entry = pst_snapshot_by_id(snapshot, shard->at[place].id, &holder);
+        bool in_force = entry && is_in_force(entry, digest);
+        if (in_force || (entry && !found)) {
+            found = entry;
+            *ret_shard = holder;
+        }
+        if (in_force)
+            break;
     }
-    return NULL;
+    return found;
 }
 
 const struct pst_old_secret *pst_entry_old(const struct pst_id_shard *shard,

@@ -97,6 +97,8 @@ uint64_t pst_digest_tag(const uint8_t digest[static PST_DIGEST_BYTES]);
 /* NULL when there is none; lives as long as the snapshot. `ret_shard` is the shard it is in. */
 const struct pst_key_entry *pst_snapshot_by_id(const struct pst_snapshot *snapshot, uint64_t id,
                                                const struct pst_id_shard **ret_shard);
+/* A secret that one key had, until its grace period ended, and another has now: the one that has it. The
+ * digest is no secret of whoever asks (it is made under the pepper), so here time may tell of it. */
 const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *snapshot,
                                                    const uint8_t digest[static PST_DIGEST_BYTES],
                                                    const struct pst_id_shard **ret_shard);

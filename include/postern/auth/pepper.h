@@ -31,6 +31,4 @@ void pst_pepper_done(struct pst_pepper *pepper);
 /* The HMAC key for one purpose: HMAC-SHA-256(pepper, purpose). Purposes never share a key. */
 void pst_pepper_derive(const struct pst_pepper *pepper, const char *purpose, struct pst_hmac_key *ret);
 
-#define PST_PEPPER_FOR_KEYS "postern/key-digest/1" /* the digests of keys in the database */
-
 #endif
