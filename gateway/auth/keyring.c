@@ -254,11 +254,12 @@ static void purge_now_and_then(struct pst_keyring *ring)
 
 static void note_result(struct pst_keyring *ring, int err)
 {
+    bool ours = err == -PST_ENOMEM || err == -PST_ELIMIT; /* the store may have nothing to say of it */
     if (err < 0)
         ring->refresh_errors++;
     if (err < 0 && !ring->stale)
         pst_error("auth", "changes of keys cannot be read, the keys as last read stay in force: %s",
-                  pst_keys_why(ring->store));
+                  ours ? pst_strerror(err) : pst_keys_why(ring->store));
     if (err >= 0 && ring->stale)
         pst_info("auth", "changes of keys are read again");
     ring->stale = err < 0;

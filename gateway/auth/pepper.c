@@ -112,7 +112,7 @@ static int load(const char *path, struct pst_pepper *ret, struct pst_why *why)
         err = pst_why_set(why, -PST_EPARSE, NULL, "%s is not a pepper: it is larger than %d bytes", path,
                           FILE_MAX_BYTES);
     else if (err < 0)
-        say_system(why, path, "cannot be read");
+        err = pst_why_set(why, err, NULL, "%s cannot be read: %s", path, pst_strerror(err));
     else
         err = parse(&content, path, ret, why);
     pst_buf_wipe(&content);

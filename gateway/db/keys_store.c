@@ -20,8 +20,11 @@ int pst_keys_open(const char *data_dir, enum pst_db_mode mode, struct pst_keys_s
                   struct pst_db_why *ret_why)
 {
     struct pst_keys_store *store = calloc(1, sizeof *store);
-    if (store == NULL)
+    if (store == NULL) {
+        if (ret_why != NULL)
+            *ret_why = (struct pst_db_why){"out of memory"};
         return -PST_ENOMEM;
+    }
     int err = pst_db_open(&store->db, &keys_kind, data_dir, mode);
     if (err < 0) {
         if (ret_why != NULL)
