@@ -58,13 +58,25 @@ int answer_queue_error(struct exchange *x, enum pst_error_id id)
     return queue(x, pst_error_def(id)->status, response);
 }
 
+/* Breaks the answer off. libmicrohttpd marks the connection as closed but cleans it up only when an event of
+ * its socket comes, and a virtual socket has none of its own. Connections with a time limit of their own it
+ * looks at in every run, so this one gets one. */
+static ssize_t break_off(struct exchange *x)
+{
+    struct client *client = x->client;
+    client->cut = true;
+    client->front->run_again = true;
+    (void)MHD_set_connection_option(client->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 3600u);
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 /* libmicrohttpd wants more of the body. */
 static ssize_t read_body(void *arg, uint64_t position, char *data, size_t max)
 {
     (void)position;
     struct exchange *x = arg;
     if (x->state != EXCHANGE_ANSWER)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return break_off(x);
     ssize_t n = pst_upconn_read(x->lease.conn, data, max);
     if (n > 0) {
         x->bytes_out += (uint64_t)n;
@@ -81,9 +93,8 @@ static ssize_t read_body(void *arg, uint64_t position, char *data, size_t max)
     pst_debug("upstream", "request %s: the answer broke off: %s", x->request_id, pst_strerror((int)n));
     x->state = EXCHANGE_DEAD;
     x->end = PST_END_UPSTREAM_BROKE;
-    x->client->cut = true;
     count(&x->client->front->parts.stats->answers_cut);
-    return MHD_CONTENT_READER_END_WITH_ERROR;
+    return break_off(x);
 }
 
 /* The body's length as the client is to be told, MHD_SIZE_UNKNOWN for chunked. */

@@ -24,6 +24,7 @@ before(async () => {
     client_idle_timeout: '2s',
     max_body_size: '100KiB',
     client_min_rate: '1KiB',
+    client_send_timeout: '3s',
     client_min_rate_grace: '1s',
   });
   key = await postern.createKey('limits');
