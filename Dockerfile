@@ -26,7 +26,7 @@ RUN apt-get update \
         apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 65532 postern \
-    && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /var/lib/postern --shell /usr/sbin/nologin postern \
+    && useradd -K UID_MAX=65533 --uid 65532 --gid 65532 --no-create-home --home-dir /var/lib/postern --shell /usr/sbin/nologin postern \
     && install -d -o 65532 -g 65532 -m 0700 /var/lib/postern
 ENV POSTERN_DATA_DIR=/var/lib/postern
 USER 65532:65532
