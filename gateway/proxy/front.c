@@ -25,6 +25,7 @@ const char *pst_front_library_version(void)
     return MHD_get_version();
 }
 
+PST_PRINTF(2, 0)
 static void log_mhd(void *arg, const char *fmt, va_list args)
 {
     char text[1024];
