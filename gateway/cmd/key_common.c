@@ -154,7 +154,8 @@ static void print_time(const char *label, int64_t time_us, const char *unset)
     printf("%-12s %s\n", label, time_us != 0 ? text : unset);
 }
 
-static void print_slot(const char *label, const struct pst_key_slot *slot, int64_t now_us)
+/* `used_us`: when it was last used, 0 for never; negative when nobody counts that. */
+static void print_slot(const char *label, const struct pst_key_slot *slot, int64_t now_us, int64_t used_us)
 {
     if (!slot->digest.set) {
         printf("%-12s none\n", label);
@@ -164,7 +165,13 @@ static void print_slot(const char *label, const struct pst_key_slot *slot, int64
     char created[PST_TIME_TEXT_SIZE];
     key_shown_text(slot->prefix, slot->last4, shown);
     pst_time_format(slot->created_us, created);
-    printf("%-12s %s, %s %s\n", label, shown, slot->imported ? "imported" : "made", created);
+    printf("%-12s %s, %s %s", label, shown, slot->imported ? "imported" : "made", created);
+    if (used_us > 0) {
+        char used[PST_TIME_TEXT_SIZE];
+        pst_time_format(used_us, used);
+        printf(", last used %s", used);
+    }
+    puts(used_us == 0 ? ", never used" : "");
     if (!slot->old_digest.set || slot->old_valid_until_us <= now_us)
         return;
     char until[PST_TIME_TEXT_SIZE];
@@ -185,10 +192,8 @@ static void print_fields(const struct pst_key_row *row, const int64_t *used_us)
     print_time("updated", row->updated_us, "-");
     print_time("not before", row->not_before_us, "-");
     print_time("expires", row->expires_us, "never");
-    print_slot("key1", &row->slot[0], now_us);
-    print_slot("key2", &row->slot[1], now_us);
-    if (used_us != NULL)
-        print_time("last used", used_us[0] > used_us[1] ? used_us[0] : used_us[1], "never");
+    print_slot("key1", &row->slot[0], now_us, used_us != NULL ? used_us[0] : -1);
+    print_slot("key2", &row->slot[1], now_us, used_us != NULL ? used_us[1] : -1);
 }
 
 int key_print(struct key_session *session, struct pst_str id, bool as_json)
