@@ -49,6 +49,11 @@ struct pst_session {
     const unsigned char *in;
     size_t in_len;
     unsigned char *in_own;
+    bool in_shared; /* `in` points into the context's buffer */
+
+    /* The end of reading: mbedTLS must not be asked again, and the answer must not change. */
+    bool read_over;
+    ssize_t read_end;
 
     struct tls_block *block; /* plaintext to be sealed */
     size_t block_len;
@@ -68,23 +73,18 @@ static void on_end(struct pst_deferred *deferred, void *arg);
 /* Between calls the input buffer belongs to other sessions: what is left of it is kept aside. */
 static void keep_input(struct pst_session *s)
 {
-    if (s->in_len == 0) {
-        free(s->in_own);
-        s->in_own = NULL;
-        return;
-    }
-    if (s->in_own != NULL && s->in >= s->in_own)
+    if (s->in_len > 0 && !s->in_shared)
         return; /* still the part kept before */
-    unsigned char *own = malloc(s->in_len);
-    if (own == NULL) {
+    unsigned char *own = s->in_len > 0 ? malloc(s->in_len) : NULL;
+    if (own != NULL)
+        memcpy(own, s->in, s->in_len);
+    else if (s->in_len > 0)
         s->broken = true;
-        s->in_len = 0;
-        return;
-    }
-    memcpy(own, s->in, s->in_len);
     free(s->in_own);
     s->in_own = own;
     s->in = own;
+    s->in_len = own != NULL ? s->in_len : 0;
+    s->in_shared = false;
 }
 
 static int receive(struct pst_session *s)
@@ -108,6 +108,7 @@ static int receive(struct pst_session *s)
         s->readable = false;
     s->in = s->context->input;
     s->in_len = (size_t)n;
+    s->in_shared = true;
     return 0;
 }
 
@@ -263,24 +264,23 @@ ssize_t pst_session_write(struct pst_session *s, const void *data, size_t len)
 
 /* Reading */
 
+/* `ret` is what mbedtls_ssl_read() returned instead of bytes. Its 0 is the end of the connection without
+ * close_notify: whoever could cut a message short there must not pass for the client. */
 static ssize_t read_result(struct pst_session *s, int ret)
 {
-    switch (ret) {
-    case MBEDTLS_ERR_SSL_WANT_READ:
-    case MBEDTLS_ERR_SSL_WANT_WRITE:
+    if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
         return -PST_EAGAIN;
-    case 0:
-    case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
-        return 0;
-    case MBEDTLS_ERR_SSL_CONN_EOF:
-        return -PST_ERESET;
-    default:
-        if (s->broken)
-            return -PST_ERESET;
+    s->read_over = true;
+    if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+        s->read_end = 0;
+    } else if (ret == 0 || ret == MBEDTLS_ERR_SSL_CONN_EOF || s->broken) {
+        s->read_end = -PST_ERESET;
+    } else {
         s->broken = true;
         mbedtls_strerror(ret, s->error_text, sizeof(s->error_text));
-        return -PST_ETLS;
+        s->read_end = -PST_ETLS;
     }
+    return s->read_end;
 }
 
 ssize_t pst_session_read(struct pst_session *s, void *data, size_t len)
@@ -288,21 +288,23 @@ ssize_t pst_session_read(struct pst_session *s, void *data, size_t len)
     if (s->phase != OPEN)
         return -PST_ERESET;
     size_t got = 0;
-    int ret = 0;
-    while (got < len) {
-        ret = mbedtls_ssl_read(&s->ssl, (unsigned char *)data + got, len - got);
-        if (ret <= 0)
+    ssize_t why = s->read_over ? s->read_end : 0;
+    while (got < len && !s->read_over) {
+        int ret = mbedtls_ssl_read(&s->ssl, (unsigned char *)data + got, len - got);
+        if (ret <= 0) {
+            why = read_result(s, ret);
             break;
+        }
         got += (size_t)ret;
     }
     keep_input(s);
     s->bytes_read += got;
-    return got > 0 ? (ssize_t)got : read_result(s, ret);
+    return got > 0 ? (ssize_t)got : why;
 }
 
 bool pst_session_has_pending(const struct pst_session *s)
 {
-    return s->in_len > 0 || mbedtls_ssl_check_pending(&s->ssl) != 0 || s->readable;
+    return !s->read_over && (s->in_len > 0 || mbedtls_ssl_check_pending(&s->ssl) != 0 || s->readable);
 }
 
 /* Life */
@@ -438,7 +440,8 @@ static void step_closing(struct pst_session *s)
         (void)mbedtls_ssl_close_notify(&s->ssl);
     }
     if (s->broken) {
-        finish(s, s->outcome);
+        bool in_order = s->write_shut || s->outcome != PST_SESSION_CLOSED;
+        finish(s, in_order ? s->outcome : PST_SESSION_BROKEN);
         return;
     }
     if (pst_buf_len(&s->output) > 0)
@@ -459,10 +462,12 @@ static void on_socket(struct pst_watch *watch, uint32_t events, void *arg)
     note_events(s, events);
     switch (s->phase) {
     case HANDSHAKE:
-        if (s->broken)
+        if (s->broken) {
+            pst_str_clip(PST_STR("the client broke the connection"), s->error_text, sizeof(s->error_text));
             finish(s, PST_SESSION_HANDSHAKE_FAILED);
-        else
+        } else {
             step_handshake(s);
+        }
         break;
     case OPEN:
         on_open_event(s, events, was_blocked);
@@ -497,6 +502,8 @@ void pst_session_close(struct pst_session *s)
 
 void pst_session_abort(struct pst_session *s)
 {
+    if (s->phase == OPEN)
+        flush(s); /* what was written before goes out as far as the socket takes it: the cut is behind it */
     finish(s, PST_SESSION_BROKEN);
 }
 

@@ -32,6 +32,8 @@ enum pst_session_end {
 
 /* Called on the worker's thread. None may free the session; pst_session_close() and _abort() are fine. */
 struct pst_session_events {
+    /* The handshake is done. Data may have come with its last message: read once without waiting for
+     * `readable`. */
     void (*established)(void *arg, struct pst_session *session);
     void (*readable)(void *arg, struct pst_session *session);
     void (*writable)(void *arg, struct pst_session *session);
@@ -54,7 +56,7 @@ void *pst_session_owner(const struct pst_session *session);
 /* Reads as much as fits: > 0 bytes, 0 when the client closed in order, -PST_EAGAIN, -PST_ERESET when the
  * connection broke or ended without close_notify, -PST_ETLS. */
 ssize_t pst_session_read(struct pst_session *session, void *data, size_t len) PST_MUSTCHECK;
-/* Whether a read would find decrypted or received bytes without asking the socket. */
+/* Whether a read may find something now: decrypted or received bytes, or a socket not yet read empty. */
 bool pst_session_has_pending(const struct pst_session *session);
 /* Takes up to `len` bytes: > 0, -PST_EAGAIN when the socket is full (`writable` will be called),
  * -PST_ERESET. */
