@@ -48,10 +48,16 @@ struct pst_table *pst_table_new(const char *const *columns, size_t n_columns)
 static char *printable_copy(const char *text)
 {
     char *copy = strdup(text);
-    for (char *c = copy; c != NULL && *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
-            *c = '?';
+    if (copy == NULL)
+        return NULL;
+    char *to = copy;
+    for (const unsigned char *from = (const unsigned char *)text; *from != '\0'; from++) {
+        bool c1 =
+            from[0] == 0xC2 && from[1] >= 0x80 && from[1] <= 0x9F; /* U+0080 to U+009F, two bytes each */
+        *to++ = c1 || *from < 0x20 || *from == 0x7F ? '?' : (char)*from;
+        from += c1;
     }
+    *to = '\0';
     return copy;
 }
 
