@@ -112,9 +112,10 @@ static void print_welcome(const struct pst_server *server, const struct pst_sett
     fflush(stdout);
 }
 
-/* Starts on the given address, or on the first free port from 8443 on. */
+/* Starts on the given address, or on the first free port from 8443 on. The key is made before, so that it is
+ * known from the first moment. */
 static int start_server(struct pst_args *args, struct defaults *defaults, struct pst_settings *settings,
-                        struct pst_server **ret_server)
+                        struct pst_key_made *made, struct pst_server **ret_server)
 {
     bool fixed = was_given(args, "listen", "POSTERN_LISTEN");
     size_t n_flags = args->n_flags;
@@ -126,7 +127,9 @@ static int start_server(struct pst_args *args, struct defaults *defaults, struct
         }
         if (pst_cmd_settings(args, settings) < 0)
             return -PST_EINVAL;
-        int err = pst_server_start(settings, ret_server);
+        int err = made->id[0] == '\0' ? make_key(settings->data_dir, made) : 0;
+        if (err == 0)
+            err = pst_server_start(settings, ret_server);
         if (err == 0)
             return 0;
         pst_settings_done(settings);
@@ -142,18 +145,13 @@ static int run(struct pst_args *args, struct defaults *defaults)
     struct pst_settings settings;
     struct pst_server *server = NULL;
     struct pst_key_made made = {0};
-    int err = start_server(args, defaults, &settings, &server);
-    if (err < 0)
-        return err;
-    err = make_key(settings.data_dir, &made);
+    int err = start_server(args, defaults, &settings, &made, &server);
     if (err == 0) {
         print_welcome(server, &settings, &made);
         pst_server_run(server);
-    } else {
-        pst_server_stop(server);
+        pst_settings_done(&settings);
     }
     pst_wipe(&made, sizeof(made));
-    pst_settings_done(&settings);
     return err;
 }
 

@@ -27,6 +27,8 @@ static void free_when_gone(struct client *client)
     pst_list_remove(&client->node);
     pst_list_remove(&client->fresh);
     pst_fd_close(client->event_fd);
+    if (front->reading == client)
+        front->reading = NULL;
     front->n_clients--;
     atomic_fetch_sub_explicit(&front->parts.stats->connections_open, 1, memory_order_relaxed);
     free(client);
@@ -37,6 +39,7 @@ static void free_when_gone(struct client *client)
 static ssize_t on_mhd_read(void *arg, void *data, size_t len)
 {
     struct client *client = arg;
+    client->front->reading = client;
     if (client->detached)
         return client->end_of_mhd ? 0 : -PST_EAGAIN;
     if (client->session == NULL)
@@ -76,11 +79,14 @@ static void on_mhd_closed(void *arg, bool orderly)
 {
     (void)orderly; /* it says goodbye in every case; we know better */
     struct client *client = arg;
+    /* Out of memory for an answer it gives up without a word to us either. */
+    if (client->exchange != NULL)
+        exchange_on_completed(client->exchange, false);
     /* What is no HTTP at all it drops without an answer. */
-    bool unanswered = client->state != CLIENT_ENDING && client->exchange == NULL && !client->swallow &&
+    bool unanswered = client->state != CLIENT_ENDING && !client->swallow && !client->left &&
                       client->session != NULL && pst_session_bytes_read(client->session) > client->idle_mark;
     if (unanswered)
-        client_write_error(client, PST_ERROR_MALFORMED, (struct pst_str){NULL, 0});
+        mhd_error_unanswered(client);
     client->mhd = NULL;
     client->event_fd = -1;
     client->state = CLIENT_ENDING;
@@ -214,6 +220,7 @@ static void on_peer_gone(void *arg, struct pst_session *session)
     (void)session;
     struct client *client = arg;
     struct exchange *x = client->exchange;
+    client->left = true;
     if (x != NULL && x->began && client->state == CLIENT_BUSY)
         exchange_on_client_left(x);
     else

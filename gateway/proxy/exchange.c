@@ -261,6 +261,9 @@ void exchange_on_completed(struct exchange *x, bool answered)
     struct client *client = x->client;
     struct pst_front *front = client->front;
     clear_timer(x);
+    bool waiting = client->session != NULL && !client->left && !client->detached && x->state != EXCHANGE_DEAD;
+    if (!answered && waiting && x->status == 0)
+        mhd_error_unanswered(client);
     if (!answered && x->end == PST_END_OK && x->state != EXCHANGE_RAW)
         x->end = PST_END_CLIENT_LEFT;
     if (x->state == EXCHANGE_ANSWER)

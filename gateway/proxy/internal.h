@@ -43,6 +43,7 @@ struct client {
     bool swallow;    /* libmicrohttpd's own error answer was replaced: drop what it writes */
     bool detached;   /* we speak on the session ourselves: libmicrohttpd reads nothing ... */
     bool end_of_mhd; /* ... and then the end */
+    bool left;       /* the client shut its side */
     bool cut;        /* close without close_notify */
     bool over_limit; /* beyond max_connections: gets a 503 */
     bool send_waits; /* the socket is full */
@@ -135,6 +136,7 @@ struct pst_front {
     size_t n_free_exchanges;
     size_t n_clients;
     size_t n_handshakes;
+    struct client *reading;  /* whose bytes libmicrohttpd read last */
     bool run_again;          /* libmicrohttpd has something to do */
     char mhd_complaint[256]; /* what it said last of a request it could not read */
     bool stopping;
@@ -180,6 +182,8 @@ void mhd_error_note(struct pst_front *front, const char *text);
 /* libmicrohttpd writes though no answer of ours is queued. False for 100 (Continue), which may go out; else
  * our own error has been written in its place, and what it writes from now on goes nowhere. */
 bool mhd_error_replace(struct client *client, const char *data, size_t len) PST_MUSTCHECK;
+/* libmicrohttpd gives a client up without a word, for want of memory mostly: says ours. */
+void mhd_error_unanswered(struct client *client);
 
 /* exchange.c */
 struct exchange *exchange_new(struct client *client, struct pst_str raw_target);

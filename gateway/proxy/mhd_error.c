@@ -18,6 +18,7 @@ static const struct {
     {"without <b>&quot;Host", PST_ERROR_HOST},
     {"empty header name", PST_ERROR_FIELD_NAME},
     {"before the first colon", PST_ERROR_FIELD_NAME},
+    {"the chunk size line", PST_ERROR_BODY_MALFORMED},
 };
 
 void mhd_error_note(struct pst_front *front, const char *text)
@@ -29,6 +30,10 @@ void mhd_error_note(struct pst_front *front, const char *text)
     const char *end = strstr(body, "</body>");
     size_t len = end != NULL ? (size_t)(end - body) : strlen(body);
     pst_str_clip((struct pst_str){body, len}, front->mhd_complaint, sizeof(front->mhd_complaint));
+    /* Having read too much, it decides to answer while it settles what to wait for, and then waits for an
+     * event of its socket that a virtual socket does not have by itself. */
+    if (front->reading != NULL)
+        client_wake(front->reading);
 }
 
 static enum pst_error_id id_of(const struct client *client, unsigned status)
@@ -82,4 +87,12 @@ bool mhd_error_replace(struct client *client, const char *data, size_t len)
     client_write_error(client, id, detail_of(client->front, id));
     client->front->mhd_complaint[0] = '\0';
     return true;
+}
+
+void mhd_error_unanswered(struct client *client)
+{
+    enum pst_error_id id = id_of(client, 400);
+    client->swallow = true;
+    client_write_error(client, id, detail_of(client->front, id));
+    client->front->mhd_complaint[0] = '\0';
 }

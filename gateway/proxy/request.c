@@ -51,7 +51,7 @@ static enum pst_error_id read_framing(struct exchange *x)
 enum pst_error_id request_read(struct exchange *x, const char *method, const char *version)
 {
     struct pst_front *front = x->client->front;
-    x->method = pst_str_of(method);
+    x->method = pst_arena_strdup(&x->arena, pst_str_of(method)); /* noted when libmicrohttpd's own is gone */
     x->is_head = pst_str_eq(x->method, PST_STR("HEAD"));
     x->http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     enum pst_error_id too_many = read_fields(x);

@@ -306,6 +306,7 @@ void pst_server_block_signals(void)
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* a terminal that goes away is no reason to stop serving */
 }
 
 void pst_server_run(struct pst_server *server)

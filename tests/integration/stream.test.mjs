@@ -303,6 +303,30 @@ describe('the client leaves', limit, () => {
       assert.equal(await within(3000, 'the container to see it', events.left.promise), 'cut', framing);
     }
   });
+  for (const how of ['reset', 'close']) {
+    test(`while both directions are stuck (${how}): the container's work stops`, limit, async () => {
+      events.left = deferred();
+      upstream.handler = async (x) => {
+        upstream.handler = routes(table);
+        x.bodyRead = true;
+        x.gone.then(() => events.left.resolve(true));
+        x.socket.once('close', () => events.left.resolve(true));
+        x.socket.pause(); // takes nothing of the body
+        await x.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+        const chunk = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(65536), Buffer.from('\r\n')]);
+        for (let i = 0; i < 2000 && (await x.write(chunk)); i++); // more than anybody buffers
+        x.end();
+      };
+      const client = await RawClient.connect(postern.port);
+      client.socket.pause();
+      client.write(`POST /both HTTP/1.1\r\nHost: h\r\n${keyLine(key.key1)}Content-Length: ${64 * MiB}\r\n\r\n`);
+      client.write(Buffer.alloc(63 * MiB));
+      await sleep(1500); // by now everything is full
+      if (how === 'reset') client.reset();
+      else client.destroy();
+      await within(5000, 'the container to see it', events.left.promise);
+    });
+  }
   test('with the write side closed after the request, the answer still comes', limit, async () => {
     const client = await RawClient.connect(postern.port);
     client.socket.end(`GET /events HTTP/1.1\r\nHost: h\r\nConnection: close\r\n${keyLine(key.key1)}\r\n`);

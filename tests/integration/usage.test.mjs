@@ -78,7 +78,7 @@ describe('sums', limit, () => {
     t.after(() => gateway.stop());
     const a = await gateway.createKey();
     const show = async () => (await gateway.cli(['key', 'show', a.id, '--json'])).json();
-    assert.ok(!(await show()).last_used);
+    assert.ok(!(await show()).last_used_at);
     const start = Date.now();
     await request(gateway.port, '/x', { key: a.key1 });
     const used = await eventually(8000, 'last_used', async () => (await show()).last_used, 150);

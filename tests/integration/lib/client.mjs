@@ -127,7 +127,8 @@ export async function request(port, target, { method = 'GET', key, headers = {},
     const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
     if (body !== undefined) lines.push(`Content-Length: ${bytes.length}\r\n`);
     const head = `${method} ${target} HTTP/1.1\r\n${lines.join('')}${keyLine(key)}Connection: close\r\n\r\n`;
-    await client.write(Buffer.concat([Buffer.from(head, 'latin1'), bytes]));
+    // Not awaited: an answer may come, and have to be read, before all was sent.
+    client.write(Buffer.concat([Buffer.from(head, 'latin1'), bytes]));
     const answer = await client.response({ method, ms });
     answer.json = () => JSON.parse(answer.text);
     return answer;

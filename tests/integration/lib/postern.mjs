@@ -52,6 +52,8 @@ function spawnTracked(args, env, options = {}) {
   child.stdout.setEncoding('utf8').on('data', (text) => (child.out += text));
   child.stderr.setEncoding('utf8').on('data', (text) => (child.err += text));
   child.stdin.on('error', () => {});
+  // A gateway that a failed test left behind does not hold the process; it is killed at its end.
+  for (const handle of [child, child.stdout, child.stderr]) handle.unref();
   child.exit = new Promise((resolve) => {
     child.on('error', (error) => {
       running.delete(child);

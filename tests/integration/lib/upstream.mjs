@@ -100,6 +100,7 @@ export class Upstream {
     upstream.server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => upstream.#serve(socket));
     upstream.server.listen(port, host);
     await once(upstream.server, 'listening');
+    upstream.server.unref(); // a test that failed before stop() must not hold the process
     upstream.port = upstream.server.address().port;
     upstream.url = `http://${host}:${upstream.port}`;
     return upstream;
@@ -107,6 +108,7 @@ export class Upstream {
 
   async #serve(socket) {
     this.accepted++;
+    socket.unref();
     const connection = { socket, reader: new ByteReader(socket), ended: false, gone: deferred(), served: 0 };
     this.connections.add(connection);
     // Our side stays open after the peer's end (half-open); for a test, the peer's end is its leaving.
