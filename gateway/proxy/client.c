@@ -61,6 +61,10 @@ static ssize_t on_mhd_write(void *arg, const void *data, size_t len)
         return (ssize_t)len;
     if (client->session == NULL || client->detached)
         return -PST_ERESET;
+    if (client->exchange != NULL && client->exchange->state == EXCHANGE_RAW) {
+        client->swallow = client->cut = true; /* the upload is malformed, and an answer is half out */
+        return (ssize_t)len;
+    }
     if (client->answering)
         note_first_byte(client);
     else if (mhd_error_replace(client, data, len))

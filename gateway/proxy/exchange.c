@@ -36,6 +36,7 @@ static struct exchange *exchange_alloc(struct pst_front *front)
     pst_arena_init(&x->arena, ARENA_BLOCK_BYTES, ARENA_MAX_BYTES);
     pst_buf_init(&x->head, front->parts.settings->max_head_bytes + HEAD_ROOM_BYTES);
     pst_buf_init(&x->output, OUTPUT_MAX_BYTES);
+    pst_buf_init(&x->around, OUTPUT_MAX_BYTES);
     pst_lease_init(&x->lease);
     return x;
 }
@@ -45,6 +46,7 @@ static void exchange_destroy(struct exchange *x)
     pst_arena_done(&x->arena);
     pst_buf_done(&x->head);
     pst_buf_done(&x->output);
+    pst_buf_done(&x->around);
     free(x);
 }
 
@@ -57,7 +59,8 @@ static void exchange_release(struct pst_front *front, struct exchange *x)
     }
     struct pst_arena arena = x->arena;
     struct pst_buf head = x->head, output = x->output;
-    *x = (struct exchange){.arena = arena, .head = head, .output = output};
+    pst_buf_done(&x->around); /* seldom used */
+    *x = (struct exchange){.arena = arena, .head = head, .output = output, .around = x->around};
     pst_arena_reset(&x->arena);
     pst_buf_reset(&x->head);
     pst_buf_reset(&x->output);
@@ -229,7 +232,15 @@ int exchange_on_call(struct exchange *x, const char *method, const char *version
 {
     if (x->state == EXCHANGE_DEAD || (x->state == EXCHANGE_RAW && x->client->end_of_mhd))
         return MHD_NO;
+    if (x->state == EXCHANGE_RAW && x->upload_goes_on && *size > 0) {
+        forward_body(x, data, size);
+        return MHD_YES;
+    }
     if (x->state == EXCHANGE_RAW) {
+        if (x->upload_goes_on && x->place != AT_END) {
+            x->place = AT_END;
+            forward_end(x);
+        }
         client_suspend(x->client); /* until our own answer is out */
         return MHD_YES;
     }

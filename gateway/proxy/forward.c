@@ -63,13 +63,30 @@ static void fail_upstream(struct exchange *x, int err, bool connecting)
     exchange_fail(x, id, note_end_of_error(id));
 }
 
+/* The request is on its way, whether the answer has begun (around libmicrohttpd) or not. */
+static bool is_sending(const struct exchange *x)
+{
+    return x->state == EXCHANGE_SEND || (x->state == EXCHANGE_RAW && x->upload_goes_on);
+}
+
+/* The container reads no more of the request. Before its answer on_head or on_fail will tell; after its head
+ * the rest of the upload is not wanted. */
+static void stop_sending(struct exchange *x)
+{
+    if (x->state == EXCHANGE_RAW) {
+        x->upload_goes_on = false;
+        x->client->detached = true;
+    }
+    client_suspend(x->client);
+}
+
 /* The connection's events */
 
 static void on_writable(struct pst_upconn *conn, void *arg)
 {
     (void)conn;
     struct exchange *x = arg;
-    if (x->state != EXCHANGE_SEND)
+    if (!is_sending(x))
         return;
     if (x->place == AT_END)
         forward_end(x);
@@ -203,7 +220,7 @@ static void forward_plain(struct exchange *x, const char *data, size_t *size)
     struct pst_str head = pst_buf_str(&x->head);
     ssize_t n = pst_upconn_send2(x->lease.conn, head, (struct pst_str){data, *size});
     if (n < 0) {
-        client_suspend(x->client);
+        stop_sending(x);
         return;
     }
     size_t of_head = (size_t)n < head.len ? (size_t)n : head.len;
@@ -217,7 +234,7 @@ static void forward_plain(struct exchange *x, const char *data, size_t *size)
 
 void forward_body(struct exchange *x, const char *data, size_t *size)
 {
-    if (x->state != EXCHANGE_SEND) { /* the lease is on its way again: a retry */
+    if (!is_sending(x)) { /* the lease is on its way again: a retry */
         client_suspend(x->client);
         return;
     }
@@ -240,6 +257,8 @@ void forward_end(struct exchange *x)
     if (!flush(x))
         return;
     pst_upconn_request_done(x->lease.conn);
+    if (x->state == EXCHANGE_RAW)
+        return;
     x->state = EXCHANGE_AWAIT;
     exchange_set_timer(x, settings_of(x)->first_byte_timeout_us);
 }

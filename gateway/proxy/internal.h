@@ -103,7 +103,7 @@ struct exchange {
     /* To the container */
     struct pst_lease lease;
     struct pst_buf head;   /* what is left of the head */
-    struct pst_buf output; /* chunks to the container; in state RAW bytes to the client */
+    struct pst_buf output; /* chunks to the container */
     bool last_chunk_queued;
     bool retried;
     bool waits_for_room; /* the client's bytes are held back, the container takes no more */
@@ -113,6 +113,8 @@ struct exchange {
     enum pst_error_id refusal;
     bool answer_ready;
     bool reader_waits;
+    struct pst_buf around; /* state RAW: bytes to the client */
+    bool upload_goes_on;   /* state RAW: the container still takes the request's body */
     bool raw_chunked;
     bool raw_ends;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers around libmicrohttpd, which takes none while a request's body is still coming: the container's
  * early answer, or an error of ours in the middle of an upload. We write head and body on the TLS session
- * ourselves and close the connection after it; libmicrohttpd's connection stays behind as a placeholder that
- * reads nothing, and what the client still sends is read and dropped. */
+ * ourselves and close the connection after it. The container may want the rest of the upload all the same (it
+ * answers as it reads, say): libmicrohttpd goes on reading it until the container takes no more. After an
+ * error of ours it reads nothing, and what the client still sends is read and dropped. */
 #include "internal.h"
 #include "postern/base/log.h"
 
@@ -66,21 +67,22 @@ int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_s
     return pst_buf_failed(out) ? -PST_ENOMEM : 0;
 }
 
-/* From here on the session is ours. */
-static void detach(struct exchange *x)
+/* From here on the session's sending side is ours. */
+static void begin(struct exchange *x, bool upload_goes_on)
 {
     x->state = EXCHANGE_RAW;
-    x->client->detached = true;
-    pst_buf_reset(&x->output);
+    x->upload_goes_on = upload_goes_on;
+    x->client->detached = !upload_goes_on;
+    pst_buf_reset(&x->around);
 }
 
 void raw_error(struct exchange *x, enum pst_error_id id)
 {
-    detach(x);
+    begin(x, false);
     x->status = pst_error_def(id)->status;
     count(&x->client->front->parts.stats->errors[id]);
     const struct pst_str no_detail = {NULL, 0};
-    if (raw_format_error(x->client->front, id, no_detail, x->request_id_str, x->is_head, &x->output,
+    if (raw_format_error(x->client->front, id, no_detail, x->request_id_str, x->is_head, &x->around,
                          &x->bytes_out) < 0) {
         client_cut(x->client);
         return;
@@ -92,26 +94,26 @@ void raw_error(struct exchange *x, enum pst_error_id id)
 void raw_answer(struct exchange *x)
 {
     const struct pst_answer *answer = pst_upconn_head(x->lease.conn);
-    detach(x);
+    begin(x, true);
     x->status = answer->status;
-    add_start(x->client->front, &x->output, answer->status);
+    add_start(x->client->front, &x->around, answer->status);
     PST_FIELDS_EACH(field, &answer->fields)
     {
         if (pst_answer_field_forwards(answer, field->name) && !pst_str_ieq(field->name, PST_STR("Date")))
-            add_field(&x->output, field->name, field->value);
+            add_field(&x->around, field->name, field->value);
     }
-    add_field(&x->output, PST_STR("X-Request-Id"), x->request_id_str);
+    add_field(&x->around, PST_STR("X-Request-Id"), x->request_id_str);
     bool has_length = answer->framing.kind == PST_BODY_LENGTH;
     bool has_body = has_length || answer->framing.kind == PST_BODY_CHUNKED ||
                     answer->framing.kind == PST_BODY_UNTIL_CLOSE;
     x->raw_chunked = has_body && !has_length && !x->http_1_0;
     if (x->raw_chunked)
-        pst_buf_add_cstr(&x->output, "Transfer-Encoding: chunked\r\n");
+        pst_buf_add_cstr(&x->around, "Transfer-Encoding: chunked\r\n");
     else if (has_length || !has_body)
-        pst_buf_printf(&x->output, "Content-Length: %llu\r\n",
+        pst_buf_printf(&x->around, "Content-Length: %llu\r\n",
                        (unsigned long long)(has_length ? answer->framing.length : 0));
-    pst_buf_add_cstr(&x->output, "Connection: close\r\n\r\n");
-    if (pst_buf_failed(&x->output)) {
+    pst_buf_add_cstr(&x->around, "Connection: close\r\n\r\n");
+    if (pst_buf_failed(&x->around)) {
         exchange_fail(x, PST_ERROR_INTERNAL, PST_END_INTERNAL);
         return;
     }
@@ -134,15 +136,15 @@ static bool take_piece(struct exchange *x)
     if (n == 0) {
         x->raw_ends = true;
         if (x->raw_chunked)
-            pst_buf_add(&x->output, "0\r\n\r\n", 5);
+            pst_buf_add(&x->around, "0\r\n\r\n", 5);
         return true;
     }
     x->bytes_out += (uint64_t)n;
     if (x->raw_chunked)
-        pst_buf_printf(&x->output, "%zx\r\n", (size_t)n);
-    pst_buf_add(&x->output, piece, (size_t)n);
+        pst_buf_printf(&x->around, "%zx\r\n", (size_t)n);
+    pst_buf_add(&x->around, piece, (size_t)n);
     if (x->raw_chunked)
-        pst_buf_add(&x->output, "\r\n", 2);
+        pst_buf_add(&x->around, "\r\n", 2);
     return true;
 }
 
@@ -152,16 +154,16 @@ static bool write_output(struct exchange *x)
     struct client *client = x->client;
     if (client->session == NULL)
         return false;
-    struct pst_str output = pst_buf_str(&x->output);
+    struct pst_str output = pst_buf_str(&x->around);
     if (output.len == 0)
         return true;
     ssize_t n = pst_session_write(client->session, output.p, output.len);
     if (n > 0) {
         if (x->ttfb_us == 0)
             x->ttfb_us = exchange_age_us(x);
-        pst_buf_consume(&x->output, (size_t)n);
+        pst_buf_consume(&x->around, (size_t)n);
     }
-    if (pst_buf_len(&x->output) == 0)
+    if (pst_buf_len(&x->around) == 0)
         return true;
     client->send_waits = true;
     pst_timer_set(client->front->parts.loop, &client->timer, client->front->parts.settings->send_timeout_us);

@@ -81,7 +81,7 @@ describe('sums', limit, () => {
     assert.ok(!(await show()).last_used_at);
     const start = Date.now();
     await request(gateway.port, '/x', { key: a.key1 });
-    const used = await eventually(8000, 'last_used', async () => (await show()).last_used, 150);
+    const used = await eventually(8000, 'last_used', async () => (await show()).last_used_at, 150);
     assert.ok(Math.abs(new Date(used).getTime() - start) < 10000, String(used));
   });
   test('usage survives a restart', limit, async () => {
