@@ -109,8 +109,7 @@ static void group_text(unsigned bit, const struct pst_usage_line *line, char *ou
     pst_time_format(line->time_us, when);
     switch (bit) {
     case PST_BY_HOUR:
-        pst_str_clip((struct pst_str){when, 13}, out, size);
-        strncat(out, ":00Z", size - strlen(out) - 1);
+        snprintf(out, size, "%.13s:00Z", when);
         break;
     case PST_BY_DAY:
         pst_str_clip((struct pst_str){when, 10}, out, size);
