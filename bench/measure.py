@@ -224,6 +224,7 @@ class Meter:
 
     def _verify_counts(self, server, need):
         lines = settled(server.log_lines)
+        used = server.accounted()
         before = self.upstream_stats()
         count = 400
         child = self.client("keepalive", server, path="/verify", connections=4, count=count, seconds=10)
@@ -241,6 +242,9 @@ class Meter:
         need(after["chunked"] == before["chunked"], "changes the framing of requests")
         logged = settled(server.log_lines, lines + count) - lines
         need(logged == count, f"{logged} log lines for {count} requests")
+        if used is not None:
+            counted = settled(server.accounted, used + count) - used
+            need(counted == count, f"{counted} requests in its usage for {count} requests")
         line = server.last_log_line()
         need(line.startswith("{") and json.loads(line), "the log is not JSON")
 

@@ -119,6 +119,10 @@ class Server:
         except FileNotFoundError:
             return 0
 
+    def accounted(self):
+        """Requests that the server says it has counted for the key; None when it counts nothing."""
+        return None
+
     def last_log_line(self):
         with open(self.log_path(), "rb") as file:
             file.seek(max(os.path.getsize(self.log_path()) - 8192, 0))
@@ -154,6 +158,10 @@ class Postern(Server):
 
     def log_path(self):
         return self.path("stdout")
+
+    def accounted(self):
+        rows = json.loads(run_for_output([self.program, "usage", "--json"], env=self.environment())[0])
+        return sum(row["requests"] for row in rows if row.get("name") == "bench")
 
     def version(self):
         return run_for_output([self.program, "version"])[0].splitlines()[0]
