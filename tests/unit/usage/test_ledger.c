@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counting as a whole: journals appended to, drained into usage.db, killed in between, full, damaged. What is
+ * asked for is always the same: every record that was appended is counted once. */
+#include "postern/base/clock.h"
+#include "postern/db/usage_store.h"
+#include "postern/usage/ledger.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define RING 64
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    memcpy(dir, "/tmp/postern-usage-XXXXXX", sizeof("/tmp/postern-usage-XXXXXX"));
+    return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        char child[512];
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
+        struct stat st;
+        if (lstat(child, &st) == 0 && S_ISDIR(st.st_mode))
+            remove_tree(child);
+        else
+            unlink(child);
+    }
+    if (d != NULL)
+        closedir(d);
+    rmdir(path);
+}
+
+static int drop_dir(void **state)
+{
+    (void)state;
+    remove_tree(dir);
+    return 0;
+}
+
+static struct pst_ledger *open_ledger(int log_fd, enum pst_access_format format)
+{
+    const struct pst_ledger_options options = {
+        .data_dir = dir,
+        .access_fd = log_fd,
+        .access_format = format,
+        .keep_raw_s = 3600,
+        .keep_hourly_s = 86400,
+    };
+    struct pst_ledger *ledger = NULL;
+    assert_int_equal(pst_ledger_open(&options, &ledger), 0);
+    return ledger;
+}
+
+static struct pst_journal *open_journal(struct pst_ledger *ledger, uint32_t records)
+{
+    struct pst_journal *journal = NULL;
+    assert_int_equal(pst_journal_open(dir, 0, records, &journal), 0);
+    assert_int_equal(pst_ledger_add(ledger, journal), 0);
+    return journal;
+}
+
+static struct pst_usage_record record_of(const char *key, const char *path, uint16_t status)
+{
+    struct pst_usage_record record = {
+        .time_us = pst_clock_real_us(),
+        .duration_us = 2000,
+        .ttfb_us = 1000,
+        .bytes_in = 10,
+        .bytes_out = 100,
+        .status = status,
+        .method = PST_USAGE_POST,
+        .secret_slot = 2,
+        .tls = PST_USAGE_TLS_13,
+        .http = PST_USAGE_HTTP_11,
+    };
+    static const uint8_t loopback[4] = {127, 0, 0, 1};
+    pst_usage_set_ipv4(&record, loopback);
+    pst_usage_set_key_id(&record, pst_str_of(key));
+    pst_usage_set_request_id(&record, PST_STR("0123456789abcdef0123456789abcdef"));
+    pst_usage_set_path(&record, pst_str_of(path));
+    return record;
+}
+
+struct total {
+    uint64_t requests, errors, bytes_out, lines;
+};
+
+static int add_up(const struct pst_usage_line *line, void *arg)
+{
+    struct total *total = arg;
+    total->requests += line->requests;
+    total->errors += line->errors;
+    total->bytes_out += line->bytes_out;
+    total->lines++;
+    return 0;
+}
+
+static struct total ask(unsigned by)
+{
+    struct pst_usage_store *store = NULL;
+    struct pst_db_why why;
+    struct total total = {0};
+    assert_int_equal(pst_usage_store_open(dir, PST_DB_READ, &store, &why), 0);
+    const struct pst_usage_query query = {.by = by};
+    assert_int_equal(pst_usage_store_sums(store, &query, add_up, &total), 0);
+    pst_usage_store_close(store);
+    return total;
+}
+
+static void test_what_is_appended_is_counted(void **state)
+{
+    (void)state;
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    assert_true(pst_journal_crash_safe(journal));
+    for (int i = 0; i < 50; i++) {
+        struct pst_usage_record record =
+            record_of(i % 2 ? "aaaaaaaaaaaa" : "bbbbbbbbbbbb", "/a", i % 5 ? 200 : 500);
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    }
+    assert_int_equal(pst_journal_lag(journal), 50);
+    assert_int_equal(pst_ledger_drain(ledger), 50);
+    assert_int_equal(pst_journal_lag(journal), 0);
+    assert_int_equal(pst_ledger_drain(ledger), 0);
+    struct total by_key = ask(PST_BY_KEY), by_status = ask(PST_BY_STATUS),
+                 by_day = ask(PST_BY_DAY | PST_BY_ROUTE);
+    assert_int_equal(by_key.requests, 50);
+    assert_int_equal(by_key.lines, 2);
+    assert_int_equal(by_key.errors, 10);
+    assert_int_equal(by_key.bytes_out, 5000);
+    assert_int_equal(by_status.lines, 2);
+    assert_int_equal(by_day.requests, 50);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
+static void test_last_use_of_each_secret(void **state)
+{
+    (void)state;
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("cccccccccccc", "/a", 200);
+    int64_t newest = record.time_us;
+    assert_int_equal(pst_journal_append(journal, &record), 0);
+    record.time_us -= 5000000; /* an older one that was slower to finish moves nothing back */
+    assert_int_equal(pst_journal_append(journal, &record), 0);
+    assert_int_equal(pst_ledger_drain(ledger), 2);
+    struct pst_usage_store *store = NULL;
+    int64_t slot1 = -1, slot2 = -1;
+    assert_int_equal(pst_usage_store_open(dir, PST_DB_READ, &store, NULL), 0);
+    assert_int_equal(pst_usage_store_last_used(store, PST_STR("cccccccccccc"), &slot1, &slot2), 0);
+    assert_int_equal(slot1, 0);
+    assert_int_equal(slot2, newest);
+    pst_usage_store_close(store);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
+static void test_full_ring_counts_what_it_refuses(void **state)
+{
+    (void)state;
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("", "/a", 401);
+    for (int i = 0; i < RING; i++)
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(pst_journal_append(journal, &record), -PST_EBUSY);
+    assert_int_equal(pst_journal_lost(journal), 7);
+    assert_int_equal(pst_ledger_drain(ledger), RING);
+    for (int round = 0; round < 20; round++) { /* many times around */
+        for (int i = 0; i < 50; i++)
+            assert_int_equal(pst_journal_append(journal, &record), 0);
+        assert_int_equal(pst_ledger_drain(ledger), 50);
+    }
+    struct pst_usage_stats stats;
+    pst_ledger_stats(ledger, &stats);
+    assert_int_equal(stats.requests, RING + 1000);
+    assert_int_equal(stats.lost, 7);
+    assert_int_equal(ask(0).requests, RING + 1000);
+    struct pst_usage_store *store = NULL;
+    uint64_t losses = 0;
+    assert_int_equal(pst_usage_store_open(dir, PST_DB_READ, &store, NULL), 0);
+    assert_int_equal(pst_usage_store_losses(store, &losses), 0);
+    assert_int_equal(losses, 7);
+    pst_usage_store_close(store);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
+/* The child appends and drains until it is killed, telling through a pipe how far appending got. */
+static void append_until_killed(int tell)
+{
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, 4096);
+    struct pst_usage_record record = record_of("dddddddddddd", "/kill", 200);
+    for (uint32_t n = 1;; n++) {
+        while (pst_journal_append(journal, &record) < 0)
+            (void)pst_ledger_drain(ledger);
+        if (write(tell, &n, sizeof(n)) != (ssize_t)sizeof(n))
+            _exit(1);
+        if (n % 37 == 0)
+            (void)pst_ledger_drain(ledger);
+    }
+}
+
+static void test_killed_at_any_moment(void **state)
+{
+    (void)state;
+    uint64_t told = 0;
+    for (int round = 0; round < 12; round++) {
+        int fds[2];
+        assert_int_equal(pipe(fds), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            close(fds[0]);
+            append_until_killed(fds[1]);
+            _exit(0);
+        }
+        close(fds[1]);
+        uint32_t n = 0, last = 0;
+        for (int i = 0; i < 40 + round * 53 && read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n); i++)
+            last = n;
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        while (read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
+            last = n;
+        close(fds[0]);
+        told += last;
+        /* The next start drains what was left; one record may have been appended and not yet told of. */
+        struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+        pst_ledger_close(ledger);
+        uint64_t counted = ask(0).requests;
+        assert_true(counted >= told && counted <= told + 1);
+        told = counted;
+    }
+    assert_true(told > 500);
+}
+
+static void test_damaged_rings_are_set_aside(void **state)
+{
+    (void)state;
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    pst_ledger_close(ledger);
+    char path[128], aside[160], garbage[8192];
+    memset(garbage, 0xA5, sizeof(garbage));
+    snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR "/worker-0.ring", dir);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(write(fd, garbage, sizeof(garbage)), sizeof(garbage));
+    close(fd);
+    ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_usage_stats stats;
+    pst_ledger_stats(ledger, &stats);
+    assert_int_equal(stats.set_aside, 1);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    assert_true(pst_journal_crash_safe(journal));
+    snprintf(aside, sizeof(aside), "%s.unreadable", path);
+    assert_int_equal(access(aside, F_OK), 0);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
+static void test_one_gateway_per_directory(void **state)
+{
+    (void)state;
+    struct pst_ledger *first = open_ledger(-1, PST_ACCESS_OFF), *second = NULL;
+    const struct pst_ledger_options options = {.data_dir = dir, .access_fd = -1};
+    assert_int_equal(pst_ledger_open(&options, &second), -PST_EBUSY);
+    pst_ledger_close(first);
+}
+
+static void test_log_lines_say_no_more_than_they_may(void **state)
+{
+    (void)state;
+    char path[128], text[4096] = "";
+    snprintf(path, sizeof(path), "%s/access.log", dir);
+    int fd = open(path, O_CREAT | O_RDWR, 0600);
+    struct pst_ledger *ledger = open_ledger(fd, PST_ACCESS_JSON);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("eeeeeeeeeeee", "/p?key=secret", 200);
+    assert_int_equal(pst_journal_append(journal, &record), 0);
+    pst_usage_set_path(&record, PST_STR("/\"\n\x01\xff"));
+    assert_int_equal(pst_journal_append(journal, &record), 0);
+    assert_int_equal(pst_ledger_drain(ledger), 2);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    close(fd);
+    assert_null(strstr(text, "key=secret"));
+    assert_non_null(strstr(text, "\"path\":\"/p\",\"status\":200"));
+    assert_non_null(strstr(text, "\"secret\":\"key2\""));
+    assert_non_null(strstr(text, "/\\\"\\n\\u0001\xEF\xBF\xBD\""));
+    size_t lines = 0;
+    for (const char *c = text; *c != '\0'; c++)
+        lines += *c == '\n';
+    assert_int_equal(lines, 2);
+}
+
+/* A reader that stalls costs lines, never counting. */
+static void test_a_stalled_log_holds_nothing_up(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    struct pst_ledger *ledger = open_ledger(fds[1], PST_ACCESS_JSON);
+    struct pst_journal *journal = open_journal(ledger, 16384);
+    struct pst_usage_record record = record_of("ffffffffffff", "/a", 200);
+    for (int i = 0; i < 12000; i++)
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    int drained = 0;
+    for (int i = 0; i < 8; i++)
+        drained += pst_ledger_drain(ledger);
+    assert_int_equal(drained, 12000);
+    struct pst_usage_stats stats;
+    pst_ledger_stats(ledger, &stats);
+    assert_true(stats.log_dropped > 0);
+    assert_int_equal(ask(0).requests, 12000);
+    close(fds[0]);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+    close(fds[1]);
+}
+
+static void test_old_rows_are_forgotten_and_sums_stay(void **state)
+{
+    (void)state;
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("gggggggggggg", "/old", 200);
+    record.time_us -= INT64_C(3) * 86400 * 1000000;
+    assert_int_equal(pst_journal_append(journal, &record), 0);
+    record.time_us = pst_clock_real_us();
+    assert_int_equal(pst_journal_append(journal, &record), 0);
+    assert_int_equal(pst_ledger_drain(ledger), 2);
+    assert_int_equal(ask(PST_BY_HOUR).requests, 2);
+    for (int i = 0; i < 20 && pst_ledger_retain(ledger, pst_clock_real_us()) > 0; i++)
+        continue;
+    assert_int_equal(ask(PST_BY_HOUR).requests, 1); /* hours are kept for a day here */
+    assert_int_equal(ask(PST_BY_DAY).requests, 2);  /* days for ever */
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_is_appended_is_counted),          TEST(test_last_use_of_each_secret),
+        TEST(test_full_ring_counts_what_it_refuses),     TEST(test_killed_at_any_moment),
+        TEST(test_damaged_rings_are_set_aside),          TEST(test_one_gateway_per_directory),
+        TEST(test_log_lines_say_no_more_than_they_may),  TEST(test_a_stalled_log_holds_nothing_up),
+        TEST(test_old_rows_are_forgotten_and_sums_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
