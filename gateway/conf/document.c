@@ -7,54 +7,52 @@
 
 #define COLUMN 96
 
-static void add_env_name(struct pst_buf *out, const char *name)
-{
-    pst_buf_add_cstr(out, "POSTERN_");
-    for (; *name != '\0'; name++)
-        pst_buf_add_char(out, *name >= 'a' && *name <= 'z' ? (char)(*name - ('a' - 'A')) : *name);
-}
+static const char preface[] =
+    "# Settings\n\n"
+    "Made from the table in `gateway/conf/settings_table.c` by `postern settings --markdown`.\n\n"
+    "Each setting can be given in four places; the last of them wins:\n\n"
+    "1. the default, below\n"
+    "2. a YAML file, named by `--config FILE` or `POSTERN_CONFIG`: `max_body_size: 2GiB`\n"
+    "   (the sample is `deploy/postern.yaml`)\n"
+    "3. the environment: `POSTERN_MAX_BODY_SIZE=2GiB`\n"
+    "4. a flag: `--max-body-size 2GiB`\n\n"
+    "A list is a YAML list in the file; elsewhere commas separate its items. A size is a number with `B`,\n"
+    "`KiB`, `MiB` or `GiB`, alone it counts bytes; a duration is one with `ms`, `s`, `m`, `h` or `d`, alone "
+    "it\n"
+    "counts seconds.\n\n"
+    "`postern check` says what is wrong with all of it, each with its place, and `postern check --print` "
+    "what\n"
+    "is in force and where it came from. What is wrong, and any name in the file or flag that is no "
+    "setting,\n"
+    "keeps Postern from starting; an unknown `POSTERN_...` variable is only warned about, and those that\n"
+    "Kubernetes makes for a Service of that name are passed over. A change takes effect at the next start,\n"
+    "unless the setting says otherwise.\n";
 
-static void add_flag_name(struct pst_buf *out, const char *name)
+static void add_setting(struct pst_buf *out, const struct pst_setting_def *def)
 {
-    pst_buf_add_cstr(out, "--");
-    for (; *name != '\0'; name++)
-        pst_buf_add_char(out, *name == '_' ? '-' : *name);
-}
-
-static void add_type(struct pst_buf *out, const struct pst_setting_def *def)
-{
-    pst_buf_add_cstr(out, pst_setting_type_text(def));
-    for (size_t i = 0; def->choices != NULL && def->choices[i] != NULL; i++)
-        pst_buf_printf(out, "%s`%s`", i > 0 ? ", " : " ", def->choices[i]);
-    if (def->type == PST_SETTING_INT)
-        pst_buf_printf(out, ", %llu to %llu", (unsigned long long)def->min, (unsigned long long)def->max);
+    char allowed[PST_SETTING_ALLOWED_SIZE], variable[PST_SETTING_NAME_SIZE], flag[PST_SETTING_NAME_SIZE];
+    pst_setting_allowed(def, allowed, sizeof(allowed));
+    pst_setting_variable(def, variable);
+    pst_setting_flag_name(def, flag);
+    pst_buf_printf(out, "\n### `%s`\n\n%s\n\n- Value: %s\n", def->name, def->help, allowed);
+    if (def->default_text[0] != '\0')
+        pst_buf_printf(out, "- Default: `%s`\n", def->default_text);
+    else
+        pst_buf_add_cstr(out, "- Default: none\n");
+    pst_buf_printf(out, "- Also as: `%s`, `%s`\n", variable, flag);
+    if (def->reloadable)
+        pst_buf_add_cstr(out, "- Takes effect at once\n");
 }
 
 void pst_settings_write_markdown(struct pst_buf *out)
 {
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
-    pst_buf_add_cstr(
-        out,
-        "# Settings\n\n"
-        "Made from the table in `gateway/conf/settings_table.c` by `postern settings --markdown`.\n\n"
-        "Each setting can be given in a YAML file (`--config FILE` or `POSTERN_CONFIG`), as a variable of\n"
-        "the environment, or as a flag; a later one of these wins. In the environment and in flags the\n"
-        "items of a list are separated by commas. `postern check` says what is wrong with them, and\n"
-        "`postern check --print` what is in force and where it came from.\n\n");
+    pst_buf_add_cstr(out, preface);
     for (size_t i = 0; i < n; i++) {
-        const struct pst_setting_def *def = &defs[i];
-        pst_buf_printf(out, "## `%s`\n\n%s\n\n- Type: ", def->name, def->help);
-        add_type(out, def);
-        if (def->default_text[0] != '\0')
-            pst_buf_printf(out, "\n- Default: `%s`\n- Also: `", def->default_text);
-        else
-            pst_buf_add_cstr(out, "\n- Default: none\n- Also: `");
-        add_env_name(out, def->name);
-        pst_buf_add_cstr(out, "`, `");
-        add_flag_name(out, def->name);
-        pst_buf_printf(out, "`\n- Takes effect: %s\n%s", def->reloadable ? "at once" : "at the next start",
-                       i + 1 < n ? "\n" : "");
+        if (defs[i].group != NULL)
+            pst_buf_printf(out, "\n## %s\n", defs[i].group);
+        add_setting(out, &defs[i]);
     }
 }
 
@@ -97,8 +95,11 @@ void pst_settings_write_yaml(struct pst_buf *out)
     const struct pst_setting_def *defs = pst_setting_defs(&n);
     pst_buf_add_cstr(out,
                      "# Settings of Postern, each with its default. Take the '#' away from what you change.\n"
-                     "# Made by `postern settings --yaml`; the reference is docs/settings.md.\n");
+                     "# Made by `postern settings --yaml`; the reference is docs/settings.md.\n"
+                     "# `postern check --config FILE` says whether what you wrote is right.\n");
     for (size_t i = 0; i < n; i++) {
+        if (defs[i].group != NULL)
+            pst_buf_printf(out, "\n# ---- %s ----\n", defs[i].group);
         pst_buf_add_char(out, '\n');
         add_comment(out, defs[i].help);
         add_sample_value(out, &defs[i]);

@@ -2,10 +2,14 @@
 /* The table. A setting is added here and in struct pst_settings, and nowhere else. */
 #include "postern/conf/settings.h"
 
+#include "postern/base/str.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #define KIB UINT64_C(1024)
 #define GIB (KIB * KIB * KIB)
+#define PIB (GIB * KIB * KIB)
 #define S   UINT64_C(1000)
 #define M   (60 * S)
 #define H   (60 * M)
@@ -29,43 +33,44 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
     .name = #field, .type = PST_SETTING_##kind, .offset = AT(field), .count_offset = AT(n_##field)
 
 static const struct pst_setting_def defs[] = {
-    {LIST(ADDRESSES, listen), .default_text = "0.0.0.0:8443, [::]:8443",
+    {LIST(ADDRESSES, listen), .group = "Main", .required = true, .default_text = "0.0.0.0:8443, [::]:8443",
      .help = "Addresses to serve HTTPS on. Without IPv6 on the machine the default one for it is skipped."},
-    {URL(upstream), .default_text = "http://127.0.0.1:5000",
-     .help = "The container: http://host:port, or unix:/path/of/socket."},
-    {PATH(data_dir), .default_text = "/var/lib/postern",
+    {URL(upstream), .required = true, .default_text = "http://127.0.0.1:5000",
+     .help = "The container: http://host:port or unix:/path/of/socket. It is reached inside the pod, so "
+             "without TLS; a base path is not taken, because paths go on as the client sent them."},
+    {PATH(data_dir), .required = true, .default_text = "/var/lib/postern",
      .help = "Where keys, usage, journals and the self-made certificate live. Only the gateway's user may be "
-             "able "
-             "to write there."},
-    {PATH(tls_certificate), .default_text = "",
+             "able to write there."},
+    {INT(workers), .min = 0, .max = 256, .default_text = "0",
+     .help = "Worker threads. 0: as many as the CPUs this process may use (affinity and cgroup quota)."},
+    {DURATION(shutdown_timeout), .min = 0, .max = H, .default_text = "30s",
+     .help = "After SIGTERM, requests under way may take this long to finish."},
+    {PATH(tls_certificate), .group = "TLS", .default_text = "",
      .help = "PEM file with the server's certificate, then its intermediates. Without it (and without "
              "tls_certificate_dir) a self-signed one is made in data_dir."},
     {PATH(tls_key), .default_text = "",
      .help = "PEM file with the private key of tls_certificate, EC or RSA."},
     {PATH(tls_certificate_dir), .default_text = "",
      .help = "Directory with more certificates, chosen by the name the client asks for: NAME.crt with "
-             "NAME.key, or "
-             "SUBDIR/tls.crt with SUBDIR/tls.key."},
+             "NAME.key, or SUBDIR/tls.crt with SUBDIR/tls.key."},
     {CHOICE(tls_profile, profiles), .default_text = "intermediate",
      .help =
          "intermediate: TLS 1.2 and 1.3; modern: TLS 1.3 only. AEAD ciphers with forward secrecy in both."},
     {DURATION(tls_ticket_rotation), .min = M, .max = 7 * D, .default_text = "12h",
      .help = "A new key for session tickets this often; a client can resume for one to two periods."},
     {DURATION(tls_handshake_timeout), .min = 100, .max = 10 * M, .default_text = "10s",
-     .help = "A TLS handshake must be over after this."},
+     .help = "A TLS handshake that takes longer is broken off."},
     {INT(tls_max_handshakes), .min = 1, .max = 65536, .default_text = "256",
      .help = "Handshakes in progress per worker; beyond it new connections wait in the listen queue."},
-    {INT(workers), .min = 0, .max = 256, .default_text = "0",
-     .help = "Worker threads. 0: as many as the CPUs this process may use (affinity and cgroup quota)."},
-    {LIST(STRINGS, key_sources), .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
+    {LIST(STRINGS, key_sources), .group = "Keys",
+     .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
      .help = "Where a request may carry its key: header names, or \"Authorization: Scheme\". All are looked "
-             "at; two "
-             "different keys in one request are refused."},
+             "at; two different keys in one request are refused."},
     {TEXT(key_query_parameter), .default_text = "",
      .help = "A query parameter that may carry the key too. Empty: none, because URLs end up in logs."},
-    {LIST(STRINGS, open_paths), .default_text = "/status, /ready",
+    {LIST(STRINGS, open_paths), .item_start = "/", .default_text = "/status, /ready",
      .help = "Paths of the container that need no key, compared byte for byte."},
-    {CHOICE(host_header, host_headers), .default_text = "upstream",
+    {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",
      .help = "Host header for the container: its own address, or the one the client sent."},
     {LIST(NETWORKS, trusted_proxies), .default_text = "",
      .help =
@@ -73,7 +78,7 @@ static const struct pst_setting_def defs[] = {
     {INT(upstream_max_connections), .min = 1, .max = 65536, .default_text = "256",
      .help = "Connections to the container per worker, used and idle."},
     {INT(upstream_max_waiting), .min = 0, .max = 1000000, .default_text = "1024",
-     .help = "Requests per worker that may wait for one; beyond it 503."},
+     .help = "Requests per worker that may wait for a connection to the container; beyond it 503."},
     {DURATION(upstream_wait_timeout), .min = 1, .max = H, .default_text = "10s",
      .help = "A request waits at most this long for a connection; then 503."},
     {DURATION(upstream_connect_timeout), .min = 1, .max = 10 * M, .default_text = "5s",
@@ -82,33 +87,33 @@ static const struct pst_setting_def defs[] = {
      .help = "An idle connection to the container is closed after this; keep it below the container's own "
              "limit."},
     {DURATION(upstream_first_byte_timeout), .min = 10, .max = D, .default_text = "600s",
-     .help = "From the end of the request to the head of the answer; then 504."},
+     .help = "The container's time from the end of a request to the head of its answer; then 504."},
     {DURATION(upstream_read_timeout), .min = 10, .max = D, .default_text = "60s",
-     .help = "Between two pieces of an answer; then the answer is broken off."},
-    {DURATION(client_head_timeout), .min = 10, .max = H, .default_text = "10s",
-     .help = "From the first byte of a request to the end of its head; then 408."},
+     .help = "The longest pause between two pieces of an answer; then it is broken off."},
+    {DURATION(client_head_timeout), .group = "Clients", .min = 10, .max = H, .default_text = "10s",
+     .help = "The client's time from the first byte of a request to the end of its head; then 408."},
     {DURATION(client_idle_timeout), .min = 100, .max = D, .default_text = "75s",
      .help = "A connection without a request is closed after this."},
     {DURATION(client_send_timeout), .min = 10, .max = D, .default_text = "60s",
      .help = "A client that takes nothing of its answer for this long is cut off."},
     {BYTES(client_min_rate), .min = 0, .max = GIB, .default_text = "1KiB",
-     .help =
-         "Bytes per second that a request's body must keep up; then 408. 0: no such limit. Time in which the "
-         "container takes nothing does not count."},
+     .help = "Bytes per second that a request's body must keep up; then 408. 0: no such limit. Time in which "
+             "the container takes nothing does not count."},
     {DURATION(client_min_rate_grace), .min = 10, .max = H, .default_text = "10s",
      .help = "The body's rate is first looked at after this."},
-    {BYTES(max_head_size), .min = 2 * KIB, .max = 1024 * KIB, .default_text = "32KiB",
-     .help = "A request's line and headers; beyond it 431. It is also what a connection may hold in memory."},
+    {BYTES(max_head_size), .group = "Limits", .min = 2 * KIB, .max = 1024 * KIB, .default_text = "32KiB",
+     .help = "Size of a request's first line and header fields together; beyond it 431. A connection may "
+             "hold as much in memory."},
     {INT(max_headers), .min = 8, .max = 1000, .default_text = "100",
-     .help = "Header fields of a request; then 431."},
+     .help = "Header fields that a request may have; beyond it 431."},
     {BYTES(max_target_size), .min = 256, .max = 512 * KIB, .default_text = "8KiB",
-     .help = "A request's path and query; then 414."},
-    {BYTES(max_body_size), .min = 0, .max = UINT64_MAX / 2, .default_text = "1GiB",
-     .help = "A request's body; then 413. 0: no limit."},
+     .help = "Length of a request's path and query; beyond it 414."},
+    {BYTES(max_body_size), .min = 0, .max = PIB, .default_text = "1GiB",
+     .help = "Size of a request's body; beyond it 413. 0: no limit."},
     {INT(max_connections), .min = 1, .max = 1000000, .default_text = "4096",
      .help = "Client connections per worker. A few more are taken and told 503, the rest waits in the listen "
              "queue."},
-    {INT(usage_journal_records), .min = 64, .max = 4194304, .default_text = "32768",
+    {INT(usage_journal_records), .group = "Usage", .min = 64, .max = 4194304, .default_text = "32768",
      .help = "Finished requests per worker that can wait to be written down (320 bytes each)."},
     {DURATION(usage_retention), .min = 0, .max = 36500 * D, .default_text = "7d",
      .help = "Single requests are kept this long. 0: for ever."},
@@ -116,14 +121,11 @@ static const struct pst_setting_def defs[] = {
      .help = "Sums by hour are kept this long. 0: for ever."},
     {DURATION(usage_daily_retention), .min = 0, .max = 36500 * D, .default_text = "730d",
      .help = "Sums by day are kept this long. 0: for ever."},
-    {CHOICE(access_log, access_logs), .default_text = "json",
+    {CHOICE(access_log, access_logs), .group = "Logs", .default_text = "json",
      .help = "A line per request on standard output. It never holds a key or a query string."},
-    {CHOICE(log_format, log_formats), .default_text = "text",
-     .help = "Diagnostic messages on standard error."},
+    {CHOICE(log_format, log_formats), .default_text = "text", .help = "How messages on standard error look."},
     {CHOICE(log_level, log_levels), .default_text = "info",
      .help = "The least important messages that are written."},
-    {DURATION(shutdown_timeout), .min = 0, .max = H, .default_text = "30s",
-     .help = "After SIGTERM, requests under way may take this long to finish."},
 };
 
 _Static_assert(sizeof(defs) / sizeof(defs[0]) <= PST_SETTINGS_MAX, "raise PST_SETTINGS_MAX");
@@ -157,27 +159,63 @@ const char *pst_setting_type_text(const struct pst_setting_def *def)
     return texts[def->type];
 }
 
+const char *pst_setting_type_name(const struct pst_setting_def *def)
+{
+    static const char *const names[] = {
+        [PST_SETTING_STRING] = "string",     [PST_SETTING_PATH] = "path",
+        [PST_SETTING_URL] = "url",           [PST_SETTING_INT] = "int",
+        [PST_SETTING_BYTES] = "bytes",       [PST_SETTING_DURATION] = "duration",
+        [PST_SETTING_ENUM] = "enum",         [PST_SETTING_STRINGS] = "string",
+        [PST_SETTING_ADDRESSES] = "address", [PST_SETTING_NETWORKS] = "network",
+    };
+    return names[def->type];
+}
+
+/* A bound as people write it: 10s, 32KiB. */
+static void format_bound(const struct pst_setting_def *def, uint64_t value, char *text, size_t size)
+{
+    static const struct {
+        uint64_t factor;
+        const char *name;
+    } units[] = {{D, "d"},     {H, "h"},           {M, "m"},     {S, "s"}, {1, "ms"},
+                 {GIB, "GiB"}, {KIB * KIB, "MiB"}, {KIB, "KiB"}, {1, "B"}};
+    size_t i = def->type == PST_SETTING_BYTES ? 5 : 0;
+    if (def->type == PST_SETTING_INT || value == 0) {
+        snprintf(text, size, "%llu", (unsigned long long)value);
+        return;
+    }
+    while (value % units[i].factor != 0)
+        i++; /* ends at ms or B */
+    snprintf(text, size, "%llu%s", (unsigned long long)(value / units[i].factor), units[i].name);
+}
+
+void pst_setting_allowed(const struct pst_setting_def *def, char *text, size_t size)
+{
+    char min[32], max[32];
+    size_t len = 0;
+    pst_str_clip(pst_str_of(pst_setting_type_text(def)), text, size);
+    switch (def->type) {
+    case PST_SETTING_ENUM:
+        for (size_t i = 0; def->choices[i] != NULL; i++) {
+            len = strlen(text);
+            snprintf(text + len, size - len, "%s%s", i > 0 ? ", " : " ", def->choices[i]);
+        }
+        break;
+    case PST_SETTING_INT:
+    case PST_SETTING_BYTES:
+    case PST_SETTING_DURATION:
+        format_bound(def, def->min, min, sizeof(min));
+        format_bound(def, def->max, max, sizeof(max));
+        len = strlen(text);
+        snprintf(text + len, size - len, " from %s to %s", min, max);
+        break;
+    default:
+        break;
+    }
+}
+
 const char *pst_setting_source_text(enum pst_setting_source source)
 {
     static const char *const texts[] = {"default", "file", "environment", "flag"};
     return texts[source];
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    for (; *a != '\0' && *b != '\0'; a++, b++) {
-        char ca = *a == '-' ? '_' : pst_ascii_lower(*a), cb = *b == '-' ? '_' : pst_ascii_lower(*b);
-        if (ca != cb)
-            return false;
-    }
-    return *a == *b;
-}
-
-const struct pst_setting_def *pst_setting_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof(defs) / sizeof(defs[0]); i++) {
-        if (same_name(defs[i].name, name))
-            return &defs[i];
-    }
-    return NULL;
 }

@@ -17,11 +17,15 @@ struct report {
     size_t size;
 };
 
+/* Called again, for the next item of a list, it adds to what was told. */
 static int PST_PRINTF(2, 3) fail(const struct report *report, const char *fmt, ...)
 {
+    size_t len = strlen(report->text);
+    if (len > 0)
+        len += pst_str_clip(PST_STR("; "), report->text + len, report->size - len);
     va_list args;
     va_start(args, fmt);
-    vsnprintf(report->text, report->size, fmt, args);
+    vsnprintf(report->text + len, report->size - len, fmt, args);
     va_end(args);
     return -PST_EINVAL;
 }
@@ -83,14 +87,34 @@ static int set_string(struct pst_settings *settings, const struct pst_setting_de
     return 0;
 }
 
+/* What stands behind http://; names and addresses are looked at where they are used. */
+static int check_authority(struct pst_str rest, const char *text, const struct report *report)
+{
+    struct pst_str path;
+    struct pst_str authority = pst_str_cut(rest, '/', &path);
+    if (pst_str_find(authority, '@') >= 0)
+        return fail(report, "a user and a password in the URL are not supported");
+    if (pst_str_find(rest, '?') >= 0 || pst_str_find(rest, '#') >= 0 || path.len > 0)
+        return fail(
+            report,
+            "\"%s\" has a path behind the host; requests go on with the path that the client sent, so "
+            "write http://host:port",
+            text);
+    return authority.len == 0 ? fail(report, "\"%s\" has no host; write http://host:port", text) : 0;
+}
+
 static int set_url(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
                    const struct report *report)
 {
+    static const struct pst_str scheme = PST_STR("http://");
     struct pst_str s = pst_str_of(text);
     if (pst_str_istarts(s, PST_STR("https://")))
-        return fail(report, "\"%s\": the container speaks plain HTTP; write http://host:port", text);
-    if (!pst_str_istarts(s, PST_STR("http://")) && !pst_str_starts(s, PST_STR("unix:/")))
+        return fail(report, "\"%s\": the container is spoken to over plain HTTP; write http://host:port",
+                    text);
+    if (!pst_str_istarts(s, scheme) && !pst_str_starts(s, PST_STR("unix:/")))
         return fail(report, "\"%s\" is neither http://host:port nor unix:/path", text);
+    if (pst_str_istarts(s, scheme) && check_authority(pst_str_skip(s, scheme.len), text, report) < 0)
+        return -PST_EINVAL;
     return set_string(settings, def, text);
 }
 
@@ -107,41 +131,17 @@ static int parse_number(const struct pst_setting_def *def, const char *text, uin
     }
 }
 
-/* A bound as people write it: 10s, 32KiB. */
-static void format_bound(const struct pst_setting_def *def, uint64_t value, char *text, size_t size)
-{
-    static const struct {
-        uint64_t factor;
-        const char *name;
-    } times[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}},
-      sizes[] = {{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}};
-    bool time = def->type == PST_SETTING_DURATION;
-    if (def->type == PST_SETTING_INT || value == 0) {
-        snprintf(text, size, "%llu", (unsigned long long)value);
-        return;
-    }
-    for (size_t i = 0; i < (time ? 5u : 4u); i++) {
-        uint64_t factor = time ? times[i].factor : sizes[i].factor;
-        if (value % factor == 0) {
-            snprintf(text, size, "%llu%s", (unsigned long long)(value / factor),
-                     time ? times[i].name : sizes[i].name);
-            return;
-        }
-    }
-}
-
 static int set_number(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
                       const struct report *report)
 {
     uint64_t value = 0;
-    char min[32] = "", max[32] = "";
+    char allowed[PST_SETTING_ALLOWED_SIZE];
     int err = parse_number(def, text, &value);
+    pst_setting_allowed(def, allowed, sizeof(allowed));
     if (err == -PST_EPARSE)
-        return fail(report, "\"%s\" is not a %s", text, pst_setting_type_text(def));
-    format_bound(def, def->min, min, sizeof(min));
-    format_bound(def, def->max, max, sizeof(max));
+        return fail(report, "\"%s\" is not a %s", text, allowed);
     if (err < 0 || value < def->min || value > def->max)
-        return fail(report, "\"%s\" is out of range; from %s to %s is allowed", text, min, max);
+        return fail(report, "\"%s\" is out of range: a %s is allowed", text, allowed);
     *(uint64_t *)place(settings, def) = value;
     return 0;
 }
@@ -149,23 +149,36 @@ static int set_number(struct pst_settings *settings, const struct pst_setting_de
 static int set_choice(struct pst_settings *settings, const struct pst_setting_def *def, const char *text,
                       const struct report *report)
 {
-    char known[128] = "";
+    char allowed[PST_SETTING_ALLOWED_SIZE];
     for (size_t i = 0; def->choices[i] != NULL; i++) {
         if (strcmp(def->choices[i], text) == 0) {
             *(uint64_t *)place(settings, def) = i;
             return 0;
         }
-        size_t len = strlen(known);
-        snprintf(known + len, sizeof(known) - len, "%s%s", i > 0 ? ", " : "", def->choices[i]);
     }
-    return fail(report, "\"%s\" is not one of %s", text, known);
+    pst_setting_allowed(def, allowed, sizeof(allowed));
+    return fail(report, "\"%s\" is not %s", text, allowed);
 }
 
 /* Lists */
 
-static int set_strings(struct pst_settings *settings, const struct pst_setting_def *def,
-                       const char *const *items, size_t n)
+static int check_items(const struct pst_setting_def *def, const char *const *items, size_t n,
+                       const struct report *report)
 {
+    int err = 0;
+    struct pst_str start = pst_str_of(def->item_start);
+    for (size_t i = 0; i < n; i++) {
+        if (!pst_str_starts(pst_str_of(items[i]), start))
+            err = fail(report, "\"%s\" does not begin with \"%s\"", items[i], def->item_start);
+    }
+    return err;
+}
+
+static int set_strings(struct pst_settings *settings, const struct pst_setting_def *def,
+                       const char *const *items, size_t n, const struct report *report)
+{
+    if (check_items(def, items, n, report) < 0)
+        return -PST_EINVAL;
     char **copies = calloc(n + 1, sizeof(*copies));
     if (copies == NULL)
         return -PST_ENOMEM;
@@ -202,17 +215,17 @@ static int set_parsed_list(struct pst_settings *settings, const struct pst_setti
                            const char *const *items, size_t n, const struct report *report)
 {
     size_t item_size = def->type == PST_SETTING_ADDRESSES ? sizeof(struct pst_addr) : sizeof(struct pst_cidr);
-    if (def->type == PST_SETTING_ADDRESSES && n == 0)
-        return fail(report, "at least one address is needed");
+    int err = 0;
     void *list = calloc(n + 1, item_size);
     if (list == NULL)
         return -PST_ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        int err = parse_item(def, items[i], list, i, report);
-        if (err < 0) {
-            free(list);
-            return err;
-        }
+        if (parse_item(def, items[i], list, i, report) < 0)
+            err = -PST_EINVAL; /* on with the next: each is told */
+    }
+    if (err < 0) {
+        free(list);
+        return err;
     }
     value_free(settings, def);
     *(void **)place(settings, def) = list;
@@ -245,6 +258,8 @@ static int set_value(struct pst_settings *settings, const struct pst_setting_def
 {
     if (!pst_setting_is_list(def) && n != 1)
         return fail(report, "one value is expected, not a list");
+    if (def->required && (n == 0 || items[0][0] == '\0'))
+        return fail(report, "must not be empty");
     switch (def->type) {
     case PST_SETTING_STRING:
     case PST_SETTING_PATH:
@@ -254,7 +269,7 @@ static int set_value(struct pst_settings *settings, const struct pst_setting_def
     case PST_SETTING_ENUM:
         return set_choice(settings, def, items[0], report);
     case PST_SETTING_STRINGS:
-        return set_strings(settings, def, items, n);
+        return set_strings(settings, def, items, n, report);
     case PST_SETTING_ADDRESSES:
     case PST_SETTING_NETWORKS:
         return set_parsed_list(settings, def, items, n, report);
@@ -267,6 +282,7 @@ int value_set(struct pst_settings *settings, const struct pst_setting_def *def, 
               size_t n, char *problem, size_t problem_size)
 {
     const struct report report = {problem, problem_size};
+    problem[0] = '\0';
     int err = set_value(settings, def, items, n, &report);
     if (err == 0)
         err = remember_text(settings, def, items, n);
@@ -283,8 +299,10 @@ int value_set_text(struct pst_settings *settings, const struct pst_setting_def *
     char *copy = strdup(text);
     char *items[MAX_ITEMS];
     size_t n = 0;
-    if (copy == NULL)
+    if (copy == NULL) {
+        snprintf(problem, problem_size, "out of memory");
         return -PST_ENOMEM;
+    }
     struct pst_str rest = pst_str_of(copy);
     while (rest.p != NULL) {
         struct pst_str item = pst_str_trim(pst_str_cut(rest, ',', &rest));

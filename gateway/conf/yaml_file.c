@@ -3,6 +3,7 @@
 
 #include "postern/base/num.h"
 #include "postern/base/str.h"
+#include "yaml_outline.h"
 
 #include <cyaml/cyaml.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #define MAX_LIST_ITEMS 64
+/* Names that are no settings, told one by one; a file with more is no settings file. */
+#define MAX_UNKNOWN 16
 
 /* libcyaml fills this: a text for each scalar setting, a list of texts for each list. */
 struct loaded {
@@ -21,83 +24,73 @@ struct loaded {
 };
 
 struct reading {
-    char message[256]; /* libcyaml's first complaint */
-    unsigned line;     /* and where it was, from its backtrace */
-    char field[64];    /* the setting it was in, empty when in none */
+    const char *text;
+    size_t len;
+    yaml_problem_cb *problem;
+    void *arg;
+    struct yaml_outline outline;
+    /* What libcyaml is told to expect: the settings, what was unknown so far, and the end's mark. */
+    cyaml_schema_field_t fields[PST_SETTINGS_MAX + MAX_UNKNOWN + 1];
+    size_t n_settings;
+    size_t n_fields;
+    char unknown[MAX_UNKNOWN][YAML_KEY_SIZE];
+    /* libcyaml's last complaint: */
+    char message[256];
+    unsigned line;  /* where it was, from its backtrace */
+    char field[64]; /* the setting it was in, empty when in none */
 };
 
 static const cyaml_schema_value_t list_item = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, 4096)};
 
-/* Indentation, and the quotes that a key may stand in. */
-static bool is_before_key(char c)
+/* Schema */
+
+/* "listen: 127.0.0.1:8443" is a list as a text, as in the environment: commas separate more. */
+static bool is_list_as_text(const struct reading *reading, const struct pst_setting_def *def)
 {
-    return c == ' ' || c == '\'' || c == '"';
+    const struct yaml_key *key = yaml_outline_find(&reading->outline, def->name, NULL);
+    return key != NULL && key->kind == YAML_KIND_SCALAR;
 }
 
-/* The file is flat, so a setting's line is the first that begins with its name and a colon. */
-static unsigned find_setting(const char *text, size_t len, const char *name, struct pst_str *ret_value)
+static void set_field(struct reading *reading, size_t i, const struct pst_setting_def *def)
 {
-    struct pst_str rest = {text, len};
-    struct pst_str key = pst_str_of(name);
-    for (unsigned line = 1; rest.p != NULL; line++) {
-        struct pst_str this_line = pst_str_cut(rest, '\n', &rest);
-        while (this_line.len > 0 && is_before_key(this_line.p[0]))
-            this_line = pst_str_skip(this_line, 1);
-        if (!pst_str_starts(this_line, key))
-            continue;
-        this_line = pst_str_skip(this_line, key.len);
-        while (this_line.len > 0 && is_before_key(this_line.p[0]))
-            this_line = pst_str_skip(this_line, 1);
-        if (pst_str_starts(this_line, PST_STR(":"))) {
-            *ret_value = pst_str_trim(pst_str_skip(this_line, 1));
-            return line;
-        }
+    uint32_t offset = (uint32_t)(offsetof(struct loaded, at) + i * sizeof(((struct loaded *)0)->at[0]));
+    cyaml_schema_field_t *field = &reading->fields[i];
+    *field = (cyaml_schema_field_t){.key = def->name,
+                                    .value = {.flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL}};
+    if (pst_setting_is_list(def) && !is_list_as_text(reading, def)) {
+        field->value.type = CYAML_SEQUENCE;
+        field->value.data_size = sizeof(char *);
+        field->value.sequence.min = 0;
+        field->value.sequence.max = MAX_LIST_ITEMS;
+        field->value.sequence.entry = &list_item;
+        field->data_offset = offset + (uint32_t)offsetof(struct loaded, at[0].list);
+        field->count_offset = offset + (uint32_t)offsetof(struct loaded, at[0].n);
+        field->count_size = sizeof(unsigned);
+    } else {
+        field->value.type = CYAML_STRING;
+        field->value.data_size = sizeof(char);
+        field->value.string.max = 4096;
+        field->data_offset = offset + (uint32_t)offsetof(struct loaded, at[0].scalar);
     }
-    *ret_value = (struct pst_str){NULL, 0};
-    return 0;
 }
 
-static unsigned line_of(const char *text, size_t len, const char *name)
+static void make_schema(struct reading *reading)
 {
-    struct pst_str value;
-    return find_setting(text, len, name, &value);
+    const struct pst_setting_def *defs = pst_setting_defs(&reading->n_settings);
+    for (size_t i = 0; i < reading->n_settings; i++)
+        set_field(reading, i, &defs[i]);
+    reading->n_fields = reading->n_settings;
+    reading->fields[reading->n_fields] = (cyaml_schema_field_t)CYAML_FIELD_END;
 }
 
-/* "listen: 127.0.0.1:8443" is a list of one, as in the environment: commas separate more. */
-static bool is_list_as_text(const char *text, size_t len, const struct pst_setting_def *def)
+/* From now on libcyaml passes over this key, so that it finds what is wrong behind it. */
+static void ignore_field(cyaml_schema_field_t *field, const char *name)
 {
-    struct pst_str value;
-    return find_setting(text, len, def->name, &value) > 0 && value.len > 0 &&
-           strchr("[-#|>&*!\r{", value.p[0]) == NULL;
+    *field =
+        (cyaml_schema_field_t){.key = name, .value = {.type = CYAML_IGNORE, .flags = CYAML_FLAG_OPTIONAL}};
 }
 
-static void make_schema(cyaml_schema_field_t *fields, const char *text, size_t len)
-{
-    size_t n;
-    const struct pst_setting_def *defs = pst_setting_defs(&n);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t offset = (uint32_t)(offsetof(struct loaded, at) + i * sizeof(((struct loaded *)0)->at[0]));
-        cyaml_schema_field_t *field = &fields[i];
-        *field = (cyaml_schema_field_t){.key = defs[i].name,
-                                        .value = {.flags = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL}};
-        if (pst_setting_is_list(&defs[i]) && !is_list_as_text(text, len, &defs[i])) {
-            field->value.type = CYAML_SEQUENCE;
-            field->value.data_size = sizeof(char *);
-            field->value.sequence.min = 0;
-            field->value.sequence.max = MAX_LIST_ITEMS;
-            field->value.sequence.entry = &list_item;
-            field->data_offset = offset + (uint32_t)offsetof(struct loaded, at[0].list);
-            field->count_offset = offset + (uint32_t)offsetof(struct loaded, at[0].n);
-            field->count_size = sizeof(unsigned);
-        } else {
-            field->value.type = CYAML_STRING;
-            field->value.data_size = sizeof(char);
-            field->value.string.max = 4096;
-            field->data_offset = offset + (uint32_t)offsetof(struct loaded, at[0].scalar);
-        }
-    }
-    fields[n] = (cyaml_schema_field_t)CYAML_FIELD_END;
-}
+/* libcyaml's words: it tells what is wrong, and where, only in its log. */
 
 /* "  in mapping field 'workers' (line: 3, column: 10)": the innermost place comes first, the setting last. */
 static void note_place(struct reading *reading, const char *text, const char *line)
@@ -122,20 +115,19 @@ static const struct {
     const char *instead;
 } plain_words[] = {
     {PST_STR("Expecting STRING, got event: SEQUENCE_START"), "one value is expected, not a list"},
-    {PST_STR("Expecting STRING, got event: MAPPING_START"), "one value is expected, not a mapping"},
+    {PST_STR("Expecting STRING, got event: MAPPING_START"),
+     "one value is expected, not a mapping (a value with a colon stands in quotes)"},
     {PST_STR("Expecting SEQUENCE, got event: SCALAR"), "a list is expected, such as [one, two]"},
     {PST_STR("Expecting SEQUENCE, got event: MAPPING_START"), "a list is expected, such as [one, two]"},
     {PST_STR("Expecting MAPPING, got event: "), "a mapping of settings is expected, such as \"workers: 2\""},
-    {PST_STR("Mapping field already seen: "), "it is set twice"},
+    {PST_STR("Excessive entries"), "more than 64 items"},
+    {PST_STR("STRING length > "), "the value is longer than 4096 bytes"},
 };
 
 static void note_message(struct reading *reading, struct pst_str message)
 {
-    static const struct pst_str prefixes[] = {PST_STR("Load: "), PST_STR("libyaml: ")};
-    for (size_t i = 0; i < 2; i++) {
-        if (pst_str_starts(message, prefixes[i]))
-            message = pst_str_skip(message, prefixes[i].len);
-    }
+    if (pst_str_starts(message, PST_STR("Load: ")))
+        message = pst_str_skip(message, 6);
     while (message.len > 0 && message.p[message.len - 1] == '\n')
         message.len--;
     if (pst_str_eq(message, PST_STR("Backtrace:")))
@@ -147,7 +139,6 @@ static void note_message(struct reading *reading, struct pst_str message)
     pst_str_clip(message, reading->message, sizeof(reading->message));
 }
 
-/* libcyaml tells what is wrong, and where, only in its log: the first message, then the places. */
 PST_PRINTF(3, 0)
 static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
 {
@@ -156,97 +147,134 @@ static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
     char text[512];
     vsnprintf(text, sizeof(text), fmt, args);
     const char *line = strstr(text, "(line: ");
-    if (line == NULL)
-        line = strstr(text, "(line ");
     if (line != NULL)
         note_place(reading, text, line);
     else if (reading->message[0] == '\0')
         note_message(reading, pst_str_of(text));
 }
 
-/* "Unexpected key: foo" has no line of its own in libcyaml's log; the key's line is looked for. */
-static void tell(const struct reading *reading, cyaml_err_t err, const char *text, size_t len,
-                 yaml_problem_cb *problem, void *arg)
+/* Our words */
+
+static bool is_ignored_already(const struct reading *reading, const char *name)
 {
-    static const char unexpected[] = "Unexpected key: ";
-    if (strncmp(reading->message, unexpected, sizeof(unexpected) - 1) == 0) {
-        const char *name = reading->message + sizeof(unexpected) - 1;
-        char sentence[400];
-        snprintf(sentence, sizeof(sentence), "there is no setting \"%s\"; `postern settings` lists them all",
-                 name);
-        problem(arg, line_of(text, len, name), sentence);
-        return;
+    for (size_t i = reading->n_settings; i < reading->n_fields; i++) {
+        if (strcmp(reading->fields[i].key, name) == 0)
+            return true;
     }
-    const char *message = reading->message[0] != '\0' ? reading->message : cyaml_strerror(err);
-    char sentence[400];
-    snprintf(sentence, sizeof(sentence), "%s%s%s", reading->field, reading->field[0] != '\0' ? ": " : "",
-             message);
-    problem(arg, reading->line, sentence);
+    return false;
 }
 
-static void deliver(const struct loaded *loaded, const char *text, size_t len, yaml_value_cb *value,
-                    void *arg)
+/* False when enough was told. */
+static bool tell_unknown(struct reading *reading, const char *name)
+{
+    const struct yaml_key *key = yaml_outline_find(&reading->outline, name, NULL);
+    const struct pst_setting_def *near = pst_setting_nearest(name);
+    char sentence[400];
+    if (near != NULL)
+        snprintf(sentence, sizeof(sentence), "there is no setting \"%s\"; did you mean %s?", name,
+                 near->name);
+    else
+        snprintf(sentence, sizeof(sentence), "there is no setting \"%s\"; `postern settings` lists them all",
+                 name);
+    reading->problem(reading->arg, NULL, key != NULL ? key->line : reading->line, sentence);
+    size_t n = reading->n_fields - reading->n_settings;
+    if (key == NULL || n == MAX_UNKNOWN || is_ignored_already(reading, name))
+        return false;
+    pst_str_clip(pst_str_of(name), reading->unknown[n], sizeof(reading->unknown[n]));
+    ignore_field(&reading->fields[reading->n_fields++], reading->unknown[n]);
+    reading->fields[reading->n_fields] = (cyaml_schema_field_t)CYAML_FIELD_END;
+    return true;
+}
+
+static bool tell_twice(struct reading *reading, const struct pst_setting_def *def)
+{
+    const struct yaml_key *first = yaml_outline_find(&reading->outline, def->name, NULL);
+    const struct yaml_key *second =
+        first != NULL ? yaml_outline_find(&reading->outline, def->name, first) : NULL;
+    char sentence[128] = "it is set twice";
+    if (second != NULL)
+        snprintf(sentence, sizeof(sentence), "it is set twice, first in line %u", first->line);
+    reading->problem(reading->arg, def, second != NULL ? second->line : reading->line, sentence);
+    return true;
+}
+
+/* Tells libcyaml's complaint. False when there is no going on behind it. */
+static bool tell(struct reading *reading, cyaml_err_t err)
+{
+    static const char unexpected[] = "Unexpected key: ", twice[] = "Mapping field already seen: ";
+    if (strncmp(reading->message, unexpected, sizeof(unexpected) - 1) == 0)
+        return tell_unknown(reading, reading->message + sizeof(unexpected) - 1);
+    bool is_twice = strncmp(reading->message, twice, sizeof(twice) - 1) == 0;
+    const char *name = is_twice ? reading->message + sizeof(twice) - 1 : reading->field;
+    const struct pst_setting_def *def = name[0] != '\0' ? pst_setting_find(name) : NULL;
+    const char *message = reading->message[0] != '\0' ? reading->message : cyaml_strerror(err);
+    if (def == NULL) {
+        reading->problem(reading->arg, NULL, reading->line, message);
+        return false;
+    }
+    if (is_twice)
+        tell_twice(reading, def);
+    else
+        reading->problem(reading->arg, def, reading->line, message);
+    size_t n;
+    cyaml_schema_field_t *field = &reading->fields[def - pst_setting_defs(&n)];
+    bool is_new = field->value.type != CYAML_IGNORE;
+    ignore_field(field, def->name);
+    return is_new;
+}
+
+/* libyaml's reasons name what its grammar expected; what the writer did was mostly one of these. */
+static const char *hint_for(const char *reason)
+{
+    if (strstr(reason, "tab character") != NULL || strstr(reason, "cannot start any token") != NULL)
+        return " (indent with blanks, not with tabs)";
+    if (strstr(reason, "mapping values are not allowed") != NULL ||
+        strstr(reason, "did not find expected node content") != NULL)
+        return " (a value with a colon or brackets stands in quotes)";
+    return "";
+}
+
+/* What no schema says. True when the text need not, or must not, be loaded. */
+static bool is_settled(const struct reading *reading)
+{
+    const struct yaml_outline *outline = &reading->outline;
+    if (outline->broken_line > 0) {
+        char sentence[256];
+        snprintf(sentence, sizeof(sentence), "this is not YAML: %s%s", outline->broken,
+                 hint_for(outline->broken));
+        reading->problem(reading->arg, NULL, outline->broken_line, sentence);
+    } else if (outline->second_document > 0) {
+        reading->problem(reading->arg, NULL, outline->second_document,
+                         "a second YAML document begins here; only one is read");
+    }
+    return outline->broken_line > 0 || outline->second_document > 0 || outline->empty;
+}
+
+static void deliver(const struct reading *reading, const struct loaded *loaded, yaml_value_cb *value)
 {
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
     for (size_t i = 0; i < n; i++) {
+        const struct yaml_key *key = yaml_outline_find(&reading->outline, defs[i].name, NULL);
+        if (key == NULL || reading->fields[i].value.type == CYAML_IGNORE)
+            continue;
+        /* Of an empty list libcyaml leaves no trace. */
         const char *const *list = (const char *const *)loaded->at[i].list;
         const char *scalar = loaded->at[i].scalar;
-        unsigned line = line_of(text, len, defs[i].name);
-        /* libcyaml leaves no trace of an empty list but its line. */
-        bool empty_list = list == NULL && scalar == NULL && line > 0 && pst_setting_is_list(&defs[i]);
-        if (list != NULL || empty_list)
-            value(arg, &defs[i], line, list, loaded->at[i].n);
+        if (reading->fields[i].value.type == CYAML_SEQUENCE)
+            value(reading->arg, &defs[i], key->line, true, list, loaded->at[i].n);
         else if (scalar != NULL)
-            value(arg, &defs[i], line, &scalar, 1);
+            value(reading->arg, &defs[i], key->line, false, &scalar, 1);
     }
 }
 
-/* What the text is, seen line by line, before libcyaml parses it. */
-struct outline {
-    bool has_content;      /* a file of comments alone (the sample as it is made) is no mapping to libcyaml */
-    unsigned second_begin; /* line of a "---" behind content: libcyaml reads the first document only */
-    unsigned flow_begin;   /* line of a "{" that opens the file, 0 when it does not */
-};
-
-static struct outline outline_of(const char *text, size_t len)
-{
-    struct outline outline = {.has_content = false};
-    struct pst_str rest = {text, len};
-    for (unsigned number = 1; rest.p != NULL; number++) {
-        struct pst_str line = pst_str_cut(rest, '\n', &rest);
-        bool marker = pst_str_starts(line, PST_STR("---"));
-        line = pst_str_trim(marker ? pst_str_skip(line, 3) : line);
-        if (marker && outline.has_content && outline.second_begin == 0)
-            outline.second_begin = number;
-        if (line.len == 0 || line.p[0] == '#' || line.p[0] == '\r')
-            continue;
-        if (!outline.has_content && line.p[0] == '{')
-            outline.flow_begin = number;
-        outline.has_content = true;
-    }
-    return outline;
-}
-
-/* True when the text is one that need not, or must not, be parsed. */
-static bool is_settled(const char *text, size_t len, yaml_problem_cb *problem, void *arg)
-{
-    struct outline outline = outline_of(text, len);
-    if (!outline.has_content)
-        return true;
-    if (outline.second_begin > 0)
-        problem(arg, outline.second_begin, "a second YAML document begins here; only one is read");
-    else if (outline.flow_begin > 0)
-        problem(arg, outline.flow_begin, "write one setting per line, without braces");
-    return outline.second_begin > 0 || outline.flow_begin > 0;
-}
-
+/* libcyaml stops at the first thing that is wrong. It is told, the key it was in is passed over from then on,
+ * and the text is loaded again, until nothing more is wrong: each turn passes over one key more. */
 void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_cb *problem, void *arg)
 {
-    cyaml_schema_field_t fields[PST_SETTINGS_MAX + 1];
-    make_schema(fields, text, len);
-    const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct loaded, fields)};
-    struct reading reading = {.line = 0};
+    struct reading reading = {.text = text, .len = len, .problem = problem, .arg = arg};
+    const cyaml_schema_value_t schema = {
+        CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct loaded, reading.fields)};
     const cyaml_config_t config = {
         .log_fn = on_log,
         .log_ctx = &reading,
@@ -254,17 +282,23 @@ void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_
         .log_level = CYAML_LOG_ERROR,
         .flags = CYAML_CFG_NO_ALIAS,
     };
-    if (is_settled(text, len, problem, arg))
+    yaml_outline_read(text, len, &reading.outline);
+    if (is_settled(&reading))
         return;
-    struct loaded *loaded = NULL;
-    cyaml_err_t err =
-        cyaml_load_data((const uint8_t *)text, len, &config, &schema, (cyaml_data_t **)&loaded, NULL);
-    if (err != CYAML_OK) {
-        tell(&reading, err, text, len, problem, arg);
-        return;
+    make_schema(&reading);
+    for (;;) {
+        struct loaded *loaded = NULL;
+        reading.message[0] = reading.field[0] = '\0';
+        reading.line = 0;
+        cyaml_err_t err =
+            cyaml_load_data((const uint8_t *)text, len, &config, &schema, (cyaml_data_t **)&loaded, NULL);
+        if (err == CYAML_OK) {
+            if (loaded != NULL)
+                deliver(&reading, loaded, value);
+            cyaml_free(&config, &schema, loaded, 0);
+            return;
+        }
+        if (!tell(&reading, err))
+            return;
     }
-    if (loaded == NULL)
-        return;
-    deliver(loaded, text, len, value, arg);
-    cyaml_free(&config, &schema, loaded, 0);
 }

@@ -6,13 +6,16 @@
 
 #include "postern/conf/settings.h"
 
-/* What the file says of one setting: items[0] for a scalar. */
-typedef void yaml_value_cb(void *arg, const struct pst_setting_def *def, unsigned line,
+/* What the file says of one setting. `is_list`: the items of a YAML list; else items[0] is its text. */
+typedef void yaml_value_cb(void *arg, const struct pst_setting_def *def, unsigned line, bool is_list,
                            const char *const *items, size_t n);
-/* What is wrong with the file as a whole; `line` 0 when it is not known. */
-typedef void yaml_problem_cb(void *arg, unsigned line, const char *problem);
+/* What is wrong, in the file's own terms. `def`: the setting it is about, NULL when it is about none;
+ * `line` 0 when it is not known. */
+typedef void yaml_problem_cb(void *arg, const struct pst_setting_def *def, unsigned line,
+                             const char *problem);
 
-/* Reads YAML text; calls `value` for each setting that is in it. */
+/* Reads YAML text. First calls `problem` for everything that is wrong, then `value` for each setting that was
+ * not; no values when the text as a whole cannot be read. */
 void yaml_read(const char *text, size_t len, yaml_value_cb *value, yaml_problem_cb *problem, void *arg);
 
 #endif

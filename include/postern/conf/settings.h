@@ -75,8 +75,12 @@ struct pst_settings {
     uint64_t shutdown_timeout_ms;
 
     bool listen_is_default;
-    char *texts[PST_SETTINGS_MAX]; /* each value as it was written, by the table's order */
-    enum pst_setting_source sources[PST_SETTINGS_MAX];
+    /* By the table's order: */
+    char *texts[PST_SETTINGS_MAX];                     /* each value as it was written */
+    enum pst_setting_source sources[PST_SETTINGS_MAX]; /* where it was written */
+    unsigned lines[PST_SETTINGS_MAX];                  /* in the file, 0 when the value is not from there */
+    bool bad[PST_SETTINGS_MAX]; /* what was written is wrong: the value is an earlier source's */
+    char *config;               /* the settings file's path, NULL without one */
 };
 
 enum pst_setting_type {
@@ -95,9 +99,12 @@ enum pst_setting_type {
 struct pst_setting_def {
     const char *name;
     enum pst_setting_type type;
-    uint64_t min, max;          /* of INT, BYTES (bytes) and DURATION (ms) */
+    const char *group; /* heading that this setting and those behind it stand under; NULL: no new one */
+    uint64_t min, max; /* of INT, BYTES (bytes) and DURATION (ms) */
     const char *default_text;   /* lists are separated by commas */
     const char *const *choices; /* of ENUM, ends with NULL */
+    const char *item_start;     /* what each item of STRINGS begins with; NULL: anything */
+    bool required;              /* may not be empty */
     bool reloadable;            /* takes effect without a restart */
     bool secret;                /* masked when shown */
     const char *help;           /* sentences, plain ASCII */
@@ -107,9 +114,21 @@ struct pst_setting_def {
 
 const struct pst_setting_def *pst_setting_defs(size_t *ret_n);
 bool pst_setting_is_list(const struct pst_setting_def *def);
+/* "number", "list of networks", "one of". */
 const char *pst_setting_type_text(const struct pst_setting_def *def);
+/* For programs: "string", "path", "url", "int", "bytes", "duration", "enum", "address", "network"; of a list,
+ * its items' type. */
+const char *pst_setting_type_name(const struct pst_setting_def *def);
+/* What can be written: "number from 1 to 256", "duration (ms, s, m, h, d) from 100ms to 10m",
+ * "one of json, text, off", "list of networks". Cut when `size` is too small. */
+#define PST_SETTING_ALLOWED_SIZE 128
+void pst_setting_allowed(const struct pst_setting_def *def, char *text, size_t size);
 /* "default", "file", "environment", "flag". */
 const char *pst_setting_source_text(enum pst_setting_source source);
+/* POSTERN_MAX_HEADERS, --max-headers. */
+#define PST_SETTING_NAME_SIZE 64
+void pst_setting_variable(const struct pst_setting_def *def, char text[static PST_SETTING_NAME_SIZE]);
+void pst_setting_flag_name(const struct pst_setting_def *def, char text[static PST_SETTING_NAME_SIZE]);
 
 /* A flag as given: "listen" or "max-body-size", with its value. */
 struct pst_setting_flag {
@@ -132,17 +151,34 @@ typedef void pst_settings_problem_cb(void *arg, bool warning, const char *proble
  * is left to free then). */
 int pst_settings_load(const struct pst_settings_input *input, pst_settings_problem_cb *problem, void *arg,
                       struct pst_settings *settings) PST_MUSTCHECK;
-/* Frees what load made. */
+/* The same for one who wants to look further: `settings` can be used, and must be freed, also when there were
+ * problems; where one was, `bad` is set. Returns how many (warnings are none), or -PST_ENOMEM. */
+int pst_settings_collect(const struct pst_settings_input *input, pst_settings_problem_cb *problem, void *arg,
+                         struct pst_settings *settings) PST_MUSTCHECK;
+/* Frees what load or collect made. */
 void pst_settings_done(struct pst_settings *settings);
-/* Whether a setting of that name, written with '_' or '-', is there. */
+/* The setting of that name, written with '_' or '-', any case; NULL when there is none. */
 const struct pst_setting_def *pst_setting_find(const char *name);
+/* The setting that a mistyped name was most likely meant to be, or NULL. */
+const struct pst_setting_def *pst_setting_nearest(const char *name);
+
+/* Where a setting got its value, as problems name it: "postern.yaml:12: workers", "POSTERN_WORKERS",
+ * "--workers", or "workers" for a default. Cut when `size` is too small. */
+#define PST_SETTING_PLACE_SIZE 512
+void pst_setting_place(const struct pst_settings *settings, const struct pst_setting_def *def, char *text,
+                       size_t size);
+bool pst_setting_is_bad(const struct pst_settings *settings, const char *name);
+/* The value as it was written; of a secret only whether there is one. */
+const char *pst_setting_shown(const struct pst_settings *settings, const struct pst_setting_def *def);
+enum pst_setting_source pst_setting_source(const struct pst_settings *settings,
+                                           const struct pst_setting_def *def);
 
 /* The reference page and the sample file, from the table. */
 struct pst_buf;
 void pst_settings_write_markdown(struct pst_buf *out);
 void pst_settings_write_yaml(struct pst_buf *out);
 
-/* CPUs that this process may use: affinity and the cgroup's quota (v2 and v1), rounded up; at least 1. */
+/* CPUs that this process may use: affinity and its cgroups' quotas (v2 and v1), rounded up; at least 1. */
 unsigned pst_conf_cpus(void);
 
 #endif
