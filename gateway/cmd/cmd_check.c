@@ -7,6 +7,8 @@
 #include "postern/tls/material.h"
 #include "postern/upstream/origin.h"
 
+#include "findings.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -15,132 +17,212 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool print_all;
+static bool print_all, as_json;
 
 static const struct pst_option options[] = {
     {"print", NULL, "also print each setting with its value and where it came from", NULL, &print_all},
+    {"json", NULL, "what was found, and each setting, as a JSON object", NULL, &as_json},
 };
 
 static const struct pst_usage usage = {
-    .synopsis = "check [--print] [--config FILE] [--SETTING VALUE]...",
-    .about = "Checks the settings and the files they name, and says every problem with its place.\n"
-             "Exits 0 when `postern serve` would start with them.",
+    .synopsis = "check [--print] [--json] [--config FILE] [--SETTING VALUE]...",
+    .about =
+        "Checks the settings and the files they name, and says everything that is wrong, each with its "
+        "place. Exits 0 when `postern serve` would start with them. Nothing is changed, and a gateway that "
+        "runs is not disturbed.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .takes_settings = true,
 };
 
-static unsigned problems;
+/* One check's view. */
+struct check {
+    const struct pst_settings *s;
+    struct findings *found;
+};
 
-static void PST_PRINTF(1, 2) problem(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fputs("postern: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-    problems++;
-}
+#define PROBLEM(check, ...) findings_about((check)->found, false, (check)->s, __VA_ARGS__)
+#define WARNING(check, ...) findings_about((check)->found, true, (check)->s, __VA_ARGS__)
 
-static void check_upstream(const struct pst_settings *s)
+static void check_upstream(const struct check *check)
 {
     struct pst_upstream upstream;
+    struct pst_origin *origin = NULL;
     const char *reason = "";
-    if (pst_upstream_parse(pst_str_of(s->upstream), &upstream, &reason) < 0)
-        problem("upstream: \"%s\": %s", s->upstream, reason);
+    if (pst_upstream_parse(pst_str_of(check->s->upstream), &upstream, &reason) < 0) {
+        PROBLEM(check, "upstream", "\"%s\": %s", check->s->upstream, reason);
+        return;
+    }
+    /* The container may come later, and its name with it. */
+    if (upstream.is_unix) {
+        if (access(upstream.path, F_OK) < 0)
+            WARNING(check, "upstream", "%s: %s", upstream.path, strerror(errno));
+    } else if (pst_origin_resolve(&upstream, &origin) < 0) {
+        WARNING(check, "upstream", "the name \"%s\" is not known at the moment", upstream.host);
+    }
+    pst_origin_unref(origin);
 }
 
-static void check_key_sources(const struct pst_settings *s)
+static const char *key_source_problem(int err)
 {
+    switch (err) {
+    case -PST_EEXIST:
+        return "is there twice";
+    case -PST_ELIMIT:
+        return "is too long, or one too many";
+    case -PST_EINVAL:
+        return "cannot carry a key: only Authorization has a scheme behind it, and headers that frame the "
+               "message or name the host are none to choose";
+    default:
+        return "is neither a header's name nor \"Authorization: Scheme\"";
+    }
+}
+
+static void check_key_sources(const struct check *check)
+{
+    const struct pst_settings *s = check->s;
     struct pst_key_sources sources;
     pst_key_sources_init(&sources);
     for (size_t i = 0; i < s->n_key_sources; i++) {
         int err = pst_key_sources_add(&sources, pst_str_of(s->key_sources[i]));
-        if (err == -PST_EEXIST)
-            problem("key_sources: \"%s\" is there twice", s->key_sources[i]);
-        else if (err < 0)
-            problem("key_sources: \"%s\" is no header name and no \"Authorization: Scheme\"",
-                    s->key_sources[i]);
+        if (err < 0)
+            PROBLEM(check, "key_sources", "\"%s\" %s", s->key_sources[i], key_source_problem(err));
     }
     if (pst_key_sources_set_query(&sources, pst_str_of(s->key_query_parameter)) < 0)
-        problem("key_query_parameter: \"%s\" cannot be a parameter's name", s->key_query_parameter);
+        PROBLEM(check, "key_query_parameter", "\"%s\" cannot be a parameter's name", s->key_query_parameter);
 }
 
-static void check_missing_dir(const char *path)
+/* It is made at the first start; the folder around it is not. */
+static void check_missing_dir(const struct check *check)
 {
     char copy[PATH_MAX];
+    const char *path = check->s->data_dir;
     pst_str_clip(pst_str_of(path), copy, sizeof(copy));
     const char *parent = dirname(copy);
-    if (access(parent, W_OK | X_OK) != 0)
-        problem("data_dir: %s does not exist and cannot be made in %s: %s", path, parent, strerror(errno));
+    if (access(parent, F_OK) != 0)
+        PROBLEM(check, "data_dir", "%s is not there, nor is %s, in which it would be made", path, parent);
+    else if (access(parent, W_OK | X_OK) != 0)
+        PROBLEM(check, "data_dir", "%s is not there, and this user (%u) may not make it in %s", path,
+                (unsigned)geteuid(), parent);
 }
 
-static void check_data_dir(const struct pst_settings *s)
+static void check_data_dir(const struct check *check)
 {
+    const char *path = check->s->data_dir;
     struct stat st;
-    if (stat(s->data_dir, &st) < 0) {
+    if (stat(path, &st) < 0) {
         if (errno == ENOENT)
-            check_missing_dir(s->data_dir);
+            check_missing_dir(check);
         else
-            problem("data_dir: %s: %s", s->data_dir, strerror(errno));
+            PROBLEM(check, "data_dir", "%s: %s", path, strerror(errno));
         return;
     }
     if (!S_ISDIR(st.st_mode))
-        problem("data_dir: %s is not a directory", s->data_dir);
-    else if (access(s->data_dir, R_OK | W_OK | X_OK) != 0)
-        problem("data_dir: %s: this user (%u) may not read and write there", s->data_dir,
+        PROBLEM(check, "data_dir", "%s is not a directory", path);
+    else if (access(path, R_OK | W_OK | X_OK) != 0)
+        PROBLEM(check, "data_dir", "%s: this user (%u) may not read and write there", path,
                 (unsigned)geteuid());
     else if (st.st_uid != geteuid() && geteuid() != 0)
-        problem("data_dir: %s belongs to user %u, not to this one (%u); chown it", s->data_dir,
+        PROBLEM(check, "data_dir", "%s belongs to user %u, not to this one (%u); chown it", path,
                 (unsigned)st.st_uid, (unsigned)geteuid());
     else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        problem("data_dir: %s can be written by others (mode %04o); chmod 0700 it", s->data_dir,
+        PROBLEM(check, "data_dir", "%s can be written by others (mode %04o); chmod 0700 it", path,
                 (unsigned)(st.st_mode & 07777));
 }
 
-static void check_listen(const struct pst_settings *s)
+/* 0, or the errno of what does not work. */
+static int try_to_bind(const struct pst_addr *addr)
 {
+    int one = 1;
+    PST_FD fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (addr->sa.ss_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    return bind(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 ? errno : 0;
+}
+
+static void check_listen(const struct check *check)
+{
+    const struct pst_settings *s = check->s;
     for (size_t i = 0; i < s->n_listen; i++) {
-        const struct pst_addr *addr = &s->listen[i];
         char text[PST_ADDR_TEXT_SIZE];
-        int one = 1;
-        pst_addr_format((const struct sockaddr *)&addr->sa, text, sizeof(text));
-        PST_FD fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 && s->listen_is_default)
-            continue; /* no IPv6 here: it is skipped */
-        if (fd >= 0) {
-            (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-            if (addr->sa.ss_family == AF_INET6)
-                (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-        }
-        if (fd < 0 || bind(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0) {
-            if (!(s->listen_is_default && errno == EADDRNOTAVAIL))
-                problem("listen: %s: %s", text, strerror(errno));
-        }
+        int why = try_to_bind(&s->listen[i]);
+        bool no_ipv6 = s->listen[i].sa.ss_family == AF_INET6 && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
+        pst_addr_format((const struct sockaddr *)&s->listen[i].sa, text, sizeof(text));
+        if (why == 0)
+            continue;
+        if (no_ipv6 && s->listen_is_default)
+            WARNING(check, "listen", "%s is skipped: this machine has no IPv6", text);
+        else if (why == EADDRINUSE) /* most often by the gateway that these settings are for */
+            WARNING(check, "listen", "%s is in use at the moment", text);
+        else
+            PROBLEM(check, "listen", "%s: %s%s", text, strerror(why),
+                    why == EADDRNOTAVAIL ? "; no interface of this machine has it" : "");
     }
 }
 
 static void tls_problem(void *arg, const char *text)
 {
-    unsigned *reported = arg;
-    fprintf(stderr, "postern: %s\n", text);
-    (*reported)++;
+    findings_add(arg, false, text);
 }
 
-static void check_tls(const struct pst_settings *s)
+static void check_tls(const struct check *check)
 {
     const struct pst_tls_files files = {
-        .certificate = s->tls_certificate,
-        .key = s->tls_key,
-        .certificate_dir = s->tls_certificate_dir,
-        .data_dir = s->data_dir,
+        .certificate = check->s->tls_certificate,
+        .key = check->s->tls_key,
+        .certificate_dir = check->s->tls_certificate_dir,
+        .data_dir = check->s->data_dir,
     };
-    unsigned reported = 0;
+    size_t before = check->found->n;
     if (pst_tls_init() < 0)
-        problem("TLS cannot be set up on this machine");
-    else if (pst_tls_material_check(&files, tls_problem, &reported) < 0)
-        problems += reported > 0 ? reported : 1;
+        findings_add(check->found, false, "TLS cannot be set up on this machine");
+    else if (pst_tls_material_check(&files, tls_problem, check->found) == 0)
+        findings_soften(check->found, before); /* it will do: those were warnings, of an end that is near */
+}
+
+/* What was wrong in the settings themselves was told while they were read, and is not looked at again. */
+static void check_all(const struct check *check)
+{
+    const struct pst_settings *s = check->s;
+    if (!pst_setting_is_bad(s, "upstream"))
+        check_upstream(check);
+    if (!pst_setting_is_bad(s, "key_sources") && !pst_setting_is_bad(s, "key_query_parameter"))
+        check_key_sources(check);
+    if (!pst_setting_is_bad(s, "data_dir"))
+        check_data_dir(check);
+    if (!pst_setting_is_bad(s, "listen"))
+        check_listen(check);
+    if (!pst_setting_is_bad(s, "tls_certificate") && !pst_setting_is_bad(s, "tls_key"))
+        check_tls(check);
+}
+
+/* The value; of `workers` also what 0 comes to. */
+static void value_text(const struct pst_settings *s, const struct pst_setting_def *def, char *text,
+                       size_t size)
+{
+    const char *shown = pst_setting_shown(s, def);
+    if (strcmp(def->name, "workers") == 0 && strcmp(shown, "0") == 0)
+        snprintf(text, size, "0 (here: %llu)", (unsigned long long)s->workers);
+    else
+        pst_str_clip(pst_str_of(shown[0] != '\0' ? shown : "-"), text, size);
+}
+
+/* "postern.yaml:12" for people who look for it; "default" and the like otherwise. */
+static void from_text(const struct pst_settings *s, const struct pst_setting_def *def, char *text,
+                      size_t size)
+{
+    enum pst_setting_source source = pst_setting_source(s, def);
+    if (source == PST_FROM_DEFAULT) {
+        pst_str_clip(pst_str_of(pst_setting_source_text(source)), text, size);
+        return;
+    }
+    pst_setting_place(s, def, text, size);
+    char *name = source == PST_FROM_FILE ? strstr(text, ": ") : NULL;
+    if (name != NULL)
+        *name = '\0';
 }
 
 static void print_settings(const struct pst_settings *s)
@@ -150,37 +232,69 @@ static void print_settings(const struct pst_settings *s)
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
     for (size_t i = 0; table != NULL && i < n; i++) {
-        const char *value = s->texts[i][0] != '\0' ? s->texts[i] : "-";
+        char value[1024], from[PST_SETTING_PLACE_SIZE];
+        value_text(s, &defs[i], value, sizeof(value));
+        from_text(s, &defs[i], from, sizeof(from));
         pst_table_cell(table, defs[i].name);
-        pst_table_cell(table, defs[i].secret ? "(set)" : value);
-        pst_table_cell(table, pst_setting_source_text(s->sources[i]));
+        pst_table_cell(table, value);
+        pst_table_cell(table, from);
     }
     if (table != NULL)
         pst_table_print(table, stdout);
 }
 
+static json_t *settings_json(const struct pst_settings *s)
+{
+    json_t *object = json_object();
+    size_t n;
+    const struct pst_setting_def *defs = pst_setting_defs(&n);
+    for (size_t i = 0; i < n; i++) {
+        char from[PST_SETTING_PLACE_SIZE];
+        from_text(s, &defs[i], from, sizeof(from));
+        json_object_set_new(object, defs[i].name,
+                            json_pack("{s:s, s:s, s:s}", "value", pst_setting_shown(s, &defs[i]), "source",
+                                      pst_setting_source_text(pst_setting_source(s, &defs[i])), "from",
+                                      from));
+    }
+    return object;
+}
+
+static int print_json(const struct pst_settings *s, const struct findings *found)
+{
+    int code = pst_cmd_print_json(json_pack("{s:b, s:o, s:o}", "ok", found->problems == 0, "findings",
+                                            findings_json(found), "settings", settings_json(s)));
+    return found->problems > 0 ? PST_EXIT_FAILED : code;
+}
+
+static int print_lines(const struct pst_settings *s, const struct findings *found)
+{
+    if (print_all)
+        print_settings(s);
+    if (found->problems == 0)
+        printf("%sThe settings are fine%s%s.\n", print_all ? "\n" : "", s->config != NULL ? ": " : "",
+               s->config != NULL ? s->config : "");
+    int code = pst_cmd_finish(); /* before the findings, which go to standard error */
+    findings_print(found);
+    return found->problems > 0 ? PST_EXIT_FAILED : code;
+}
+
 int pst_cmd_check(int argc, char **argv)
 {
     struct pst_args args;
+    struct pst_settings settings;
+    struct findings found = {.n = 0};
     int done = pst_cmd_parse(&usage, argc, argv, &args);
     if (done >= 0)
         return done;
-    struct pst_settings settings;
-    if (pst_cmd_settings(&args, &settings) < 0)
-        return PST_EXIT_FAILED;
-    check_upstream(&settings);
-    check_key_sources(&settings);
-    check_data_dir(&settings);
-    check_listen(&settings);
-    check_tls(&settings);
-    if (print_all)
-        print_settings(&settings);
-    pst_settings_done(&settings);
-    if (problems > 0) {
-        fprintf(stderr, "postern: %u problem%s found\n", problems, problems > 1 ? "s" : "");
+    const struct pst_settings_input input = pst_cmd_settings_input(&args);
+    if (pst_settings_collect(&input, findings_add, &found, &settings) < 0) {
+        findings_done(&found);
+        pst_cmd_error("out of memory");
         return PST_EXIT_FAILED;
     }
-    printf("The settings are fine%s%s.\n", args.config != NULL ? ": " : "",
-           args.config != NULL ? args.config : "");
-    return pst_cmd_finish();
+    check_all(&(struct check){&settings, &found});
+    int code = as_json ? print_json(&settings, &found) : print_lines(&settings, &found);
+    findings_done(&found);
+    pst_settings_done(&settings);
+    return code;
 }

@@ -6,7 +6,7 @@
 #include "postern/tls/material.h"
 
 #include <jansson.h>
-#include <stdlib.h>
+#include <string.h>
 
 static bool as_json;
 
@@ -21,17 +21,17 @@ static const struct pst_usage usage = {
     .n_options = sizeof(options) / sizeof(options[0]),
 };
 
-static int print_json(void)
+/* "3.6.6" of "Mbed TLS 3.6.6". */
+static const char *number_of(const char *text)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s}", "version", PST_VERSION, "mbedtls",
-                               pst_tls_library_version(), "libmicrohttpd", pst_front_library_version(),
-                               "sqlite", pst_db_library_version(), "llhttp", pst_http_parser_version());
-    if (object == NULL)
-        return PST_EXIT_FAILED;
-    json_dumpf(object, stdout, JSON_INDENT(2));
-    json_decref(object);
-    putchar('\n');
-    return pst_cmd_finish();
+    return text + strcspn(text, "0123456789");
+}
+
+static json_t *as_object(void)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "version", PST_VERSION, "mbedtls",
+                     number_of(pst_tls_library_version()), "libmicrohttpd", pst_front_library_version(),
+                     "sqlite", pst_db_library_version(), "llhttp", pst_http_parser_version());
 }
 
 int pst_cmd_version(int argc, char **argv)
@@ -41,7 +41,7 @@ int pst_cmd_version(int argc, char **argv)
     if (done >= 0)
         return done;
     if (as_json)
-        return print_json();
+        return pst_cmd_print_json(as_object());
     printf("postern %s\n%s\nlibmicrohttpd %s\nSQLite %s\nllhttp %s\n", PST_VERSION, pst_tls_library_version(),
            pst_front_library_version(), pst_db_library_version(), pst_http_parser_version());
     return pst_cmd_finish();

@@ -1,67 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/base/str.h"
-#include "postern/cmd/command.h"
+#include "postern/conf/nearest.h"
+#include "usage.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-void pst_cmd_error(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fputs("postern: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
-    va_end(args);
-}
-
-int pst_cmd_wrong_usage(const struct pst_usage *usage, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fputs("postern: ", stderr);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fprintf(stderr, "\nUsage: postern %s\n", usage->synopsis);
-    return PST_EXIT_USAGE;
-}
-
-int pst_cmd_finish(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return PST_EXIT_OK;
-    pst_cmd_error("cannot write to standard output: %s", strerror(errno));
-    return PST_EXIT_FAILED;
-}
-
-static void print_options(const struct pst_usage *usage)
-{
-    puts("\nOptions:");
-    for (size_t i = 0; i < usage->n_options; i++) {
-        const struct pst_option *option = &usage->options[i];
-        char left[64];
-        snprintf(left, sizeof(left), "--%s%s%s", option->name, option->value != NULL ? " " : "",
-                 option->value != NULL ? option->value : "");
-        printf("  %-26s %s\n", left, option->help);
-    }
-    if (usage->takes_settings) {
-        printf("  %-26s %s\n", "--config FILE", "settings file (YAML); else POSTERN_CONFIG names it");
-        printf("  %-26s %s\n", "--SETTING VALUE",
-               "any setting, for instance --data-dir DIR; `postern settings` lists "
-               "them");
-    }
-    printf("  %-26s %s\n", "--help", "print this");
-}
-
-static void print_help(const struct pst_usage *usage)
-{
-    printf("Usage: postern %s\n\n%s\n", usage->synopsis, usage->about);
-    print_options(usage);
-    puts("\nExit codes: 0 done, 1 failed, 2 wrong usage.");
-}
 
 /* An argument taken apart: "--name=value" or "--name" with the next one as its value. */
 struct cursor {
@@ -71,6 +15,31 @@ struct cursor {
     char name[48];
     const char *value; /* behind '=', or NULL */
 };
+
+static int no_such_option(const struct pst_usage *usage, const char *name)
+{
+    struct pst_nearest nearest;
+    pst_nearest_begin(&nearest, name);
+    for (size_t i = 0; i < usage->n_options; i++)
+        pst_nearest_offer(&nearest, usage->options[i].name);
+    pst_nearest_offer(&nearest, "help");
+    if (usage->takes_settings) {
+        size_t n;
+        const struct pst_setting_def *defs = pst_setting_defs(&n);
+        pst_nearest_offer(&nearest, "config");
+        for (size_t i = 0; i < n; i++)
+            pst_nearest_offer(&nearest, defs[i].name);
+    }
+    const struct pst_setting_def *def = nearest.best != NULL ? pst_setting_find(nearest.best) : NULL;
+    char flag[PST_SETTING_NAME_SIZE] = "--";
+    if (def != NULL)
+        pst_setting_flag_name(def, flag);
+    else if (nearest.best != NULL)
+        pst_str_clip(pst_str_of(nearest.best), flag + 2, sizeof(flag) - 2);
+    return pst_cmd_wrong_usage(usage, "there is no option --%s%s%s%s", name,
+                               nearest.best != NULL ? "; did you mean " : "",
+                               nearest.best != NULL ? flag : "", nearest.best != NULL ? "?" : "");
+}
 
 static int split_name(const struct pst_usage *usage, struct cursor *c)
 {
@@ -108,7 +77,7 @@ static int take_setting(const struct pst_usage *usage, struct cursor *c, struct 
     if (strcmp(c->name, "config") == 0)
         return take_value(usage, c, &args->config);
     if (pst_setting_find(c->name) == NULL)
-        return pst_cmd_wrong_usage(usage, "there is no option --%s", c->name);
+        return no_such_option(usage, c->name);
     if (args->n_flags == PST_SETTINGS_MAX)
         return pst_cmd_wrong_usage(usage, "too many options");
     struct pst_setting_flag *flag = &args->flags[args->n_flags];
@@ -124,7 +93,7 @@ static int take_option(const struct pst_usage *usage, struct cursor *c, struct p
     if (done >= 0)
         return done;
     if (strcmp(c->name, "help") == 0) {
-        print_help(usage);
+        pst_cmd_print_help(usage);
         return pst_cmd_finish();
     }
     for (size_t i = 0; i < usage->n_options; i++) {
@@ -133,17 +102,18 @@ static int take_option(const struct pst_usage *usage, struct cursor *c, struct p
     }
     if (usage->takes_settings)
         return take_setting(usage, c, args);
-    return pst_cmd_wrong_usage(usage, "there is no option --%s", c->name);
+    return no_such_option(usage, c->name);
 }
 
 int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv, struct pst_args *ret_args)
 {
     struct cursor c = {.argc = argc, .argv = argv, .at = 1};
+    usage_enter(usage);
     *ret_args = (struct pst_args){.config = getenv("POSTERN_CONFIG")};
     for (; c.at < argc; c.at++) {
         const char *arg = argv[c.at];
         if (strcmp(arg, "-h") == 0) {
-            print_help(usage);
+            pst_cmd_print_help(usage);
             return pst_cmd_finish();
         }
         if (strncmp(arg, "--", 2) == 0 && arg[2] != '\0') {
@@ -159,23 +129,28 @@ int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv, struct p
         }
     }
     if (ret_args->n_words < usage->min_args)
-        return pst_cmd_wrong_usage(usage, "something is missing");
+        return usage_missing_word(usage, ret_args->n_words);
     return -1;
 }
 
 static void print_problem(void *arg, bool warning, const char *problem)
 {
     (void)arg;
-    fprintf(stderr, "postern: %s%s\n", warning ? "warning: " : "", problem);
+    pst_cmd_error("%s%s", warning ? "warning: " : "", problem);
 }
 
-int pst_cmd_settings(const struct pst_args *args, struct pst_settings *ret_settings)
+struct pst_settings_input pst_cmd_settings_input(const struct pst_args *args)
 {
-    const struct pst_settings_input input = {
+    return (struct pst_settings_input){
         .config = args->config,
         .flags = args->flags,
         .n_flags = args->n_flags,
         .environment = environ,
     };
+}
+
+int pst_cmd_settings(const struct pst_args *args, struct pst_settings *ret_settings)
+{
+    const struct pst_settings_input input = pst_cmd_settings_input(args);
     return pst_settings_load(&input, print_problem, NULL, ret_settings);
 }

@@ -17,7 +17,10 @@ struct pst_table {
     char **cells;
     size_t n_cells;
     size_t cap;
+    bool cut; /* memory was short */
 };
+
+static bool was_cut;
 
 /* Characters, not bytes: continuation bytes of UTF-8 take no room. */
 static size_t width_of(const char *text)
@@ -61,24 +64,36 @@ static char *printable_copy(const char *text)
     return copy;
 }
 
+static bool make_room(struct pst_table *table)
+{
+    if (table->n_cells < table->cap)
+        return true;
+    size_t cap = table->cap > 0 ? table->cap * 2 : 64;
+    char **cells = realloc(table->cells, cap * sizeof(*cells));
+    if (cells == NULL)
+        return false;
+    table->cells = cells;
+    table->cap = cap;
+    return true;
+}
+
 void pst_table_cell(struct pst_table *table, const char *text)
 {
-    if (table->n_cells == table->cap) {
-        size_t cap = table->cap > 0 ? table->cap * 2 : 64;
-        char **cells = realloc(table->cells, cap * sizeof(*cells));
-        if (cells == NULL)
-            return;
-        table->cells = cells;
-        table->cap = cap;
-    }
-    char *copy = printable_copy(text);
-    if (copy == NULL)
+    char *copy = !table->cut && make_room(table) ? printable_copy(text) : NULL;
+    if (copy == NULL) {
+        table->cut = was_cut = true;
         return;
+    }
     size_t column = table->n_cells % table->n_columns;
     size_t width = width_of(copy);
     if (width > table->widths[column])
         table->widths[column] = width;
     table->cells[table->n_cells++] = copy;
+}
+
+bool pst_table_was_cut(void)
+{
+    return was_cut;
 }
 
 void pst_table_cell_u64(struct pst_table *table, uint64_t value)

@@ -20,7 +20,18 @@ struct pst_command {
     int (*run)(int argc, char **argv);
 };
 
-/* The whole program: finds the command and runs it. */
+/* Commands to choose from: those of `postern`, or of `postern key`. */
+struct pst_command_set {
+    const char *name;  /* "key "; empty for the program's own */
+    const char *about; /* sentences; filled to the width */
+    const struct pst_command *commands;
+    size_t n;
+};
+
+/* Finds the command that argv[1] names and runs it. Also answers "--help", "help" and "help COMMAND ...".
+ * Returns the exit code. */
+int pst_cmd_choose(const struct pst_command_set *set, int argc, char **argv);
+/* The whole program. */
 int pst_cmd_main(int argc, char **argv);
 
 /* Options */
@@ -35,8 +46,8 @@ struct pst_option {
 };
 
 struct pst_usage {
-    const char *synopsis; /* "key create --name NAME [--json]" */
-    const char *about;    /* what it does, in sentences; may have line breaks */
+    const char *synopsis; /* "key create --name NAME [--json]": the command's words are in lower case */
+    const char *about; /* what it does, in sentences, filled to the width; an empty line parts paragraphs */
     const struct pst_option *options;
     size_t n_options;
     bool takes_settings; /* --config FILE and every setting as a flag */
@@ -63,23 +74,38 @@ int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv,
  * error. 0 or -PST_EINVAL. pst_settings_done() afterwards. */
 int pst_cmd_settings(const struct pst_args *args, struct pst_settings *ret_settings) PST_MUSTCHECK;
 
-/* "postern: TEXT" on standard error. */
+/* What pst_cmd_settings() loads from, for a command that wants more of pst_settings_collect(). */
+struct pst_settings_input pst_cmd_settings_input(const struct pst_args *args);
+
+/* "postern key create: TEXT" on standard error; "postern: TEXT" before a command's options were parsed. */
 void pst_cmd_error(const char *fmt, ...) PST_PRINTF(1, 2);
-/* The same with a reference to the command's help; returns PST_EXIT_USAGE. */
+/* The same with the command's synopsis below; returns PST_EXIT_USAGE. */
 int pst_cmd_wrong_usage(const struct pst_usage *usage, const char *fmt, ...) PST_PRINTF(2, 3);
-/* Flushes standard output: PST_EXIT_OK, or PST_EXIT_FAILED with a message when it could not be written. */
+/* The command's help on standard output. */
+void pst_cmd_print_help(const struct pst_usage *usage);
+/* Flushes standard output: PST_EXIT_OK, or PST_EXIT_FAILED with a message when not all of it could be
+ * written. */
 int pst_cmd_finish(void);
+/* Prints a JSON value and a line's end, frees it, and finishes; NULL (no memory) fails. */
+struct json_t;
+int pst_cmd_print_json(struct json_t *value);
+/* Prints `text` from `column` on, broken between words before the 80th column, with `indent` blanks before
+ * each further line; ends the line. What is in brackets stays together. */
+void pst_cmd_print_filled(FILE *out, const char *text, size_t column, size_t indent);
 
 /* Tables: columns padded to their widest cell, a heading in a terminal and in a pipe alike. */
 
 struct pst_table;
 /* `columns`: headings; a heading that begins with '>' is aligned to the right. NULL without memory. */
 struct pst_table *pst_table_new(const char *const *columns, size_t n_columns) PST_MUSTCHECK;
-/* Adds the next cell, row by row; copied; control characters are shown as '?'. */
+/* Adds the next cell, row by row; copied; control characters are shown as '?'. Without memory the table ends
+ * there, and pst_cmd_finish() will say so. */
 void pst_table_cell(struct pst_table *table, const char *text);
 void pst_table_cell_u64(struct pst_table *table, uint64_t value);
 /* Prints and frees. */
 void pst_table_print(struct pst_table *table, FILE *out);
+/* Whether a table was cut short. */
+bool pst_table_was_cut(void);
 
 /* The commands, one file each. */
 int pst_cmd_serve(int argc, char **argv);

@@ -105,16 +105,18 @@ static void test_wrong_usage(void **state)
         const char *const *words;
         const char *told;
     } cases[] = {
-        {WORDS("w", "--nmae", "x"), "there is no option --nmae"},
-        {WORDS("w", "--nam", "x"), "there is no option --nam"},
+        {WORDS("w", "--nmae", "x"), "there is no option --nmae; did you mean --name?"},
+        {WORDS("w", "--nam", "x"), "there is no option --nam; did you mean --name?"},
+        {WORDS("w", "--hlep"), "there is no option --hlep; did you mean --help?"},
+        {WORDS("w", "--colour", "x"), "there is no option --colour\n"},
         {WORDS("w", "--name"), "--name needs a value"},
         {WORDS("w", "--json=yes"), "--json takes no value"},
         {WORDS("w", "-n"), "there is no option -n"},
         {WORDS("w", "--=x"), "there is no option --"},
-        {WORDS("w", "--workers", "3"), "there is no option --workers"},
+        {WORDS("w", "--workers", "3"), "there is no option --workers\n"},
         {WORDS("w", "--config", "f"), "there is no option --config"},
         {WORDS("1", "2", "3"), "\"3\" is one word too many"},
-        {WORDS("--name", "x"), "something is missing"},
+        {WORDS("--name", "x"), "WORD is missing"},
         {WORDS("w", "--an-option-with-a-name-longer-than-any-name-that-an-option-could-have", "x"),
          "there is no option"},
     };
@@ -122,7 +124,7 @@ static void test_wrong_usage(void **state)
         struct pst_args args;
         assert_int_equal(parse(&usage, cases[i].words, &args), PST_EXIT_USAGE);
         assert_string_equal(printed[0], "");
-        assert_memory_equal(printed[1], "postern: ", 9);
+        assert_memory_equal(printed[1], "postern thing make: ", 20);
         if (strstr(printed[1], cases[i].told) == NULL)
             fail_msg("%s: %s", cases[i].told, printed[1]);
         assert_non_null(strstr(printed[1], "\nUsage: postern thing make WORD [--name NAME]\n"));
@@ -139,8 +141,8 @@ static void test_help(void **state)
         assert_string_equal(printed[1], "");
         assert_memory_equal(printed[0], "Usage: postern thing make WORD [--name NAME]\n\nMakes a thing.\n",
                             61);
-        assert_non_null(strstr(printed[0], "  --name NAME                what it is called\n"));
-        assert_non_null(strstr(printed[0], "  --json                     as JSON\n"));
+        assert_non_null(strstr(printed[0], "  --name NAME               what it is called\n"));
+        assert_non_null(strstr(printed[0], "  --json                    as JSON\n"));
         assert_non_null(strstr(printed[0], "  --help "));
         assert_null(strstr(printed[0], "--config"));
     }
@@ -166,6 +168,10 @@ static void test_settings_as_flags(void **state)
     assert_string_equal(args.flags[1].value, "2MiB");
     assert_string_equal(args.flags[2].name, "data_dir");
     assert_int_equal(parse(&serving, WORDS("--wokers", "3"), &args), PST_EXIT_USAGE);
+    assert_memory_equal(printed[1],
+                        "postern thing serve: there is no option --wokers; did you mean --workers?\n", 73);
+    assert_int_equal(parse(&serving, WORDS("--max-boddy-size=3"), &args), PST_EXIT_USAGE);
+    assert_non_null(strstr(printed[1], "did you mean --max-body-size?"));
     assert_int_equal(parse(&serving, WORDS("--workers"), &args), PST_EXIT_USAGE);
     assert_int_equal(parse(&serving, WORDS("word"), &args), PST_EXIT_USAGE);
 
