@@ -111,9 +111,8 @@ static const struct pst_seam_events seam_events = {
 void client_wake(struct client *client)
 {
     client->front->run_again = true;
-    uint64_t one = 1;
     if (!client->suspended && client->event_fd >= 0)
-        (void)!write(client->event_fd, &one, sizeof(one));
+        virtual_epoll_wake(&client->front->sockets, client->event_fd);
 }
 
 void client_suspend(struct client *client)

@@ -87,6 +87,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 int front_add_to_mhd(struct client *client)
 {
     connecting = client;
+    virtual_epoll_use(&client->front->sockets);
     enum MHD_Result added = MHD_add_connection(client->front->daemon, client->event_fd, NULL, 0);
     connecting = NULL;
     return added == MHD_YES ? 0 : -PST_EIO;
@@ -131,6 +132,8 @@ int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_fr
     pst_list_init(&front->clients);
     pst_list_init(&front->fresh);
     pst_list_init(&front->free_exchanges);
+    virtual_epoll_init(&front->sockets);
+    virtual_epoll_use(&front->sockets);
     int err = pst_request_ids_init(&front->ids);
     if (err == 0)
         front->daemon = start_daemon(front);
@@ -150,7 +153,9 @@ void pst_front_free(struct pst_front *front)
 {
     if (front == NULL)
         return;
+    virtual_epoll_use(&front->sockets);
     MHD_stop_daemon(front->daemon);
+    virtual_epoll_done(&front->sockets);
     exchanges_free(front);
     free(front);
 }
@@ -173,6 +178,7 @@ void pst_front_accept(struct pst_front *front, int fd, const struct sockaddr *pe
 
 bool pst_front_run(struct pst_front *front)
 {
+    virtual_epoll_use(&front->sockets);
     for (int i = 0; front->run_again && i < MAX_RUNS; i++) {
         front->run_again = false;
         MHD_run(front->daemon);

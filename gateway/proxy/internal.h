@@ -9,6 +9,7 @@
 #include "postern/http/request_id.h"
 #include "postern/proxy/front.h"
 #include "postern/tls/session.h"
+#include "virtual_epoll.h"
 
 #include <sys/socket.h>
 
@@ -131,6 +132,7 @@ struct exchange {
 struct pst_front {
     struct pst_front_parts parts;
     struct MHD_Daemon *daemon;
+    struct virtual_epoll sockets;
     struct pst_request_ids ids;
     struct pst_list clients;
     struct pst_list fresh;
