@@ -227,7 +227,7 @@ static void from_text(const struct pst_settings *s, const struct pst_setting_def
 
 static void print_settings(const struct pst_settings *s)
 {
-    static const char *const columns[] = {"SETTING", "VALUE", "FROM"};
+    static const char *const columns[] = {"SETTING", "FROM", "VALUE"};
     struct pst_table *table = pst_table_new(columns, 3);
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
@@ -236,8 +236,8 @@ static void print_settings(const struct pst_settings *s)
         value_text(s, &defs[i], value, sizeof(value));
         from_text(s, &defs[i], from, sizeof(from));
         pst_table_cell(table, defs[i].name);
-        pst_table_cell(table, value);
         pst_table_cell(table, from);
+        pst_table_cell(table, value); /* last: some are long */
     }
     if (table != NULL)
         pst_table_print(table, stdout);

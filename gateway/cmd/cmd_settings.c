@@ -42,7 +42,7 @@ static int print_document(void (*write)(struct pst_buf *out))
 
 static int print_table(void)
 {
-    static const char *const columns[] = {"SETTING", "DEFAULT", "WHAT IT MAY BE"};
+    static const char *const columns[] = {"SETTING", "WHAT IT MAY BE", "DEFAULT"};
     struct pst_table *table = pst_table_new(columns, 3);
     if (table == NULL) {
         pst_cmd_error("out of memory");
@@ -54,8 +54,8 @@ static int print_table(void)
         char allowed[PST_SETTING_ALLOWED_SIZE];
         pst_setting_allowed(&defs[i], allowed, sizeof(allowed));
         pst_table_cell(table, defs[i].name);
-        pst_table_cell(table, defs[i].default_text[0] != '\0' ? defs[i].default_text : "-");
         pst_table_cell(table, allowed);
+        pst_table_cell(table, defs[i].default_text[0] != '\0' ? defs[i].default_text : "-");
     }
     pst_table_print(table, stdout);
     return pst_cmd_finish();

@@ -73,7 +73,7 @@ int key_delete(int argc, char **argv)
     if (err < 0) {
         done = key_failed(&session, &delete_usage, err);
     } else if (as_json) {
-        done = key_print_json(json_pack("{s:s%, s:b}", "id", id.p, id.len, "deleted", 1));
+        done = pst_cmd_print_json(json_pack("{s:s%, s:b}", "id", id.p, id.len, "deleted", 1));
     } else {
         printf("The key " PST_STR_FMT " is deleted.\n", PST_STR_ARG(id));
         done = pst_cmd_finish();

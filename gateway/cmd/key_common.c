@@ -123,18 +123,6 @@ json_t *key_json(const struct pst_key_row *row, const int64_t *used_us)
     return object;
 }
 
-int key_print_json(json_t *value)
-{
-    if (value == NULL) {
-        pst_cmd_error("out of memory");
-        return PST_EXIT_FAILED;
-    }
-    json_dumpf(value, stdout, JSON_INDENT(2));
-    json_decref(value);
-    putchar('\n');
-    return pst_cmd_finish();
-}
-
 /* False when nothing counts what is used, in this data_dir. */
 static bool read_last_used(const char *data_dir, struct pst_str id, int64_t used_us[static 2])
 {
@@ -206,7 +194,7 @@ int key_print(struct key_session *session, struct pst_str id, bool as_json)
         int64_t used_us[2];
         bool counted = read_last_used(session->settings.data_dir, id, used_us);
         if (as_json) {
-            done = key_print_json(key_json(&row, counted ? used_us : NULL));
+            done = pst_cmd_print_json(key_json(&row, counted ? used_us : NULL));
         } else {
             print_fields(&row, counted ? used_us : NULL);
             done = pst_cmd_finish();

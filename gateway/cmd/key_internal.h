@@ -46,8 +46,6 @@ json_t *key_json_time(int64_t time_us);
 json_t *key_json(const struct pst_key_row *row, const int64_t *used_us);
 /* Prints the key as a JSON object, or its fields one a line. Returns the exit code. */
 int key_print(struct key_session *session, struct pst_str id, bool as_json);
-/* Prints the object and frees it; NULL (no memory) fails. Returns the exit code. */
-int key_print_json(json_t *value);
 
 int key_create(int argc, char **argv);
 int key_import(int argc, char **argv);

@@ -294,8 +294,8 @@ static void test_check_shows_sources(void **state)
     assert_int_equal(setenv("POSTERN_MAX_HEADERS", "50", 1), 0);
     assert_int_equal(RUN("check", "--print", "--data-dir", dir, "--listen", "127.0.0.1:0"), PST_EXIT_OK);
     assert_memory_equal(out, "SETTING ", 8);
-    SAYS(out, "  POSTERN_MAX_HEADERS\n");
-    SAYS(out, "  --listen\n");
+    SAYS(out, "  POSTERN_MAX_HEADERS  50\n");
+    SAYS(out, "  --listen             127.0.0.1:0\n");
     SAYS(out, " (here: ");
     SAYS(out, "\n\nThe settings are fine.\n");
     assert_int_equal(RUN("check", "--json", "--data-dir", dir, "--listen", "127.0.0.1:0", "--workers", "x"),
