@@ -330,10 +330,12 @@ struct found {
     const struct pst_old_secret *old;
 };
 
-/* Compares with every secret the key has, all of them whichever fits, so that time tells nothing. */
+/* Always four comparisons, whichever fits and however many secrets the key has (none, when nobody was found),
+ * so that time tells nothing. */
 static bool match_entry(const struct pst_id_shard *shard, const struct pst_key_entry *entry,
                         const uint8_t digest[static PST_DIGEST_BYTES], struct found *ret)
 {
+    static const uint8_t no_digest[PST_DIGEST_BYTES];
     bool matched = false;
     for (int slot = 1; slot <= 2; slot++) {
         bool set = (entry->flags & (PST_ENTRY_SLOT1 << (slot - 1))) != 0;
@@ -342,7 +344,8 @@ static bool match_entry(const struct pst_id_shard *shard, const struct pst_key_e
             matched = true;
         }
         const struct pst_old_secret *old = pst_entry_old(shard, entry, slot);
-        if (old != NULL && pst_ct_equal(old->digest, digest, PST_DIGEST_BYTES) && !matched) {
+        bool is_old = pst_ct_equal(old != NULL ? old->digest : no_digest, digest, PST_DIGEST_BYTES);
+        if (is_old && old != NULL && !matched) {
             *ret = (struct found){entry, (uint8_t)slot, old};
             matched = true;
         }

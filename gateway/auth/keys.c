@@ -191,6 +191,8 @@ static int count_characters(struct pst_str s)
 static int check_new(const struct pst_key_new *request, int64_t now_us, struct pst_why *why)
 {
     int n = count_characters(request->name);
+    if (request->id.len > 0 && !pst_key_is_id(request->id))
+        return pst_why_set(why, -PST_EINVAL, "id", "an id has %d characters 0-9a-z", PST_KEY_ID_LEN);
     if (request->name.len == 0)
         return pst_why_set(why, -PST_EINVAL, "name", "a key needs a name, by which people know whose it is");
     if (n < 0 || n > PST_KEY_NAME_CHARS_MAX || request->name.len > PST_KEYS_NAME_MAX)
@@ -262,7 +264,9 @@ static int make_once(struct pst_keys *keys, const struct pst_key_new *request, s
                      struct pst_why *why)
 {
     struct shown shown[2];
-    if (pst_key_make_id(made->id) < 0)
+    if (request->id.len > 0)
+        pst_str_clip(request->id, made->id, sizeof(made->id));
+    else if (pst_key_make_id(made->id) < 0)
         return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
     struct pst_key_row row = {
         .id = pst_str_of(made->id),
@@ -291,7 +295,8 @@ int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, stru
         err = pst_why_set(why, -PST_EINVAL, "secret", "the two secrets are the same");
     for (int i = 0; err == 0 && i < ID_TRIES; i++) {
         err = make_once(keys, request, &made, why);
-        if (err != -PST_EEXIST || request->imports[0].len > 0 || request->imports[1].len > 0)
+        if (err != -PST_EEXIST || request->id.len > 0 || request->imports[0].len > 0 ||
+            request->imports[1].len > 0)
             break;
         err = i + 1 < ID_TRIES ? 0 : err;
     }

@@ -2,26 +2,37 @@
 /* postern key enable, disable, delete. */
 #include "key_internal.h"
 
+#include <unistd.h>
+
 static bool as_json;
 
 static const struct pst_option options[] = {
     {"json", NULL, "print the key as JSON", NULL, &as_json},
 };
 
-#define USAGE(text, words)                                                                                   \
+static bool yes;
+
+static const struct pst_option delete_options[] = {
+    {"yes", NULL, "do not ask (a script, whose input is no terminal, is never asked)", NULL, &yes},
+    {"json", NULL, "print the key as JSON", NULL, &as_json},
+};
+
+#define USAGE(text, words, list)                                                                             \
     {                                                                                                        \
-        .synopsis = text, .about = words, .options = options,                                                \
-        .n_options = sizeof(options) / sizeof(options[0]), .takes_settings = true, .min_args = 1,            \
-        .max_args = 1,                                                                                       \
+        .synopsis = text, .about = words, .options = list, .n_options = sizeof(list) / sizeof(list[0]),      \
+        .takes_settings = true, .min_args = 1, .max_args = 1,                                                \
     }
 
 static const struct pst_usage enable_usage =
-    USAGE("key enable ID [--json]", "Accepts a key again that was disabled.");
+    USAGE("key enable ID [--json]", "Accepts a key again that was disabled.", options);
 static const struct pst_usage disable_usage =
-    USAGE("key disable ID [--json]", "Refuses both secrets of a key from now on, until it is enabled again.\n"
-                                     "Requests under way are finished.");
+    USAGE("key disable ID [--json]",
+          "Refuses both secrets of a key from now on, until it is enabled again.\n"
+          "Requests under way are finished.",
+          options);
 static const struct pst_usage delete_usage =
-    USAGE("key delete ID [--json]", "Removes a key and its secrets for good. What it used stays counted.");
+    USAGE("key delete ID [--yes] [--json]",
+          "Removes a key and its secrets for good. What it used stays counted.", delete_options);
 
 static int open_for(const struct pst_usage *usage, int argc, char **argv, struct key_session *session,
                     struct pst_str *ret_id)
@@ -62,6 +73,42 @@ int key_disable(int argc, char **argv)
     return set_enabled(&disable_usage, argc, argv, false);
 }
 
+/* Asks whoever sits at the terminal; -1: go on. */
+static int confirm(struct key_session *session, struct pst_str id)
+{
+    struct pst_arena arena;
+    struct pst_key_row row;
+    if (yes || !isatty(STDIN_FILENO))
+        return -1;
+    pst_arena_init(&arena, 4096, PST_KEY_ROW_BYTES_MAX);
+    int done = key_read(session, id, &arena, &row);
+    if (done < 0) {
+        char answer[8] = "";
+        fprintf(stderr, "Delete the key \"" PST_STR_FMT "\" for good? [y/N] ", PST_STR_ARG(row.name));
+        bool agreed = fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+        if (!agreed) {
+            fputs("Nothing was deleted.\n", stderr);
+            done = PST_EXIT_FAILED;
+        }
+    }
+    pst_arena_done(&arena);
+    return done;
+}
+
+static int delete_in(struct key_session *session, struct pst_str id)
+{
+    int done = confirm(session, id);
+    if (done >= 0)
+        return done;
+    int err = pst_keys_remove(session->keys, id, &session->why);
+    if (err < 0)
+        return key_failed(session, &delete_usage, err);
+    if (as_json)
+        return pst_cmd_print_json(json_pack("{s:s%, s:b}", "id", id.p, id.len, "deleted", 1));
+    printf("The key " PST_STR_FMT " is deleted.\n", PST_STR_ARG(id));
+    return pst_cmd_finish();
+}
+
 int key_delete(int argc, char **argv)
 {
     struct key_session session;
@@ -69,15 +116,7 @@ int key_delete(int argc, char **argv)
     int done = open_for(&delete_usage, argc, argv, &session, &id);
     if (done >= 0)
         return done;
-    int err = pst_keys_remove(session.keys, id, &session.why);
-    if (err < 0) {
-        done = key_failed(&session, &delete_usage, err);
-    } else if (as_json) {
-        done = pst_cmd_print_json(json_pack("{s:s%, s:b}", "id", id.p, id.len, "deleted", 1));
-    } else {
-        printf("The key " PST_STR_FMT " is deleted.\n", PST_STR_ARG(id));
-        done = pst_cmd_finish();
-    }
+    done = delete_in(&session, id);
     key_session_close(&session);
     return done;
 }

@@ -29,7 +29,7 @@ void key_session_close(struct key_session *session)
 
 int key_failed(const struct key_session *session, const struct pst_usage *usage, int err)
 {
-    static const char *const options[] = {"name", "note", "expires", "not_before", "grace"};
+    static const char *const options[] = {"id", "name", "note", "expires", "not_before", "grace"};
     for (size_t i = 0; err == -PST_EINVAL && i < sizeof(options) / sizeof(options[0]); i++) {
         if (session->why.field != NULL && strcmp(session->why.field, options[i]) == 0)
             return pst_cmd_wrong_usage(usage, "%s", session->why.text);

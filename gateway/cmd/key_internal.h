@@ -47,6 +47,20 @@ json_t *key_json(const struct pst_key_row *row, const int64_t *used_us);
 /* Prints the key as a JSON object, or its fields one a line. Returns the exit code. */
 int key_print(struct key_session *session, struct pst_str id, bool as_json);
 
+/* import --bulk: JSON lines, taken in whole before the keys are opened, so that no lock waits for a slow
+ * pipe. */
+struct key_bulk {
+    char *data;
+    size_t len;
+    size_t mapped;
+};
+/* Reads it all from `fd`; `from` is its name for messages. -1 or the exit code. */
+int key_bulk_read(struct key_bulk *bulk, int fd, const char *from) PST_MUSTCHECK;
+/* Imports all of them or none, and prints how many. Returns the exit code. */
+int key_bulk_import(const struct key_bulk *bulk, struct key_session *session, bool as_json);
+/* Wipes it. All zero is fine. */
+void key_bulk_done(struct key_bulk *bulk);
+
 int key_create(int argc, char **argv);
 int key_import(int argc, char **argv);
 int key_rotate(int argc, char **argv);

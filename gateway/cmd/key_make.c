@@ -16,8 +16,9 @@
 #define INPUT_BYTES_MAX  4096
 #define GRACE_DEFAULT    "24h"
 
-static bool as_json;
-static const char *name, *note, *expires, *expires_in, *not_before, *file, *which, *grace = GRACE_DEFAULT;
+static bool as_json, bulk;
+static const char *name, *note, *expires, *expires_in, *not_before, *file, *which, *new_id,
+    *grace = GRACE_DEFAULT;
 
 #define NEW_KEY_OPTIONS                                                                                      \
     {"name", "NAME", "by which people know whose key it is (required)", &name, NULL},                        \
@@ -45,15 +46,20 @@ static const struct pst_usage create_usage = {
 static const struct pst_option import_options[] = {
     NEW_KEY_OPTIONS,
     {"file", "FILE", "read the secrets from there, not from standard input", &file, NULL},
+    {"id", "ID", "the public id it gets, 12 characters 0-9a-z (made up when not given)", &new_id, NULL},
+    {"bulk", NULL, "many keys: one JSON object a line", NULL, &bulk},
 };
 
 static const struct pst_usage import_usage = {
-    .synopsis = "key import --name NAME [--file FILE] [--note TEXT] [--expires TIME | --expires-in DURATION] "
-                "[--not-before TIME] [--json]",
+    .synopsis = "key import --name NAME [--id ID] [--file FILE] [--note TEXT] "
+                "[--expires TIME | --expires-in DURATION] [--not-before TIME] [--bulk] [--json]",
     .about =
         "Takes over secrets that clients have already, of an Azure resource, say: one or two, one a line,\n"
         "from standard input or a file. Each has 16 to 128 printable ASCII characters, no blanks, and\n"
-        "does not begin with \"ps_\".",
+        "does not begin with \"ps_\".\n"
+        "\n"
+        "With --bulk each line is an object with name, key1 and, as wanted, key2, id, note, expires_at and\n"
+        "not_before, and all of them are imported or none. Then --name and the like stand in the lines only.",
     .options = import_options,
     .n_options = sizeof(import_options) / sizeof(import_options[0]),
     .takes_settings = true,
@@ -102,7 +108,11 @@ static int take_new_key(const struct pst_usage *usage, struct pst_key_new *reque
         return pst_cmd_wrong_usage(usage, "--name is missing: by it people know whose key it is");
     if (expires != NULL && expires_in != NULL)
         return pst_cmd_wrong_usage(usage, "--expires and --expires-in say the same thing twice");
-    *request = (struct pst_key_new){.name = pst_str_of(name), .note = pst_str_of(note)};
+    *request = (struct pst_key_new){
+        .id = pst_str_of(new_id),
+        .name = pst_str_of(name),
+        .note = pst_str_of(note),
+    };
     int done = take_time(usage, "expires", expires, &request->expires_us);
     if (done < 0)
         done = take_time(usage, "not-before", not_before, &request->not_before_us);
@@ -237,14 +247,21 @@ static int open_input(void)
     if (file != NULL && strcmp(file, "-") != 0)
         return open(file, O_RDONLY | O_CLOEXEC);
     if (isatty(STDIN_FILENO))
-        fputs("One or two secrets, one a line, then Ctrl-D:\n", stderr);
+        fputs(bulk ? "JSON objects, one a line, then Ctrl-D:\n"
+                   : "One or two secrets, one a line, then Ctrl-D:\n",
+              stderr);
     return dup(STDIN_FILENO);
+}
+
+static const char *input_name(void)
+{
+    return file != NULL ? file : "standard input";
 }
 
 /* Fills request->imports with slices of `input`. */
 static int take_secrets(struct pst_buf *input, struct pst_key_new *request)
 {
-    const char *from = file != NULL ? file : "standard input";
+    const char *from = input_name();
     PST_FD fd = open_input();
     int err = fd < 0 ? pst_err_from_errno(errno) : read_input(fd, input);
     if (err < 0) {
@@ -282,6 +299,26 @@ static int import_into(struct key_session *session, const struct pst_key_new *re
     return key_print(session, pst_str_of(made.id), as_json);
 }
 
+static int import_many(struct key_session *session)
+{
+    const char *const given[] = {name, new_id, note, expires, expires_in, not_before};
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+        if (given[i] != NULL)
+            return pst_cmd_wrong_usage(&import_usage, "with --bulk, what a key is to be stands in its line");
+    }
+    struct key_bulk lines = {0};
+    PST_FD fd = open_input();
+    int done = key_bulk_read(&lines, fd, input_name());
+    if (done < 0)
+        done = key_session_open(session, true);
+    if (done < 0) {
+        done = key_bulk_import(&lines, session, as_json);
+        key_session_close(session);
+    }
+    key_bulk_done(&lines);
+    return done;
+}
+
 int key_import(int argc, char **argv)
 {
     struct key_session session;
@@ -289,6 +326,8 @@ int key_import(int argc, char **argv)
     struct pst_buf input;
     pst_buf_init(&input, INPUT_BYTES_MAX);
     int done = pst_cmd_parse(&import_usage, argc, argv, &session.args);
+    if (done < 0 && bulk)
+        return import_many(&session);
     if (done < 0)
         done = take_new_key(&import_usage, &request);
     if (done < 0)

@@ -200,6 +200,55 @@ describe('changes reach a running gateway within a second', limit, () => {
     const again = await postern.cli(['key', 'import', '--name', 'again'], { input: `${azure}\n` });
     assert.equal(again.code, 1, 'the same secret twice would be ambiguous');
   });
+  test('bulk import: all lines or none, and no secret in a message', limit, async () => {
+    const secret = (n) => `bulk-secret-${String(n).padStart(8, '0')}`;
+    const line = (n, more = {}) => JSON.stringify({ name: `bulk ${n}`, key1: secret(n), ...more });
+    const bulk = (input, args = []) => postern.cli(['key', 'import', '--bulk', ...args], { input });
+    const before = (await postern.cli(['key', 'list', '--json'])).json().length;
+    const wrong = {
+      'not JSON': `${line(1)}\n{"name":"x","key1":"${secret(2)}"`,
+      'a secret twice': `${line(1)}\n${line(1)}`,
+      'an id twice': `${line(1, { id: 'bulkbulkbulk' })}\n${line(2, { id: 'bulkbulkbulk' })}`,
+      'an unknown field': `${line(1)}\n${line(2, { nmae: 'x' })}`,
+      'a field twice': `${line(1)}\n{"name":"x","key1":"${secret(2)}","key1":"${secret(3)}"}`,
+      'a name missing': `${line(1)}\n{"key1":"${secret(2)}"}`,
+      'a secret missing': `${line(1)}\n{"name":"x"}`,
+      'a number': `${line(1)}\n${line(2, { key2: 12345678901234567890 })}`,
+      'a bad time': `${line(1)}\n${line(2, { expires_at: 'soon' })}`,
+      'an id that is none': `${line(1)}\n${line(2, { id: 'Bulk' })}`,
+    };
+    for (const [what, input] of Object.entries(wrong)) {
+      const result = await bulk(`${input}\n`);
+      assert.equal(result.code, 1, what);
+      assert.match(result.stderr, /line 2: .*no key was imported/, what);
+      assert.ok(!`${result.stdout}${result.stderr}`.includes('bulk-secret'), what);
+    }
+    assert.equal((await bulk('')).code, 1);
+    assert.equal((await bulk(line(1), ['--name', 'x'])).code, 2);
+    assert.equal((await postern.cli(['key', 'list', '--json'])).json().length, before, 'none of them');
+
+    const result = await bulk(`${line(1, { key2: secret(100), id: 'bulkbulkbulk', note: 'n' })}\n\n${line(2, { key2: null })}\r\n${line(3)}`, ['--json']);
+    assert.equal(result.code, 0, result.stderr);
+    const { imported, ids } = result.json();
+    assert.equal(imported, 3);
+    assert.equal(ids[0], 'bulkbulkbulk');
+    const used = async (n) => {
+      const answer = await ask({ 'api-key': secret(n) });
+      return answer.status === 200 && Object.fromEntries(answer.json().fields.map(([f, v]) => [f.toLowerCase(), v]))['x-postern-key-id'];
+    };
+    await eventually(1500, 'the imported keys to work', async () => (await used(3)) === ids[2]);
+    assert.equal(await used(1), ids[0]);
+    assert.equal(await used(100), ids[0]);
+    assert.equal(await used(2), ids[1]);
+  });
+  test('an imported key gets the id it is given, once', limit, async () => {
+    const args = ['key', 'import', '--name', 'chosen', '--id', 'chosenbyhand', '--json'];
+    const first = await postern.cli(args, { input: 'a-secret-of-a-chosen-key\n' });
+    assert.equal(first.json().id, 'chosenbyhand');
+    assert.equal((await postern.cli(args, { input: 'a-secret-of-another-key\n' })).code, 1);
+    assert.equal((await postern.cli(['key', 'delete', 'chosenbyhand', '--yes'])).code, 0);
+    assert.equal((await postern.cli([...args, '--id', 'Chosen'], { input: 'a-secret-of-another-key\n' })).code, 2);
+  });
   test('a key disabled during a long upload or answer does not corrupt it', limit, async () => {
     const made = await postern.createKey('midway');
     const client = await RawClient.connect(postern.port);

@@ -32,6 +32,7 @@ void pst_keys_service_close(struct pst_keys *keys);
 struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys);
 
 struct pst_key_new {
+    struct pst_str id;         /* 12 of 0-9a-z, public; empty: a random one is made */
     struct pst_str name;       /* 1 to 100 characters of UTF-8, no control characters */
     struct pst_str note;       /* may be empty; UTF-8 without control characters */
     int64_t expires_us;        /* 0: never; else in the future */
@@ -45,7 +46,9 @@ struct pst_key_made {
     int64_t created_us;
 };
 
-/* -PST_EINVAL (why->field says which), -PST_EEXIST (an imported secret belongs to a key already). */
+/* -PST_EINVAL (why->field says which), -PST_EEXIST (the id is taken, a deleted key's too; or an imported
+ * secret belongs to a key already). Many at a time: between pst_keys_begin() and pst_keys_commit() of the
+ * store. */
 int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *ret_made,
                   struct pst_why *why) PST_MUSTCHECK;
 /* A new secret in slot 1 or 2; the one it replaces works for another `grace_us` (0: stops at once).

@@ -172,6 +172,29 @@ static void test_times(void **state)
     assert_string_equal(pst_key_row_state(&row, 150), "disabled");
 }
 
+static void test_chosen_id(void **state)
+{
+    (void)state;
+    struct pst_key_made made;
+    struct pst_why why;
+    const struct pst_key_new request = {.id = PST_STR("chosenbyhand"), .name = PST_STR("a")};
+    assert_int_equal(pst_keys_make(keys, &request, &made, &why), 0);
+    assert_string_equal(made.id, "chosenbyhand");
+    struct pst_str inside;
+    assert_int_equal(pst_key_classify(pst_secret_str(&made.secrets[0]), &inside), PST_KEY_KIND_GENERATED);
+    assert_true(pst_str_eq(inside, request.id));
+    expect_refusal(&request, -PST_EEXIST, NULL);
+    /* Nor when it was just deleted: a gateway could take the new key for the old one. */
+    assert_int_equal(pst_keys_remove(keys, request.id, &why), 0);
+    expect_refusal(&request, -PST_EEXIST, NULL);
+    static const char *const bad[] = {"short", "chosenbyhand1", "Chosenbyhand", "chosen-by-ha",
+                                      "chosen_by_ha"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const struct pst_key_new wrong = {.id = pst_str_of(bad[i]), .name = PST_STR("a")};
+        expect_refusal(&wrong, -PST_EINVAL, "id");
+    }
+}
+
 static void test_import(void **state)
 {
     (void)state;
@@ -371,15 +394,11 @@ static void test_pepper_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_make),
-        TEST(test_names),
-        TEST(test_times),
-        TEST(test_import),
-        TEST(test_import_in_grace),
-        TEST(test_rotate),
-        TEST(test_enable_and_remove),
-        TEST(test_nothing_stored),
-        TEST(test_open),
+        TEST(test_make),           TEST(test_names),
+        TEST(test_times),          TEST(test_chosen_id),
+        TEST(test_import),         TEST(test_import_in_grace),
+        TEST(test_rotate),         TEST(test_enable_and_remove),
+        TEST(test_nothing_stored), TEST(test_open),
         TEST(test_pepper_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
