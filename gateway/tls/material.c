@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/tls/material.h"
 
+#include "certificate.h"
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 /* A chain with its intermediates is some 10 KiB. */
 #define PEM_MAX_BYTES (256 * 1024)
@@ -68,22 +68,11 @@ static char *read_pem(struct loading *load, const char *path)
     return text;
 }
 
-static int64_t time_us(const mbedtls_x509_time *t)
-{
-    struct tm tm = {.tm_year = t->year - 1900,
-                    .tm_mon = t->mon - 1,
-                    .tm_mday = t->day,
-                    .tm_hour = t->hour,
-                    .tm_min = t->min,
-                    .tm_sec = t->sec};
-    return (int64_t)timegm(&tm) * 1000000;
-}
-
 static void check_dates(struct loading *load, const char *path, const mbedtls_x509_crt *crt)
 {
     char when[PST_TIME_TEXT_SIZE];
     int64_t now = pst_clock_real_us();
-    int64_t not_after = time_us(&crt->valid_to), not_before = time_us(&crt->valid_from);
+    int64_t not_after = tls_time_us(&crt->valid_to), not_before = tls_time_us(&crt->valid_from);
     if (load->material->not_after_us == 0 || not_after < load->material->not_after_us)
         load->material->not_after_us = not_after;
     pst_time_format(not_after, when);

@@ -51,8 +51,12 @@
 #define MBEDTLS_SHA512_USE_A64_CRYPTO_IF_PRESENT
 #endif
 
-/* Hashes. SHA-512 is the entropy pool's and what some certificates are signed with; SHA-1 and MD5 are out. */
+/* Hashes. SHA-512 is the entropy pool's and what some certificates are signed with; MD5 is out. SHA-1 is in
+ * for one thing: without it the library cannot parse old root certificates that signed themselves with it
+ * (DigiCert Global Root CA), whose signature nobody looks at. No signature with it is accepted: neither the
+ * certificate profiles nor the lists of signature algorithms name it. */
 #define MBEDTLS_MD_C
+#define MBEDTLS_SHA1_C
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C

@@ -131,6 +131,8 @@ void cert_make(const struct cert_spec *spec, struct cert *ret_cert)
     assert_int_equal(mbedtls_x509write_crt_set_serial_raw(&writer, serial, sizeof(serial)), 0);
     set_validity(&writer, spec);
     set_names(&writer, spec, subject);
+    if (spec->ca)
+        assert_int_equal(mbedtls_x509write_crt_set_basic_constraints(&writer, 1, -1), 0);
     assert_int_equal(mbedtls_x509write_crt_pem(&writer, (unsigned char *)cert->certificate,
                                                sizeof(cert->certificate), random_bytes, NULL),
                      0);

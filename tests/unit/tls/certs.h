@@ -25,6 +25,7 @@ struct cert_spec {
     int64_t from_s, to_s; /* validity, counted from now; both 0: from an hour ago for 90 days */
     enum certs_key kind;
     struct cert *issuer; /* NULL: signs itself */
+    bool ca;             /* may sign others */
 };
 
 void cert_make(const struct cert_spec *spec, struct cert *ret_cert);

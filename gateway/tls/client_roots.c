@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client_private.h"
+#include "postern/base/fd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Some 220 KiB on Debian. */
+#define BUNDLE_MAX_BYTES (4 * 1024 * 1024)
+
+/* Where distributions keep the bundle: Debian, Ubuntu, Alpine, distroless; Fedora, Azure Linux, RHEL; SUSE;
+ * the BSDs' and OpenSSL's own. */
+static const char *const bundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/lib/ssl/cert.pem",
+};
+
+/* Adds a PEM file's certificates. Some may be of kinds this library does not know (their number is > 0 in
+ * mbedTLS's answer): they are left out. */
+static int add_file(struct pst_tls_roots *roots, const char *path, struct pst_tls_why *ret_why)
+{
+    struct pst_buf content;
+    int err = pst_file_read(path, BUNDLE_MAX_BYTES, &content);
+    if (err < 0) {
+        snprintf(ret_why->text, sizeof(ret_why->text), "%s cannot be read: %s", path, pst_strerror(err));
+        return err;
+    }
+    const char *text = pst_buf_cstr(&content);
+    size_t before = roots->n;
+    if (text != NULL)
+        (void)mbedtls_x509_crt_parse(&roots->chain, (const unsigned char *)text, pst_buf_len(&content) + 1);
+    pst_buf_done(&content);
+    roots->n = 0;
+    for (const mbedtls_x509_crt *it = &roots->chain; it != NULL && it->raw.p != NULL; it = it->next)
+        roots->n++;
+    if (roots->n > before)
+        return 0;
+    snprintf(ret_why->text, sizeof(ret_why->text), "%s holds no certificate in PEM form", path);
+    return -PST_EINVAL;
+}
+
+static void add_system(struct pst_tls_roots *roots)
+{
+    struct pst_tls_why ignored;
+    const char *named = getenv("SSL_CERT_FILE");
+    if (named != NULL && named[0] != '\0') {
+        if (add_file(roots, named, &ignored) == 0)
+            pst_str_clip(pst_str_of(named), roots->source, sizeof(roots->source));
+        return;
+    }
+    for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++) {
+        if (add_file(roots, bundles[i], &ignored) == 0) {
+            pst_str_clip(pst_str_of(bundles[i]), roots->source, sizeof(roots->source));
+            return;
+        }
+    }
+}
+
+int pst_tls_roots_load(const char *extra_file, struct pst_tls_roots **ret_roots, struct pst_tls_why *ret_why)
+{
+    struct pst_tls_roots *roots = calloc(1, sizeof(*roots));
+    if (roots == NULL) {
+        snprintf(ret_why->text, sizeof(ret_why->text), "out of memory");
+        return -PST_ENOMEM;
+    }
+    mbedtls_x509_crt_init(&roots->chain);
+    add_system(roots);
+    int err = 0;
+    if (extra_file != NULL && extra_file[0] != '\0') {
+        err = add_file(roots, extra_file, ret_why) < 0 ? -PST_EINVAL : 0;
+    } else if (roots->n == 0) {
+        snprintf(ret_why->text, sizeof(ret_why->text),
+                 "this system has no bundle of root certificates (looked for %s and others); install "
+                 "ca-certificates, or name a file",
+                 bundles[0]);
+        err = -PST_ENOENT;
+    }
+    if (err < 0) {
+        pst_tls_roots_free(roots);
+        return err;
+    }
+    *ret_roots = roots;
+    return 0;
+}
+
+void pst_tls_roots_free(struct pst_tls_roots *roots)
+{
+    if (roots == NULL)
+        return;
+    mbedtls_x509_crt_free(&roots->chain);
+    free(roots);
+}
+
+const char *pst_tls_roots_source(const struct pst_tls_roots *roots)
+{
+    return roots->source;
+}
+
+size_t pst_tls_roots_count(const struct pst_tls_roots *roots)
+{
+    return roots->n;
+}
