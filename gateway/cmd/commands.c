@@ -7,6 +7,7 @@ static const struct pst_command commands[] = {
     {"serve", "run the gateway", pst_cmd_serve},
     {"demo", "run it before a sample container, with a key to try", pst_cmd_demo},
     {"check", "say all that is wrong with the settings and the files they name", pst_cmd_check},
+    {"doctor", "find out why a pod does not work, and what to do about it", pst_cmd_doctor},
     {"key", "create, list, show, rotate, enable, disable, delete and import keys", pst_cmd_key},
     {"usage", "sums of what was used, by key, hour, day, route or status", pst_cmd_usage},
     {"settings", "list the settings, or say what one of them means", pst_cmd_settings_list},

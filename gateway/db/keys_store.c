@@ -16,6 +16,11 @@ static const struct pst_db_kind keys_kind = {
     .pragmas = "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=16777216; PRAGMA cache_size=-8192",
 };
 
+const struct pst_db_kind *pst_db_keys_kind(void)
+{
+    return &keys_kind;
+}
+
 int pst_keys_open(const char *data_dir, enum pst_db_mode mode, struct pst_keys_store **ret,
                   struct pst_db_why *ret_why)
 {

@@ -22,6 +22,9 @@ struct pst_db_kind {
     const char *first_pragmas;     /* run on an empty file before anything is in it; may be NULL */
 };
 
+const struct pst_db_kind *pst_db_keys_kind(void);
+const struct pst_db_kind *pst_db_usage_kind(void);
+
 struct pst_db {
     sqlite3 *handle;
     const struct pst_db_kind *kind;

@@ -16,6 +16,11 @@ static const struct pst_db_kind usage_kind = {
     .first_pragmas = "PRAGMA auto_vacuum=INCREMENTAL",
 };
 
+const struct pst_db_kind *pst_db_usage_kind(void)
+{
+    return &usage_kind;
+}
+
 int pst_usage_store_open(const char *data_dir, enum pst_db_mode mode, struct pst_usage_store **ret,
                          struct pst_db_why *ret_why)
 {

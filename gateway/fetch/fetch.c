@@ -65,8 +65,10 @@ static int open_connection(struct fetch *fetch)
     int fd =
         pst_dial(fetch->url.host, fetch->url.port, &proxy, fetch->options->pins, fetch->deadline_us, &why);
     explicit_bzero(&proxy, sizeof(proxy));
-    if (fd < 0)
-        return fail(fetch, fd, "%s", why.text);
+    if (fd < 0) { /* the sentence names the host or its addresses already */
+        pst_str_clip(pst_str_of(why.text), fetch->why->text, sizeof(fetch->why->text));
+        return fd;
+    }
     fetch->fd = fd;
     return fetch->url.https ? open_tls(fetch) : 0;
 }

@@ -61,6 +61,11 @@ static void add_system(struct pst_tls_roots *roots)
     }
 }
 
+int pst_tls_roots_add(struct pst_tls_roots *roots, const char *file, struct pst_tls_why *ret_why)
+{
+    return add_file(roots, file, ret_why) < 0 ? -PST_EINVAL : 0;
+}
+
 int pst_tls_roots_load(const char *extra_file, struct pst_tls_roots **ret_roots, struct pst_tls_why *ret_why)
 {
     struct pst_tls_roots *roots = calloc(1, sizeof(*roots));
@@ -72,7 +77,7 @@ int pst_tls_roots_load(const char *extra_file, struct pst_tls_roots **ret_roots,
     add_system(roots);
     int err = 0;
     if (extra_file != NULL && extra_file[0] != '\0') {
-        err = add_file(roots, extra_file, ret_why) < 0 ? -PST_EINVAL : 0;
+        err = pst_tls_roots_add(roots, extra_file, ret_why);
     } else if (roots->n == 0) {
         snprintf(ret_why->text, sizeof(ret_why->text),
                  "this system has no bundle of root certificates (looked for %s and others); install "

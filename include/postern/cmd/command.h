@@ -111,6 +111,7 @@ bool pst_table_was_cut(void);
 int pst_cmd_serve(int argc, char **argv);
 int pst_cmd_demo(int argc, char **argv);
 int pst_cmd_check(int argc, char **argv);
+int pst_cmd_doctor(int argc, char **argv);
 int pst_cmd_key(int argc, char **argv);
 int pst_cmd_usage(int argc, char **argv);
 int pst_cmd_settings_list(int argc, char **argv);

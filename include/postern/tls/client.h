@@ -31,6 +31,9 @@ struct pst_tls_roots;
  * no certificate), -PST_ENOMEM; *ret_why says what. */
 int pst_tls_roots_load(const char *extra_file, struct pst_tls_roots **ret_roots,
                        struct pst_tls_why *ret_why) PST_MUSTCHECK;
+/* Adds those of another file: 0, -PST_EINVAL. */
+int pst_tls_roots_add(struct pst_tls_roots *roots, const char *file,
+                      struct pst_tls_why *ret_why) PST_MUSTCHECK;
 void pst_tls_roots_free(struct pst_tls_roots *roots);
 /* The system's bundle that was read; "" when there was none. */
 const char *pst_tls_roots_source(const struct pst_tls_roots *roots);

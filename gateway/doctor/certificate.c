@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "private.h"
+
+#include "postern/base/clock.h"
+#include "postern/base/str.h"
+#include "postern/tls/inspect.h"
+#include "postern/tls/material.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DAY_US    (INT64_C(86400) * 1000000)
+#define WARN_DAYS 14
+#define MAX_FILES 32
+
+static void add_text(void *arg, const char *problem)
+{
+    char *text = arg;
+    size_t len = strlen(text), size = sizeof(((struct pst_doctor_result *)0)->seen);
+    snprintf(text + len, size - len, "%s%s", len > 0 ? "; " : "", problem);
+}
+
+static bool given(const char *s)
+{
+    return s != NULL && s[0] != '\0';
+}
+
+/* What the file's own words cannot say: whether clients can follow the chain. */
+static void judge(struct visit *visit, const char *path, const struct pst_tls_inspection *seen)
+{
+    const struct pst_tls_certificate *leaf = &seen->chain[0], *last = &seen->chain[seen->n - 1];
+    int64_t left = leaf->not_after_us - pst_clock_real_us();
+    char until[PST_TIME_TEXT_SIZE];
+    pst_time_format(leaf->not_after_us, until);
+    until[10] = '\0'; /* the date */
+    if (left < 0)
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED, "Renew it, and restart the gateway.",
+                   "%s expired on %s", path, until);
+    else if (!seen->in_order)
+        visit_note(
+            visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+            "Write the server's own certificate first, then the intermediate that signed it, then the next "
+            "one.",
+            "%s: certificate %zu of %zu (\"%s\") did not sign the one before it: clients cannot follow the "
+            "chain",
+            path, seen->strange + 1, seen->n, seen->chain[seen->strange].subject);
+    else if (leaf->names[0] == '\0')
+        visit_note(
+            visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+            "Have it issued with the names (or addresses) that clients use as subject alternative names.",
+            "%s names no host: clients do not look at its subject (\"%s\") any more", path, leaf->subject);
+    else if (seen->weak)
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_WARNING,
+                   "Have it issued anew: EC P-256, or RSA of at least 2048 bits, signed with SHA-256.",
+                   "%s: a key or a signature in it is too weak (%s, %u bits): many clients refuse it", path,
+                   leaf->key_kind, leaf->key_bits);
+    else if (!seen->reaches)
+        visit_note(
+            visit, CHECK_CERTIFICATE, given(visit->options->ca_file) ? PST_DOCTOR_FAILED : PST_DOCTOR_WARNING,
+            "If that is an intermediate, add its certificate behind the server's own in the file. If it is "
+            "your "
+            "own root, name its file with --ca-file and this is not said again.",
+            "%s ends with \"%s\", signed by \"%s\", which is neither in the file nor a root known here: "
+            "clients that do not know it refuse the connection",
+            path, last->subject, last->issuer);
+    else if (left < WARN_DAYS * DAY_US)
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_WARNING, "Renew it, and restart the gateway.",
+                   "%s expires soon, on %s", path, until);
+    else
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_OK, NULL, "%s: for %s, %s %u bits, until %s%s", path,
+                   leaf->names, leaf->key_kind, leaf->key_bits, until,
+                   leaf->self_issued ? "; self-signed: clients must be told to trust it" : "");
+}
+
+static void inspect(struct visit *visit, const char *path, struct pst_tls_roots *roots)
+{
+    struct pst_tls_inspection *seen = calloc(1, sizeof(*seen));
+    struct pst_tls_why why;
+    if (seen == NULL || pst_tls_inspect_file(path, roots, seen, &why) < 0)
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+                   "Let it be a PEM file the gateway's user may read.", "%s",
+                   seen != NULL ? why.text : "out of memory");
+    else
+        judge(visit, path, seen);
+    free(seen);
+}
+
+static void inspect_directory(struct visit *visit, const char *dir, struct pst_tls_roots *roots)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(dir, &entries, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        char path[PATH_MAX];
+        bool hidden = entries[i]->d_name[0] == '.';
+        bool plain = pst_str_ends(pst_str_of(entries[i]->d_name), PST_STR(".crt"));
+        int len = snprintf(path, sizeof(path), "%s/%s%s", dir, entries[i]->d_name, plain ? "" : "/tls.crt");
+        if (!hidden && i < MAX_FILES && len < (int)sizeof(path) && access(path, F_OK) == 0)
+            inspect(visit, path, roots);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+static void inspect_self_made(struct visit *visit)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/tls/self-signed.crt", visit->settings->data_dir);
+    if (access(path, F_OK) < 0)
+        visit_note(
+            visit, CHECK_CERTIFICATE, PST_DOCTOR_OK, NULL,
+            "none is set; a self-signed one is made at the first start, which clients must be told to trust");
+    else
+        inspect(visit, path, NULL);
+}
+
+void check_certificate(struct visit *visit)
+{
+    const struct pst_settings *s = visit->settings;
+    const struct pst_tls_files files = {.certificate = s->tls_certificate,
+                                        .key = s->tls_key,
+                                        .certificate_dir = s->tls_certificate_dir,
+                                        .data_dir = s->data_dir};
+    char problems[sizeof(visit->notes[0].seen)] = "";
+    if (pst_tls_material_check(&files, add_text, problems) < 0) {
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+                   "Correct the files; with cert-manager look at the Certificate's and the Secret's state.",
+                   "%s", problems);
+        return;
+    }
+    struct pst_tls_roots *roots = NULL;
+    struct pst_tls_why why;
+    if (pst_tls_roots_load(visit->options->ca_file, &roots, &why) < 0)
+        roots = NULL; /* said where the way out is looked at */
+    if (given(s->tls_certificate))
+        inspect(visit, s->tls_certificate, roots);
+    if (given(s->tls_certificate_dir))
+        inspect_directory(visit, s->tls_certificate_dir, roots);
+    if (!given(s->tls_certificate) && !given(s->tls_certificate_dir))
+        inspect_self_made(visit);
+    pst_tls_roots_free(roots);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "private.h"
+
+#include "postern/base/clock.h"
+#include "postern/base/fd.h"
+#include "postern/fetch/fetch.h"
+#include "postern/upstream/origin.h"
+
+#include <ifaddrs.h>
+#include <jansson.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define ASK_MS  4000
+#define PORT_MS 2000
+
+/* What the container says of its own subscription (`apiStatus` of GET /status). */
+static const struct {
+    const char *says;
+    enum pst_doctor_status status;
+    const char *means;
+    const char *todo;
+} api_states[] = {
+    {"Valid", PST_DOCTOR_OK, "its ApiKey is valid and it may serve", NULL},
+    {"Invalid", PST_DOCTOR_FAILED, "the ApiKey it was started with is not valid: it serves no queries",
+     "Start it with a key of the resource that Billing names (portal: Keys and Endpoint)."},
+    {"Mismatch", PST_DOCTOR_FAILED,
+     "ApiKey and Billing are of different resources, or the resource is of another kind",
+     "Start it with Billing and ApiKey of one and the same resource, of the kind this container is for."},
+    {"CouldNotConnect", PST_DOCTOR_FAILED, "it cannot reach its billing endpoint",
+     "See the way out below: the container needs it too, and its HTTP_PROXY is a setting of its own."},
+    {"OutOfQuota", PST_DOCTOR_FAILED, "the resource's quota is used up",
+     "Raise the quota or the resource's tier."},
+    {"BillingEndpointBusy", PST_DOCTOR_WARNING, "the billing endpoint is busy; it tries again by itself",
+     "Wait some minutes; if it stays, ask Azure's support."},
+    {"ContainerUseUnauthorized", PST_DOCTOR_FAILED, "this resource is not approved for containers",
+     "Apply for access to the container, or use a resource that has it."},
+    {"Unknown", PST_DOCTOR_WARNING, "it does not know yet whether it may serve",
+     "Wait a minute and look again; then see the container's log."},
+};
+
+static int ask(struct visit *visit, const struct pst_upstream *upstream, const char *path,
+               struct pst_fetch_answer *ret_answer, struct pst_fetch_why *ret_why)
+{
+    char url[PST_ORIGIN_AUTHORITY_SIZE + 64];
+    uint64_t now = pst_clock_mono_us(), until = visit_until(visit, ASK_MS);
+    const struct pst_dial_pins pins = {visit->options->pins, visit->options->n_pins};
+    const struct pst_fetch_options options = {.timeout_ms = until > now ? (until - now) / 1000 + 1 : 1,
+                                              .max_bytes = 65536,
+                                              .allow_http = true,
+                                              .pins = &pins};
+    snprintf(url, sizeof(url), "http://%s%s", upstream->authority, path);
+    return pst_fetch_get(url, &options, ret_answer, ret_why);
+}
+
+static const char *json_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+static void tell_billing(struct visit *visit, const json_t *status)
+{
+    const char *says = json_text(status, "apiStatus"), *message = json_text(status, "apiStatusMessage");
+    for (size_t i = 0; i < sizeof(api_states) / sizeof(api_states[0]); i++) {
+        if (strcmp(api_states[i].says, says) == 0) {
+            visit_note(visit, CHECK_BILLING, api_states[i].status, api_states[i].todo, "%s: %s (\"%.200s\")",
+                       says, api_states[i].means, message);
+            return;
+        }
+    }
+    if (says[0] == '\0')
+        visit_note(visit, CHECK_BILLING, PST_DOCTOR_SKIPPED, NULL,
+                   "its /status says nothing of a subscription: not one of Azure's containers");
+    else
+        visit_note(visit, CHECK_BILLING, PST_DOCTOR_WARNING, "See the container's log.",
+                   "%.64s: a state not known here (\"%.200s\")", says, message);
+}
+
+/* The name and, where it says one, the version. */
+static void tell_container(struct visit *visit, const char *authority, const struct pst_fetch_answer *answer,
+                           const json_t *status)
+{
+    const char *service = json_text(status, "service"), *version = json_text(status, "version");
+    if (version[0] == '\0')
+        version = json_text(status, "apiVersion");
+    visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_OK, NULL, "%s answers%s%.100s%s%.60s%s%s", authority,
+               service[0] != '\0' ? ": " : "", service, version[0] != '\0' ? ", version " : "", version,
+               answer->version[0] != '\0' ? ", by " : "", answer->version);
+}
+
+static void look_at_ready(struct visit *visit, const struct pst_upstream *upstream)
+{
+    struct pst_fetch_answer answer;
+    struct pst_fetch_why why;
+    if (ask(visit, upstream, "/ready", &answer, &why) < 0) {
+        visit_note(visit, CHECK_READY, PST_DOCTOR_WARNING, "Wait; then see the container's log.",
+                   "/ready gets no answer: %s", why.text);
+        return;
+    }
+    if (answer.status == 200)
+        visit_note(visit, CHECK_READY, PST_DOCTOR_OK, NULL, "/ready says it can take queries");
+    else if (answer.status == 404)
+        visit_note(visit, CHECK_READY, PST_DOCTOR_SKIPPED, NULL, "it has no /ready");
+    else
+        visit_note(
+            visit, CHECK_READY, PST_DOCTOR_WARNING,
+            "Wait: models take minutes to load. If it stays so, see the container's log and its limits of "
+            "memory and CPU.",
+            "/ready answers %u: it is still loading", answer.status);
+    pst_fetch_answer_done(&answer);
+}
+
+static void skip_rest(struct visit *visit, const char *why)
+{
+    visit_note(visit, CHECK_READY, PST_DOCTOR_SKIPPED, NULL, "%s", why);
+    visit_note(visit, CHECK_BILLING, PST_DOCTOR_SKIPPED, NULL, "%s", why);
+}
+
+static void look_at_http(struct visit *visit, const struct pst_upstream *upstream)
+{
+    struct pst_fetch_answer answer;
+    struct pst_fetch_why why;
+    int err = ask(visit, upstream, "/status", &answer, &why);
+    if (err < 0) {
+        visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_FAILED,
+                   err == -PST_EPROTO
+                       ? "See that `upstream` names the container's HTTP port."
+                       : "See that the container runs (kubectl get pod, its log: Eula, Billing and ApiKey "
+                         "must be given), and that `upstream` names its address and port.",
+                   "%s", why.text);
+        skip_rest(visit, "the container does not answer");
+        return;
+    }
+    struct pst_str body = pst_buf_str(&answer.body);
+    json_t *status = body.len > 0 ? json_loadb(body.p, body.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    tell_container(visit, upstream->authority, &answer, status);
+    look_at_ready(visit, upstream);
+    tell_billing(visit, status);
+    json_decref(status);
+    pst_fetch_answer_done(&answer);
+}
+
+static void look_at_socket(struct visit *visit, const char *path)
+{
+    struct pst_addr at = {.len = sizeof(struct sockaddr_un)};
+    struct sockaddr_un *un = (struct sockaddr_un *)&at.sa;
+    un->sun_family = AF_UNIX;
+    pst_str_clip(pst_str_of(path), un->sun_path, sizeof(un->sun_path));
+    int fd = pst_dial_address(&at, visit_until(visit, ASK_MS));
+    if (fd < 0)
+        visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_FAILED,
+                   "See that the container runs and shares this socket with the gateway (one volume, the "
+                   "same user).",
+                   "unix:%s: %s", path, pst_strerror(fd));
+    else
+        visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_OK, NULL, "unix:%s takes connections", path);
+    pst_fd_close(fd);
+    skip_rest(visit, "not asked over a unix socket");
+}
+
+/* The setting `upstream`, or false after saying that it is wrong. */
+static bool get_upstream(struct visit *visit, const char *check, struct pst_upstream *ret)
+{
+    const char *reason;
+    if (!pst_setting_is_bad(visit->settings, "upstream") &&
+        pst_upstream_parse(pst_str_of(visit->settings->upstream), ret, &reason) == 0)
+        return true;
+    visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "the setting upstream is wrong");
+    return false;
+}
+
+void check_container(struct visit *visit)
+{
+    struct pst_upstream upstream;
+    if (!get_upstream(visit, CHECK_CONTAINER, &upstream))
+        skip_rest(visit, "the setting upstream is wrong");
+    else if (upstream.is_unix)
+        look_at_socket(visit, upstream.path);
+    else
+        look_at_http(visit, &upstream);
+}
+
+/* Tries the port on each of this pod's addresses that others can reach; lists those that answer. */
+static size_t try_addresses(struct visit *visit, uint16_t port, char *open, size_t size)
+{
+    struct ifaddrs *all = NULL;
+    size_t tried = 0, used = 0;
+    if (getifaddrs(&all) < 0)
+        return 0;
+    for (const struct ifaddrs *it = all; it != NULL; it = it->ifa_next) {
+        struct pst_addr at = {.len = sizeof(struct sockaddr_in)};
+        if (it->ifa_addr == NULL || (it->ifa_flags & IFF_LOOPBACK) != 0 || (it->ifa_flags & IFF_UP) == 0)
+            continue;
+        if (it->ifa_addr->sa_family == AF_INET6 &&
+            !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)(const void *)it->ifa_addr)->sin6_addr))
+            at.len = sizeof(struct sockaddr_in6);
+        else if (it->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(&at.sa, it->ifa_addr, at.len);
+        if (at.sa.ss_family == AF_INET)
+            ((struct sockaddr_in *)&at.sa)->sin_port = htons(port);
+        else
+            ((struct sockaddr_in6 *)&at.sa)->sin6_port = htons(port);
+        tried++;
+        int fd = pst_dial_address(&at, visit_until(visit, PORT_MS));
+        if (fd < 0)
+            continue;
+        pst_fd_close(fd);
+        char text[PST_ADDR_TEXT_SIZE];
+        pst_addr_format((const struct sockaddr *)&at.sa, text, sizeof(text));
+        if (used < size)
+            used += (size_t)snprintf(open + used, size - used, "%s%s", used > 0 ? ", " : "", text);
+    }
+    freeifaddrs(all);
+    return tried;
+}
+
+void check_container_port(struct visit *visit)
+{
+    struct pst_upstream upstream;
+    char open[512] = "";
+    if (!get_upstream(visit, CHECK_OPEN, &upstream))
+        return;
+    if (upstream.is_unix) {
+        visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL,
+                   "a unix socket cannot be reached from the network");
+        return;
+    }
+    size_t tried = try_addresses(visit, upstream.port, open, sizeof(open));
+    if (open[0] != '\0')
+        visit_note(
+            visit, CHECK_OPEN, PST_DOCTOR_WARNING,
+            "Let a NetworkPolicy admit only the gateway's port to the pod; whether one does cannot be seen "
+            "from "
+            "inside. With Docker do not publish the container's port. Some images can be bound to 127.0.0.1 "
+            "(Kestrel: ASPNETCORE_URLS).",
+            "the container's port answers on %s too, without a key: whoever reaches that address goes past "
+            "the "
+            "gateway",
+            open);
+    else if (tried == 0)
+        visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL, "there is no address here but loopback");
+    else
+        visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL,
+                   "port %u does not answer on this pod's %zu other address%s", (unsigned)upstream.port,
+                   tried, tried == 1 ? "" : "es");
+}

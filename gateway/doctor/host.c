@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the machine gives: directory, disk, files, random numbers, processor. */
+#include "private.h"
+
+#include "postern/conf/settings.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+#define MIB (UINT64_C(1024) * 1024)
+/* The journals of a worker take some 10 MiB at once, a write-ahead log up to 16: below the first nothing can
+ * be written reliably, below the second it will soon be so. */
+#define DISK_FAILED_BYTES  (16 * MIB)
+#define DISK_WARNING_BYTES (256 * MIB)
+/* Inodes: a handful of files are made; others on the volume take theirs, too. */
+#define DISK_WARNING_INODES 64
+
+void check_settings(struct visit *visit)
+{
+    const struct pst_doctor_options *options = visit->options;
+    const char *file = visit->settings->config;
+    if (options->settings_problems[0] == '\0')
+        visit_note(visit, CHECK_SETTINGS, PST_DOCTOR_OK, NULL, "%s",
+                   file != NULL ? file : "no settings file; defaults, environment and flags");
+    else
+        visit_note(
+            visit, CHECK_SETTINGS, options->settings_usable ? PST_DOCTOR_WARNING : PST_DOCTOR_FAILED,
+            "Correct them; `postern check` says the same of settings alone, `postern settings NAME` what one "
+            "means.",
+            "%s", options->settings_problems);
+}
+
+static void missing_data_dir(struct visit *visit, const char *path)
+{
+    char copy[PATH_MAX];
+    pst_str_clip(pst_str_of(path), copy, sizeof(copy));
+    const char *parent = dirname(copy);
+    if (access(parent, W_OK | X_OK) == 0)
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_OK, NULL, "%s is not there yet; the first start makes it",
+                   path);
+    else
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED,
+                   "Mount the volume there, or let data_dir name a directory that exists.",
+                   "%s is not there, and user %u cannot make it in %s (%s)", path, (unsigned)geteuid(),
+                   parent, strerror(errno));
+}
+
+void check_data_dir(struct visit *visit)
+{
+    static const char own[] =
+        "chown it to the gateway's user, chmod it 0700; in Kubernetes set runAsUser and fsGroup.";
+    const char *path = visit->settings->data_dir;
+    unsigned user = (unsigned)geteuid();
+    struct stat st;
+    if (pst_setting_is_bad(visit->settings, "data_dir"))
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_SKIPPED, NULL, "its setting is wrong");
+    else if (stat(path, &st) < 0 && errno == ENOENT)
+        missing_data_dir(visit, path);
+    else if (stat(path, &st) < 0)
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "%s: %s", path, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, "Let data_dir name a directory.",
+                   "%s is not a directory", path);
+    else if (st.st_uid != geteuid() && user != 0)
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "%s belongs to user %u, and this is user %u",
+                   path, (unsigned)st.st_uid, user);
+    else if (access(path, R_OK | W_OK | X_OK) < 0 && errno == EROFS)
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, "Mount it writable, or mount a volume there.",
+                   "%s is on a read-only file system", path);
+    else if (access(path, R_OK | W_OK | X_OK) < 0)
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "user %u may not read and write in %s", user,
+                   path);
+    else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "%s can be written by others (mode %04o)", path,
+                   (unsigned)st.st_mode & 07777);
+    else
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_OK, NULL, "%s, user %u, mode %04o", path,
+                   (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+}
+
+void check_disk(struct visit *visit)
+{
+    static const char todo[] =
+        "Free space there or enlarge the volume. The gateway serves on without it, but what it "
+        "cannot write of the usage is lost, and keys cannot be changed.";
+    const char *path = visit->settings->data_dir;
+    struct statvfs fs;
+    if (pst_setting_is_bad(visit->settings, "data_dir") || statvfs(path, &fs) < 0) {
+        visit_note(visit, CHECK_DISK, PST_DOCTOR_SKIPPED, NULL, "there is no data directory to look at");
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    enum pst_doctor_status status = free_bytes < DISK_FAILED_BYTES    ? PST_DOCTOR_FAILED
+                                    : free_bytes < DISK_WARNING_BYTES ? PST_DOCTOR_WARNING
+                                                                      : PST_DOCTOR_OK;
+    if (fs.f_files > 0 && fs.f_favail < DISK_WARNING_INODES)
+        visit_note(visit, CHECK_DISK, fs.f_favail < 4 ? PST_DOCTOR_FAILED : PST_DOCTOR_WARNING, todo,
+                   "the file system of %s has %llu inodes left", path, (unsigned long long)fs.f_favail);
+    else
+        visit_note(visit, CHECK_DISK, status, status == PST_DOCTOR_OK ? NULL : todo, "%llu MiB free for %s",
+                   (unsigned long long)(free_bytes / MIB), path);
+}
+
+void check_open_files(struct visit *visit)
+{
+    const struct pst_settings *s = visit->settings;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        visit_note(visit, CHECK_FILES, PST_DOCTOR_SKIPPED, NULL, "the limit cannot be read: %s",
+                   strerror(errno));
+        return;
+    }
+    /* Two for a client, one for its connection to the container; the gateway raises its own soft limit. */
+    uint64_t wanted = s->workers * (2 * s->max_connections + s->upstream_max_connections) + 64;
+    if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= wanted)
+        visit_note(visit, CHECK_FILES, PST_DOCTOR_OK, NULL, "%llu needed at most, %llu allowed",
+                   (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+    else
+        visit_note(
+            visit, CHECK_FILES, PST_DOCTOR_WARNING,
+            "Raise the limit of open files (ulimit -Hn, LimitNOFILE=, the container runtime's default), or "
+            "lower max_connections.",
+            "%llu are allowed, and the settings may need %llu: beyond it new connections wait",
+            (unsigned long long)limit.rlim_max, (unsigned long long)wanted);
+}
+
+void check_entropy(struct visit *visit)
+{
+    uint8_t bytes[32];
+    if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) == (ssize_t)sizeof(bytes))
+        visit_note(visit, CHECK_ENTROPY, PST_DOCTOR_OK, NULL, "the kernel's generator is ready");
+    else
+        visit_note(
+            visit, CHECK_ENTROPY, PST_DOCTOR_FAILED,
+            "Wait: a machine that has just started gathers it. A virtual one needs virtio-rng; a seccomp "
+            "profile must allow getrandom.",
+            "the kernel has no random numbers yet (%s)", strerror(errno));
+}
+
+static bool has_aes(const char **ret_names)
+{
+#if defined(__x86_64__)
+    *ret_names = "AES-NI, PCLMULQDQ";
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#elif defined(__aarch64__)
+    *ret_names = "AES, PMULL";
+    unsigned long caps = getauxval(AT_HWCAP);
+    return (caps & HWCAP_AES) != 0 && (caps & HWCAP_PMULL) != 0;
+#else
+    *ret_names = "instructions for AES";
+    return false;
+#endif
+}
+
+void check_cpu(struct visit *visit)
+{
+    const char *names;
+    unsigned cpus = pst_conf_cpus();
+    if (has_aes(&names))
+        visit_note(visit, CHECK_CPU, PST_DOCTOR_OK, NULL, "%u CPU%s, with %s", cpus, cpus == 1 ? "" : "s",
+                   names);
+    else
+        visit_note(
+            visit, CHECK_CPU, PST_DOCTOR_WARNING,
+            "Nothing is wrong, but TLS costs several times the CPU; let the virtual machine pass the host's "
+            "features on.",
+            "%u CPU%s, without %s", cpus, cpus == 1 ? "" : "s", names);
+}

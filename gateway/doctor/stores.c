@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "private.h"
+
+#include "postern/db/examine.h"
+#include "postern/db/keys_store.h"
+#include "postern/db/usage_store.h"
+
+/* Of a usage database of gigabytes the beginning must do. */
+#define LOOK_MS 6000
+
+static void tell_found(struct visit *visit, const char *check, const struct pst_db_examination *found)
+{
+    double mib = (double)found->bytes / 1048576;
+    const char *part =
+        found->to_the_end ? "" : "; too large to look at all of it in the time, whole as far as seen";
+    if (found->version == 0)
+        visit_note(visit, check, PST_DOCTOR_OK, NULL, "empty so far");
+    else if (found->version < found->newest)
+        visit_note(visit, check, PST_DOCTOR_OK, NULL,
+                   "whole, %.1f MiB, schema %lld%s; the next start brings it to %lld", mib,
+                   (long long)found->version, part, (long long)found->newest);
+    else
+        visit_note(visit, check, PST_DOCTOR_OK, NULL, "whole, %.1f MiB, schema %lld%s", mib,
+                   (long long)found->version, part);
+}
+
+static void check_store(struct visit *visit, const char *check, const char *file, const char *todo)
+{
+    struct pst_db_examination found;
+    struct pst_db_why why;
+    if (pst_setting_is_bad(visit->settings, "data_dir")) {
+        visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "the setting data_dir is wrong");
+        return;
+    }
+    int err = pst_db_examine(visit->settings->data_dir, file, visit_until(visit, LOOK_MS), &found, &why);
+    if (err == -PST_ENOENT)
+        visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "not there yet; the first start makes it");
+    else if (err == -PST_EACCES)
+        visit_note(visit, check, PST_DOCTOR_FAILED,
+                   "Run the doctor as the gateway's user; if this is that user, chown the file to it.", "%s",
+                   why.text);
+    else if (err == -PST_EVERSION)
+        visit_note(
+            visit, check, PST_DOCTOR_FAILED,
+            "Run the version of Postern that made it, or a newer one; or restore a copy from before the "
+            "upgrade.",
+            "%s", why.text);
+    else if (err < 0)
+        visit_note(visit, check, PST_DOCTOR_FAILED, todo, "%s", why.text);
+    else
+        tell_found(visit, check, &found);
+}
+
+void check_keys_db(struct visit *visit)
+{
+    check_store(
+        visit, CHECK_KEYS, PST_KEYS_FILE,
+        "Stop the gateway, keep a copy of the file, and restore keys.db from a backup (without its -wal and "
+        "-shm files), or try sqlite3's .recover.");
+}
+
+void check_usage_db(struct visit *visit)
+{
+    check_store(visit, CHECK_USAGE, PST_USAGE_FILE,
+                "Keys are not touched by this. Stop the gateway and move usage.db (and its -wal and -shm "
+                "files) away: a "
+                "new one is made, and the old figures can be saved with sqlite3's .recover.");
+}

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: Apache-2.0
+// `postern doctor` before a healthy set-up, and before one broken set-up per check: the broken thing is named, and
+// nothing else is blamed.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync, closeSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import tls from 'node:tls';
+import { after, before, describe, test } from 'node:test';
+
+import { chained, selfSigned } from './lib/certs.mjs';
+import { BIN, Postern, cli } from './lib/postern.mjs';
+import { freePort, temporaryDirectory } from './lib/util.mjs';
+
+const HOST = 'westus.api.cognitive.microsoft.com';
+const root = process.getuid?.() === 0;
+const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+const read = (file) => readFileSync(file, 'utf8');
+
+const servers = [];
+const listen = (server, host = '127.0.0.1') =>
+  new Promise((resolve) => {
+    const sockets = new Set();
+    server.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
+    });
+    server.on('tlsClientError', () => {});
+    servers.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    server.listen(0, host, () => resolve(server.address().port));
+  });
+
+/** A container: what its /status and /ready say. */
+async function container({ apiStatus = 'Valid', ready = 200, host = '127.0.0.1' } = {}) {
+  const port = await listen(http.createServer((request, response) => {
+    const at = request.url;
+    response.statusCode = at === '/status' ? 200 : at === '/ready' ? ready : 404;
+    response.end(at === '/status' ? JSON.stringify({ service: 'sentiment', apiStatus, apiStatusMessage: 'as it says' }) : '');
+  }), host);
+  return `http://127.0.0.1:${port}`;
+}
+
+/** A billing endpoint: {url, resolve}. */
+async function endpoint(certificate, { date, name = HOST, server } = {}) {
+  const options = { cert: read(certificate.cert), key: read(certificate.key) };
+  const port = await listen(server ?? https.createServer(options, (request, response) => {
+    if (date) response.setHeader('Date', date);
+    response.statusCode = 404;
+    response.end();
+  }));
+  return { port, args: ['--billing', `https://${name}:${port}/`, '--resolve', `${name}:${port}:127.0.0.1`] };
+}
+
+/** A proxy for CONNECT; `intercept` {cert, key} opens TLS itself, `status` refuses. */
+async function connectProxy({ intercept, status, credentials, target } = {}) {
+  const seen = [];
+  const inner = intercept && https.createServer({ cert: read(intercept.cert), key: read(intercept.key) }, (_, response) => response.end());
+  const server = http.createServer();
+  server.on('connect', (request, socket) => {
+    seen.push(request.url);
+    socket.on('error', () => {});
+    const authorized = !credentials || request.headers['proxy-authorization'] === `Basic ${Buffer.from(credentials).toString('base64')}`;
+    if (status || !authorized) return socket.end(`HTTP/1.1 ${status ?? 407} No\r\nContent-Length: 0\r\n\r\n`);
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    if (inner) return inner.emit('connection', socket);
+    const out = net.connect(target ?? Number(request.url.split(':').pop()), '127.0.0.1');
+    out.on('error', () => socket.destroy());
+    return socket.pipe(out).pipe(socket);
+  });
+  return { url: `http://127.0.0.1:${await listen(server)}`, seen };
+}
+
+let own, cloud, other, privateCa;
+before(() => {
+  own = chained(['gateway.test']); // the gateway's own certificate
+  cloud = chained([HOST]); // the real endpoint's
+  other = chained(['something.else.test']);
+  privateCa = chained([HOST]); // what a middlebox makes
+});
+after(() => servers.forEach((close) => close()));
+
+/** Runs the doctor in a healthy set-up in which `change` is different: its JSON, and the exit code. */
+async function examine(change = {}) {
+  const billing = change.billing ?? (await endpoint(cloud));
+  const settings = {
+    data_dir: change.data_dir ?? temporaryDirectory('doctor'),
+    listen: `127.0.0.1:${await freePort()}`,
+    upstream: change.upstream ?? (await container()),
+    tls_certificate: own.cert,
+    tls_key: own.key,
+    workers: 1,
+    max_connections: 16,
+    upstream_max_connections: 16,
+    ...change.settings,
+  };
+  const args = ['doctor', '--json', '--known-roots', change.knownRoots ?? cloud.root, '--ca-file', change.caFile ?? own.root, ...billing.args, ...(change.args ?? [])];
+  const result = await cli(args, { settings });
+  const report = result.json();
+  // A machine without AES instructions is warned about, rightly.
+  report.blamed = report.checks.filter((c) => ['warning', 'failed'].includes(c.status) && c.check !== 'cpu');
+  report.names = report.blamed.map((c) => `${c.check}: ${c.status}`);
+  report.of = (name) => report.checks.filter((c) => c.check === name);
+  report.code = result.code;
+  return report;
+}
+
+function assertBlames(report, name, pattern) {
+  assert.deepEqual(report.names, [name], JSON.stringify(report.blamed, null, 1));
+  assert.match(report.blamed[0].seen, pattern);
+  assert.ok(report.blamed[0].todo.length > 10, 'it says what to do');
+  if (name.endsWith('failed')) assert.equal(report.code, 2);
+}
+
+describe('a healthy set-up', () => {
+  test('nothing is blamed, everything is looked at', async () => {
+    const report = await examine();
+    assert.deepEqual(report.names, [], JSON.stringify(report.blamed));
+    assert.ok(report.code === 0 || report.of('cpu')[0].status === 'warning');
+    const listed = (await cli(['doctor', '--list'])).stdout.trim().split('\n').slice(1).map((line) => line.split(/ {2,}/)[0]);
+    assert.deepEqual(listed.filter((name) => report.of(name).length === 0), []);
+    assert.match(report.of('way out: chain')[0].seen, /Test root/);
+    assert.match(report.of('way out: TLS')[0].seen, /TLSv1\.3/);
+    assert.match(report.of('container')[0].seen, /sentiment/);
+    assert.match(report.of('clock')[0].seen, /as the billing endpoint says too/);
+  });
+
+  test('through a proxy with credentials as well as directly', async () => {
+    const proxy = await connectProxy({ credentials: 'me:secret' });
+    const report = await examine({ args: ['--proxy', proxy.url.replace('//', '//me:secret@')] });
+    assert.deepEqual(report.names, [], JSON.stringify(report.blamed));
+    assert.equal(proxy.seen.length, 2);
+    assert.deepEqual(report.of('way out: connect').map((c) => c.status), ['ok', 'ok']);
+    assert.doesNotMatch(JSON.stringify(report), /secret/);
+  });
+
+  test('the gateway that runs is recognized, its databases are whole, and nothing is changed', async () => {
+    const upstream = await container();
+    const postern = await Postern.start({ upstream });
+    await postern.createKey();
+    const running = await examine({ data_dir: postern.settings.data_dir, upstream, settings: { listen: postern.settings.listen, tls_certificate: undefined, tls_key: undefined } });
+    assert.deepEqual(running.names, [], JSON.stringify(running.blamed));
+    assert.match(running.of('listen')[0].seen, /a gateway with these settings is serving/);
+    assert.match(running.of('keys.db')[0].seen, /^whole/);
+    await postern.stop();
+    const state = () => readdirSync(postern.settings.data_dir, { recursive: true }).sort().map((name) => {
+      const st = statSync(path.join(postern.settings.data_dir, name));
+      return [name, st.size, st.mtimeMs, st.mode];
+    });
+    const before = state();
+    const stopped = await examine({ data_dir: postern.settings.data_dir });
+    assert.deepEqual(stopped.names, []);
+    assert.match(stopped.of('usage.db')[0].seen, /^whole/);
+    assert.deepEqual(state(), before);
+  });
+
+  test('a proxy that is the only way out: the closed direct way is no fault', async () => {
+    const real = await endpoint(cloud);
+    const nowhere = await freePort();
+    const proxy = await connectProxy({ target: real.port });
+    const report = await examine({ billing: { args: ['--billing', `https://${HOST}:${nowhere}/`, '--resolve', `${HOST}:${nowhere}:127.0.0.1`] }, args: ['--proxy', proxy.url] });
+    assert.deepEqual(report.names, [], JSON.stringify(report.blamed));
+    assert.match(report.of('way out: connect')[1].seen, /as is usual behind one/);
+  });
+});
+
+describe('the own certificate', () => {
+  const expiredPair = () => {
+    const directory = temporaryDirectory('expired');
+    const at = (name) => path.join(directory, name);
+    writeFileSync(at('index.txt'), '');
+    writeFileSync(at('ext'), 'subjectAltName=DNS:gateway.test\n');
+    writeFileSync(at('ca.cnf'), `[ca]\ndefault_ca=c\n[c]\ndatabase=${at('index.txt')}\nnew_certs_dir=${directory}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n`);
+    openssl('req', '-new', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-subj', '/CN=gateway.test', '-keyout', at('key'), '-out', at('csr'));
+    openssl('ca', '-batch', '-config', at('ca.cnf'), '-selfsign', '-keyfile', at('key'), '-extfile', at('ext'), '-in', at('csr'), '-out', at('crt'), '-startdate', '20240101000000Z', '-enddate', '20250101000000Z', '-notext');
+    return { tls_certificate: at('crt'), tls_key: at('key') };
+  };
+
+  test('expired', async () => {
+    assertBlames(await examine({ settings: expiredPair() }), 'certificate: failed', /expired/);
+  });
+
+  test('the key of another', async () => {
+    assertBlames(await examine({ settings: { tls_key: other.key } }), 'certificate: failed', /does not belong/);
+  });
+
+  test('without its intermediate', async () => {
+    const leaf = path.join(own.directory, 'leaf.crt');
+    assertBlames(await examine({ settings: { tls_certificate: leaf } }), 'certificate: failed', /signed by "CN=Test intermediate", which is neither in the file/);
+  });
+
+  test('in the wrong order', async () => {
+    const file = path.join(temporaryDirectory(), 'chain.crt');
+    const [leaf, intermediate] = read(own.cert).split(/(?<=-----END CERTIFICATE-----\n)/);
+    writeFileSync(file, leaf + read(other.root) + intermediate);
+    assertBlames(await examine({ settings: { tls_certificate: file } }), 'certificate: failed', /certificate 2 of 3 .* did not sign/);
+  });
+
+  test('without names', async () => {
+    const directory = temporaryDirectory();
+    const [cert, key] = ['c.crt', 'c.key'].map((name) => path.join(directory, name));
+    openssl('req', '-x509', '-nodes', '-days', '30', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-subj', '/CN=gateway.test', '-keyout', key, '-out', cert);
+    assertBlames(await examine({ settings: { tls_certificate: cert, tls_key: key } }), 'certificate: failed', /names no host/);
+  });
+
+  test('with a weak key', async () => {
+    const directory = temporaryDirectory();
+    const [cert, key] = ['c.crt', 'c.key'].map((name) => path.join(directory, name));
+    openssl('req', '-x509', '-nodes', '-days', '30', '-newkey', 'rsa:1024', '-subj', '/CN=g', '-addext', 'subjectAltName=DNS:g.test', '-keyout', key, '-out', cert);
+    assertBlames(await examine({ settings: { tls_certificate: cert, tls_key: key } }), 'certificate: warning', /too weak \(RSA, 1024 bits\)/);
+  });
+
+  test('soon to expire', async () => {
+    const directory = temporaryDirectory();
+    const [cert, key] = ['c.crt', 'c.key'].map((name) => path.join(directory, name));
+    openssl('req', '-x509', '-nodes', '-days', '3', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-subj', '/CN=g', '-addext', 'subjectAltName=DNS:g.test', '-keyout', key, '-out', cert);
+    const report = await examine({ settings: { tls_certificate: cert, tls_key: key } });
+    assertBlames(report, 'certificate: warning', /expires soon/);
+  });
+});
+
+describe('the machine', () => {
+  test('settings that are wrong', async () => {
+    assertBlames(await examine({ settings: { max_headers: 'many' } }), 'settings: failed', /POSTERN_MAX_HEADERS/);
+  });
+
+  test('a data directory that others can write to', async () => {
+    const data_dir = temporaryDirectory();
+    chmodSync(data_dir, 0o777);
+    assertBlames(await examine({ data_dir }), 'data directory: failed', /mode 0777/);
+  });
+
+  test('a data directory that is a file', async () => {
+    const data_dir = path.join(temporaryDirectory(), 'file');
+    writeFileSync(data_dir, '');
+    const report = await examine({ data_dir });
+    assert.deepEqual(report.names.slice(0, 1), ['data directory: failed']);
+  });
+
+  test('a full disk', { skip: root ? false : 'mounting a small file system needs root' }, async () => {
+    const data_dir = temporaryDirectory();
+    const [settings, billing] = [{ upstream: await container() }, await endpoint(cloud)];
+    const args = ['doctor', '--json', '--known-roots', cloud.root, '--ca-file', own.root, ...billing.args, '--data-dir', data_dir, '--upstream', settings.upstream,
+      '--listen', `127.0.0.1:${await freePort()}`, '--tls-certificate', own.cert, '--tls-key', own.key, '--workers', '1', '--max-connections', '16'];
+    const report = await unshared('-m', `mount -t tmpfs -o size=1m,mode=0700 tmpfs ${data_dir} || exit 9`, args);
+    const blamed = report.checks.filter((c) => ['warning', 'failed'].includes(c.status) && c.check !== 'cpu');
+    assert.deepEqual(blamed.map((c) => `${c.check}: ${c.status}`), ['disk: failed']);
+    assert.match(blamed[0].seen, /MiB free/);
+  });
+
+  test('a limit of open files below what the settings may need', async () => {
+    const report = await examine({ settings: { max_connections: 1000000, workers: 64 } });
+    assertBlames(report, 'open files: warning', /are allowed/);
+    assert.equal(report.code, 1);
+  });
+
+  test('a port that something else uses', async () => {
+    const port = await listen(net.createServer((socket) => socket.end('220 mail\r\n')));
+    assertBlames(await examine({ settings: { listen: `127.0.0.1:${port}` } }), 'listen: failed', /does not speak TLS/);
+  });
+
+  test('an address that is not this machine\'s', async () => {
+    assertBlames(await examine({ settings: { listen: '192.0.2.1:8443' } }), 'listen: failed', /192\.0\.2\.1:8443/);
+  });
+
+  for (const [what, file, damage, pattern] of [
+    ['damaged keys', 'keys.db', (at) => truncateSync(at, 8192), /keys\.db.*(malformed|damaged)/],
+    ['damaged usage', 'usage.db', (at) => truncateSync(at, 8192), /usage\.db.*(malformed|damaged)/],
+    ['keys of a newer version', 'keys.db', (at) => patch(at, 60, [0, 0, 0, 99]), /newer version/],
+    ['a foreign file as keys', 'keys.db', (at) => patch(at, 68, [1, 2, 3, 4]), /something else/],
+    ['rubbish as usage', 'usage.db', (at) => writeFileSync(at, 'not a database at all, but some text'.repeat(500)), /not a database/],
+  ]) {
+    test(what, async () => {
+      const upstream = await container();
+      const postern = await Postern.start({ upstream });
+      await postern.createKey();
+      await postern.stop();
+      damage(path.join(postern.settings.data_dir, file));
+      assertBlames(await examine({ data_dir: postern.settings.data_dir, upstream }), `${file}: failed`, pattern);
+    });
+  }
+});
+
+function patch(file, offset, bytes) {
+  const fd = openSync(file, 'r+');
+  writeSync(fd, Buffer.from(bytes), 0, bytes.length, offset);
+  closeSync(fd);
+}
+
+/** Runs the doctor in namespaces of its own, after `prepare` (shell). */
+async function unshared(flags, prepare, args) {
+  const quoted = [BIN, ...args].map((word) => `'${word}'`).join(' ');
+  const output = execFileSync('timeout', ['30', 'unshare', flags, 'sh', '-c', `${prepare}; ${quoted}; test $? -lt 3`], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ASAN_OPTIONS: 'exitcode=99', UBSAN_OPTIONS: 'halt_on_error=1:exitcode=98' } });
+  return JSON.parse(output);
+}
+
+describe('the container', () => {
+  test('down', async () => {
+    assertBlames(await examine({ upstream: `http://127.0.0.1:${await freePort()}` }), 'container: failed', /connection refused/);
+  });
+
+  test('accepts and says nothing', async () => {
+    const port = await listen(net.createServer(() => {}));
+    assertBlames(await examine({ upstream: `http://127.0.0.1:${port}` }), 'container: failed', /in time/);
+  });
+
+  test('not HTTP', async () => {
+    const port = await listen(net.createServer((socket) => socket.end('SSH-2.0-x\r\n\r\n')));
+    assertBlames(await examine({ upstream: `http://127.0.0.1:${port}` }), 'container: failed', /not HTTP/);
+  });
+
+  test('loading', async () => {
+    const report = await examine({ upstream: await container({ ready: 503 }) });
+    assertBlames(report, 'container ready: warning', /503: it is still loading/);
+    assert.equal(report.code, 1);
+  });
+
+  for (const [apiStatus, status] of [['Invalid', 'failed'], ['Mismatch', 'failed'], ['CouldNotConnect', 'failed'], ['OutOfQuota', 'failed'],
+    ['BillingEndpointBusy', 'warning'], ['ContainerUseUnauthorized', 'failed'], ['Unknown', 'warning'], ['SomethingNew', 'warning']]) {
+    test(`apiStatus ${apiStatus}`, async () => {
+      assertBlames(await examine({ upstream: await container({ apiStatus }) }), `container billing: ${status}`, new RegExp(apiStatus));
+    });
+  }
+
+  const outside = Object.values(os.networkInterfaces()).flat().some((at) => !at.internal && at.family === 'IPv4');
+  test('open to the network', { skip: outside ? false : 'this machine has loopback only' }, async () => {
+    assertBlames(await examine({ upstream: await container({ host: '0.0.0.0' }) }), 'container port: warning', /without a key/);
+  });
+});
+
+describe('the way out', () => {
+  test('a name that does not exist', async () => {
+    assertBlames(await examine({ billing: { args: ['--billing', 'https://nowhere.invalid/'] } }), 'way out: name: failed', /nowhere\.invalid/);
+  });
+
+  test('a URL that is none', async () => {
+    assertBlames(await examine({ billing: { args: ['--billing', 'westus'] } }), 'way out: name: failed', /must begin with https/);
+  });
+
+  test('a port nobody answers on', async () => {
+    const port = await freePort();
+    assertBlames(await examine({ billing: { args: ['--billing', `https://${HOST}:${port}/`, '--resolve', `${HOST}:${port}:127.0.0.1`] } }),
+      'way out: connect: failed', /connection refused/);
+  });
+
+  test('a firewall that drops packets', { skip: root ? false : 'a network namespace needs root' }, async () => {
+    const data_dir = temporaryDirectory();
+    const report = await unshared('-n', 'ip link set lo up && ip link add d type dummy && ip addr add 10.9.0.1/24 dev d && ip link set d up || exit 9',
+      ['doctor', '--json', '--data-dir', data_dir, '--billing', `https://${HOST}/`, '--resolve', `${HOST}:443:10.9.0.2`]);
+    const failed = report.checks.filter((c) => c.status === 'failed' && c.check.startsWith('way out'));
+    assert.deepEqual(failed.map((c) => c.check), ['way out: connect']);
+    assert.match(failed[0].seen, /10\.9\.0\.2:443: no answer/);
+  });
+
+  test('the wrong host answers', async () => {
+    assertBlames(await examine({ billing: await endpoint(other), knownRoots: other.root }), 'way out: TLS: failed', /is not for westus/);
+  });
+
+  test('something that is not TLS answers', async () => {
+    const server = net.createServer((socket) => socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
+    assertBlames(await examine({ billing: await endpoint(cloud, { server }) }), 'way out: TLS: failed', /./);
+  });
+
+  test('cut during the handshake', async () => {
+    const server = net.createServer((socket) => socket.on('data', () => socket.destroy()));
+    assertBlames(await examine({ billing: await endpoint(cloud, { server }) }), 'way out: TLS: failed', /cut during the TLS handshake/);
+  });
+
+  test('a middlebox with a private CA', async () => {
+    const report = await examine({ billing: await endpoint(privateCa) });
+    assertBlames(report, 'way out: chain: failed', /deep packet inspection.*Test intermediate/);
+    assert.match(report.of('clock')[0].seen, /no server was reached/); // nothing was asked of it
+  });
+
+  test('a middlebox whose CA this machine trusts', async () => {
+    const both = path.join(temporaryDirectory(), 'both.pem');
+    writeFileSync(both, read(own.root) + read(privateCa.root));
+    assertBlames(await examine({ billing: await endpoint(privateCa), caFile: both }), 'way out: chain: failed', /trusted here, but none that Azure uses/);
+  });
+
+  test('a middlebox with a self-signed certificate', async () => {
+    assertBlames(await examine({ billing: await endpoint(selfSigned([HOST])) }), 'way out: chain: failed', /deep packet inspection/);
+  });
+
+  test('a proxy that opens TLS', async () => {
+    const proxy = await connectProxy({ intercept: privateCa });
+    assertBlames(await examine({ args: ['--proxy', proxy.url] }), 'way out: chain: failed', /through the proxy.*deep packet inspection/);
+  });
+
+  test('two connections that see two keys', async () => {
+    let n = 0;
+    const second = chained([HOST], { directory: temporaryDirectory() });
+    const contexts = [cloud, second].map((c) => tls.createSecureContext({ cert: read(c.cert), key: read(c.key) }));
+    const server = https.createServer({ SNICallback: (_, done) => done(null, contexts[n++ % 2]) }, (_, response) => response.end());
+    const known = path.join(temporaryDirectory(), 'known.pem');
+    writeFileSync(known, read(cloud.root) + read(second.root));
+    assertBlames(await examine({ billing: await endpoint(cloud, { server }), knownRoots: known }), 'way out: chain: warning', /two different keys/);
+    // The second one under a private CA is no renewal.
+    n = 0;
+    assertBlames(await examine({ billing: await endpoint(cloud, { server: https.createServer({ SNICallback: (_, done) => done(null, contexts[n++ % 2]) }) }) }),
+      'way out: chain: failed', /deep packet inspection/);
+  });
+
+  test('a proxy that refuses, one that wants credentials, one that is not there', async () => {
+    const refusing = await connectProxy({ status: 403 });
+    assertBlames(await examine({ args: ['--proxy', refusing.url] }), 'way out: connect: failed', /with 403: it does not allow this host/);
+    const asking = await connectProxy({ credentials: 'me:secret' });
+    assertBlames(await examine({ args: ['--proxy', asking.url] }), 'way out: connect: failed', /with 407: it wants credentials/);
+    assertBlames(await examine({ args: ['--proxy', `http://127.0.0.1:${await freePort()}`] }), 'way out: connect: failed', /connection refused/);
+    assertBlames(await examine({ args: ['--proxy', 'socks5://127.0.0.1:1'] }), 'way out: connect: failed', /the proxy cannot be used/);
+  });
+
+  test('a clock that is an hour off', async () => {
+    const late = await endpoint(cloud, { date: new Date(Date.now() + 3600e3).toUTCString() });
+    assertBlames(await examine({ billing: late }), 'clock: failed', /behind the billing endpoint's time/);
+  });
+
+  test('an endpoint that hangs does not hold the doctor', async () => {
+    const began = Date.now();
+    const report = await examine({ billing: await endpoint(cloud, { server: net.createServer(() => {}) }) });
+    assertBlames(report, 'way out: TLS: failed', /did not end in time/);
+    assert.ok(Date.now() - began < 25000); // 15 s, on a machine that others use too
+  });
+
+  test('the environment names endpoint and proxy', async () => {
+    const proxy = await connectProxy({});
+    const billing = await endpoint(cloud);
+    const text = execFileSync('env', [`Billing=${billing.args[1]}`, `HTTP_PROXY=${proxy.url}`, BIN, 'doctor', '--json', '--known-roots', cloud.root, '--resolve', billing.args[3],
+      '--data-dir', temporaryDirectory(), '--upstream', await container()], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ASAN_OPTIONS: 'exitcode=99' } }).toString();
+    const report = JSON.parse(text);
+    assert.equal(proxy.seen.length, 2);
+    assert.ok(report.checks.some((c) => c.check === 'way out: chain' && c.status === 'ok'));
+  });
+});
+
+describe('output', () => {
+  test('the table says what to do, in 80 columns, without control characters', async () => {
+    const result = await cli(['doctor', '--data-dir', temporaryDirectory(), '--upstream', `http://127.0.0.1:${await freePort()}`, '--billing', 'https://nowhere.invalid/']);
+    assert.equal(result.code, 2);
+    assert.match(result.stdout, /^FAILED {3}container {9}/m);
+    assert.match(result.stdout, /^ {27}-> See that the container runs/m);
+    assert.match(result.stdout, /\n\d+ failed, \d+ warnings?, \d+ ok, \d+ skipped\.\n$/);
+    for (const line of result.stdout.split('\n')) assert.ok(line.length <= 80 || !line.slice(27).includes(' '), line);
+    assert.doesNotMatch(result.stdout, /[\x00-\x09\x0b-\x1f\x7f]/);
+  });
+
+  test('wrong usage', async () => {
+    for (const args of [['--resolve', 'x'], ['--billling', 'x'], ['word'], ['--billing', 'a,'.repeat(20)]]) {
+      const result = await cli(['doctor', ...args]);
+      assert.equal(result.code, 2);
+      assert.match(result.stderr, /^postern doctor: /);
+      assert.equal(result.stdout, '');
+    }
+  });
+});
