@@ -2,8 +2,8 @@
 // `postern doctor` before a healthy set-up, and before one broken set-up per check: the broken thing is named, and
 // nothing else is blamed.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync, closeSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { chmodSync, closeSync, openSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
@@ -11,6 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { chained, selfSigned } from './lib/certs.mjs';
 import { BIN, Postern, cli } from './lib/postern.mjs';
@@ -294,11 +295,14 @@ function patch(file, offset, bytes) {
   closeSync(fd);
 }
 
+/** Not the sync form: the servers are in this process. */
+const run = (command, args) => promisify(execFile)(command, args, { env: { PATH: process.env.PATH, ASAN_OPTIONS: 'exitcode=99', UBSAN_OPTIONS: 'halt_on_error=1:exitcode=98' } });
+
 /** Runs the doctor in namespaces of its own, after `prepare` (shell). */
 async function unshared(flags, prepare, args) {
   const quoted = [BIN, ...args].map((word) => `'${word}'`).join(' ');
-  const output = execFileSync('timeout', ['30', 'unshare', flags, 'sh', '-c', `${prepare}; ${quoted}; test $? -lt 3`], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ASAN_OPTIONS: 'exitcode=99', UBSAN_OPTIONS: 'halt_on_error=1:exitcode=98' } });
-  return JSON.parse(output);
+  const { stdout } = await run('timeout', ['30', 'unshare', flags, 'sh', '-c', `${prepare}; ${quoted}; test $? -lt 3`]);
+  return JSON.parse(stdout);
 }
 
 describe('the container', () => {
@@ -352,7 +356,7 @@ describe('the way out', () => {
 
   test('a firewall that drops packets', { skip: root ? false : 'a network namespace needs root' }, async () => {
     const data_dir = temporaryDirectory();
-    const report = await unshared('-n', 'ip link set lo up && ip link add d type dummy && ip addr add 10.9.0.1/24 dev d && ip link set d up || exit 9',
+    const report = await unshared('-n', 'ip link set lo up && ip link add hole0 type dummy && ip addr add 10.9.0.1/24 dev hole0 && ip link set hole0 up || exit 9',
       ['doctor', '--json', '--data-dir', data_dir, '--billing', `https://${HOST}/`, '--resolve', `${HOST}:443:10.9.0.2`]);
     const failed = report.checks.filter((c) => c.status === 'failed' && c.check.startsWith('way out'));
     assert.deepEqual(failed.map((c) => c.check), ['way out: connect']);
@@ -432,9 +436,9 @@ describe('the way out', () => {
   test('the environment names endpoint and proxy', async () => {
     const proxy = await connectProxy({});
     const billing = await endpoint(cloud);
-    const text = execFileSync('env', [`Billing=${billing.args[1]}`, `HTTP_PROXY=${proxy.url}`, BIN, 'doctor', '--json', '--known-roots', cloud.root, '--resolve', billing.args[3],
-      '--data-dir', temporaryDirectory(), '--upstream', await container()], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ASAN_OPTIONS: 'exitcode=99' } }).toString();
-    const report = JSON.parse(text);
+    const { stdout } = await run('sh', ['-c', '"$0" "$@"; test $? -lt 3', 'env', `Billing=${billing.args[1]}`, `HTTP_PROXY=${proxy.url}`, BIN, 'doctor', '--json', '--known-roots', cloud.root, '--resolve', billing.args[3],
+      '--data-dir', temporaryDirectory(), '--upstream', await container()]);
+    const report = JSON.parse(stdout);
     assert.equal(proxy.seen.length, 2);
     assert.ok(report.checks.some((c) => c.check === 'way out: chain' && c.status === 'ok'));
   });
