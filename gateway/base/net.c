@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/base/net.h"
 
+#include "postern/base/fd.h"
 #include "postern/base/num.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -149,4 +151,16 @@ void pst_addr_format(const struct sockaddr *sa, char *text, size_t size)
     pst_addr_format_host(sa, host, sizeof(host));
     pst_addr_to_v6(sa, ignored, &port);
     snprintf(text, size, sa->sa_family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+}
+
+int pst_addr_bind_error(const struct pst_addr *addr)
+{
+    int one = 1;
+    PST_FD fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (addr->sa.ss_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    return bind(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 ? errno : 0;
 }

@@ -130,25 +130,12 @@ static void check_data_dir(const struct check *check)
                 (unsigned)(st.st_mode & 07777));
 }
 
-/* 0, or the errno of what does not work. */
-static int try_to_bind(const struct pst_addr *addr)
-{
-    int one = 1;
-    PST_FD fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (addr->sa.ss_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    return bind(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 ? errno : 0;
-}
-
 static void check_listen(const struct check *check)
 {
     const struct pst_settings *s = check->s;
     for (size_t i = 0; i < s->n_listen; i++) {
         char text[PST_ADDR_TEXT_SIZE];
-        int why = try_to_bind(&s->listen[i]);
+        int why = pst_addr_bind_error(&s->listen[i]);
         bool no_ipv6 = s->listen[i].sa.ss_family == AF_INET6 && (why == EAFNOSUPPORT || why == EADDRNOTAVAIL);
         pst_addr_format((const struct sockaddr *)&s->listen[i].sa, text, sizeof(text));
         if (why == 0)

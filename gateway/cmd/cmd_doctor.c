@@ -18,15 +18,13 @@
 #define TEXT_COLUMN 27
 
 static bool as_json, list_only;
-static const char *billing, *proxy, *ca_file, *known_roots, *resolve;
+static const char *billing, *proxy, *known_roots, *resolve;
 
 static const struct pst_option options[] = {
     {"billing", "URL[,URL]", "the container's billing endpoint; else from the environment (Billing, BILLING)",
      &billing, NULL},
     {"proxy", "URL", "the proxy that leads out; else from the environment (HTTPS_PROXY, HTTP_PROXY)", &proxy,
      NULL},
-    {"ca-file", "FILE",
-     "PEM: roots to trust besides the system's, for the own certificate as for the way out", &ca_file, NULL},
     {"known-roots", "FILE", "PEM: roots that count as the cloud's own (another cloud, a newer root)",
      &known_roots, NULL},
     {"resolve", "HOST:PORT:ADDRESS[,...]", "use this address instead of looking the name up", &resolve, NULL},
@@ -35,7 +33,8 @@ static const struct pst_option options[] = {
 };
 
 static const struct pst_usage usage = {
-    .synopsis = "doctor [--billing URL[,URL]] [--proxy URL] [--json] [--config FILE] [--SETTING VALUE]...",
+    .synopsis = "doctor [--billing URL[,URL]] [--proxy URL] [--ca-file FILE] [--json] [--config FILE] "
+                "[--SETTING VALUE]...",
     .about = "Finds out why a pod does not work: looks at the settings, the machine, the certificate, the "
              "databases, the "
              "container behind the gateway and the way out to its billing endpoint, and says for each what "
@@ -116,7 +115,7 @@ static void take_proxy(struct pst_doctor_options *doctor)
     doctor->proxy = proxy != NULL ? proxy : from_environment(proxies);
     doctor->no_proxy = proxy != NULL ? NULL : from_environment(exempt);
     doctor->proxy_credentials = getenv("HTTP_PROXY_CREDS");
-    doctor->ca_file = ca_file;
+    doctor->ca_file = doctor->settings->ca_file;
     doctor->known_roots = known_roots;
 }
 
@@ -242,13 +241,13 @@ int pst_cmd_doctor(int argc, char **argv)
         done = take_pins(pins, &doctor);
     if (done >= 0)
         return done;
-    take_proxy(&doctor);
     const struct pst_settings_input input = pst_cmd_settings_input(&args);
     if (pst_settings_collect(&input, findings_add, &found, &settings) < 0) {
         findings_done(&found);
         pst_cmd_error("out of memory");
         return PST_EXIT_USAGE;
     }
+    take_proxy(&doctor);
     join(&found, problems, sizeof(problems));
     doctor.settings_usable = found.problems == 0;
     findings_done(&found);

@@ -62,6 +62,11 @@ static const struct pst_setting_def defs[] = {
      .help = "A TLS handshake that takes longer is broken off."},
     {INT(tls_max_handshakes), .min = 1, .max = 65536, .default_text = "256",
      .help = "Handshakes in progress per worker; beyond it new connections wait in the listen queue."},
+    {PATH(ca_file), .default_text = "",
+     .help =
+         "PEM file with root certificates to trust besides the system's, when Postern itself asks others "
+         "over "
+         "HTTPS (postern doctor, keys of an identity provider). Clients' certificates are not judged by it."},
     {LIST(STRINGS, key_sources), .group = "Keys",
      .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
      .help = "Where a request may carry its key: header names, or \"Authorization: Scheme\". All are looked "

@@ -186,6 +186,22 @@ void check_container(struct visit *visit)
         look_at_http(visit, &upstream);
 }
 
+/* What the container answers there to one who has no key: its status, or 0. */
+static unsigned ask_address(struct visit *visit, const char *authority)
+{
+    char url[PST_ADDR_TEXT_SIZE + 32];
+    uint64_t now = pst_clock_mono_us(), until = visit_until(visit, PORT_MS);
+    struct pst_fetch_answer answer;
+    struct pst_fetch_why why;
+    const struct pst_fetch_options options = {
+        .timeout_ms = until > now ? (until - now) / 1000 + 1 : 1, .max_bytes = 65536, .allow_http = true};
+    snprintf(url, sizeof(url), "http://%s/status", authority);
+    if (pst_fetch_get(url, &options, &answer, &why) < 0)
+        return 0;
+    pst_fetch_answer_done(&answer);
+    return answer.status;
+}
+
 /* Tries the port on each of this pod's addresses that others can reach; lists those that answer. */
 static size_t try_addresses(struct visit *visit, uint16_t port, char *open, size_t size)
 {
@@ -214,8 +230,10 @@ static size_t try_addresses(struct visit *visit, uint16_t port, char *open, size
         pst_fd_close(fd);
         char text[PST_ADDR_TEXT_SIZE];
         pst_addr_format((const struct sockaddr *)&at.sa, text, sizeof(text));
+        unsigned status = ask_address(visit, text);
         if (used < size)
-            used += (size_t)snprintf(open + used, size - used, "%s%s", used > 0 ? ", " : "", text);
+            used += (size_t)snprintf(open + used, size - used, status > 0 ? "%s%s (GET /status: %u)" : "%s%s",
+                                     used > 0 ? ", " : "", text, status);
     }
     freeifaddrs(all);
     return tried;

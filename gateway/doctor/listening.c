@@ -18,19 +18,6 @@
 
 enum holder { HELD_BY_US, HELD_BY_TLS, HELD_BY_OTHER };
 
-/* 0 when it could be bound, else the errno. */
-static int bind_error(const struct pst_addr *addr)
-{
-    int one = 1;
-    PST_FD fd = socket(addr->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (addr->sa.ss_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    return bind(fd, (const struct sockaddr *)&addr->sa, addr->len) < 0 ? errno : 0;
-}
-
 /* Where a listener on any address can be reached from here. */
 static struct pst_addr reachable(const struct pst_addr *addr)
 {
@@ -114,7 +101,7 @@ static void tell_in_use(struct visit *visit, const struct pst_addr *addr, const 
 static void check_address(struct visit *visit, const struct pst_addr *addr)
 {
     char text[PST_ADDR_TEXT_SIZE];
-    int error = bind_error(addr);
+    int error = pst_addr_bind_error(addr);
     pst_addr_format((const struct sockaddr *)&addr->sa, text, sizeof(text));
     bool no_ipv6 = addr->sa.ss_family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
     if (error == 0)

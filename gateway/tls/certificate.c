@@ -64,14 +64,19 @@ static void names_text(const mbedtls_x509_crt *crt, char *text, size_t size)
     }
 }
 
+bool tls_is_self_issued(const mbedtls_x509_crt *crt)
+{
+    return crt->subject_raw.len == crt->issuer_raw.len &&
+           memcmp(crt->subject_raw.p, crt->issuer_raw.p, crt->subject_raw.len) == 0;
+}
+
 void tls_certificate_fill(const mbedtls_x509_crt *crt, struct pst_tls_certificate *ret)
 {
     *ret = (struct pst_tls_certificate){
         .key_bits = (unsigned)mbedtls_pk_get_bitlen(&crt->pk),
         .not_before_us = tls_time_us(&crt->valid_from),
         .not_after_us = tls_time_us(&crt->valid_to),
-        .self_issued = crt->subject_raw.len == crt->issuer_raw.len &&
-                       memcmp(crt->subject_raw.p, crt->issuer_raw.p, crt->subject_raw.len) == 0,
+        .self_issued = tls_is_self_issued(crt),
         .is_ca = mbedtls_x509_crt_get_ca_istrue(crt) == 1,
     };
     name_text(&crt->subject, ret->subject, sizeof(ret->subject));

@@ -31,15 +31,9 @@ static bool signed_by(const mbedtls_x509_crt *child, const mbedtls_x509_crt *par
            (flags_of(child, parent) & MBEDTLS_X509_BADCERT_NOT_TRUSTED) == 0;
 }
 
-static bool is_self_issued(const mbedtls_x509_crt *crt)
-{
-    return crt->subject_raw.len == crt->issuer_raw.len &&
-           memcmp(crt->subject_raw.p, crt->issuer_raw.p, crt->subject_raw.len) == 0;
-}
-
 static bool reaches_root(const mbedtls_x509_crt *last, const struct pst_tls_roots *roots)
 {
-    if (is_self_issued(last))
+    if (tls_is_self_issued(last))
         return true;
     for (const mbedtls_x509_crt *it = roots != NULL ? &roots->chain : NULL; it != NULL; it = it->next) {
         if (it->raw.p != NULL && signed_by(last, it))
@@ -53,7 +47,7 @@ static bool is_weak(const mbedtls_x509_crt *crt)
 {
     uint32_t flags = flags_of(crt, NULL);
     return (flags & MBEDTLS_X509_BADCERT_BAD_KEY) != 0 ||
-           (!is_self_issued(crt) &&
+           (!tls_is_self_issued(crt) &&
             (flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK)) != 0);
 }
 

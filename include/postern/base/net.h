@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses and networks in text and in bytes. Inside, an address is 16 bytes, IPv4 as ::ffff:a.b.c.d, so
- * that one comparison serves both. Pure functions, any thread. */
+ * that one comparison serves both. Pure functions but for the last, any thread. */
 #ifndef POSTERN_BASE_NET_H
 #define POSTERN_BASE_NET_H
 
@@ -36,5 +36,9 @@ void pst_addr_format(const struct sockaddr *sa, char *text, size_t size);
 void pst_addr_format_host(const struct sockaddr *sa, char *text, size_t size);
 /* The 16 bytes and the port; all zero for other families. */
 void pst_addr_to_v6(const struct sockaddr *sa, uint8_t addr[static 16], uint16_t *ret_port);
+
+/* Whether a server could listen there now: 0, or the errno of what does not work (EADDRINUSE, EADDRNOTAVAIL,
+ * EACCES, EAFNOSUPPORT). Nothing is left bound. */
+int pst_addr_bind_error(const struct pst_addr *addr) PST_MUSTCHECK;
 
 #endif

@@ -39,6 +39,7 @@ struct pst_settings {
     uint64_t tls_ticket_rotation_ms;
     uint64_t tls_handshake_timeout_ms;
     uint64_t tls_max_handshakes;
+    char *ca_file;
     uint64_t workers; /* resolved: never 0 */
     char **key_sources;
     size_t n_key_sources;
