@@ -166,9 +166,10 @@ int pst_dial_pin_parse(struct pst_str text, struct pst_dial_pin *ret_pin)
     struct pst_str number = pst_str_cut(rest, ':', &address);
     if (address.len > 2 && address.p[0] == '[' && pst_str_ends(address, PST_STR("]")))
         address = (struct pst_str){address.p + 1, address.len - 2};
-    if (host.len == 0 || pst_str_copy(host, pin.host, sizeof(pin.host)) < 0 ||
-        pst_num_u64(number, &port) < 0 || port == 0 || port > 65535 ||
-        pst_str_copy(address, plain, sizeof(plain)) <= 0 || !literal(plain, (uint16_t)port, &pin.address))
+    if (host.len == 0 || memchr(text.p, '\0', text.len) != NULL ||
+        pst_str_copy(host, pin.host, sizeof(pin.host)) < 0 || pst_num_u64(number, &port) < 0 || port == 0 ||
+        port > 65535 || pst_str_copy(address, plain, sizeof(plain)) <= 0 ||
+        !literal(plain, (uint16_t)port, &pin.address))
         return -PST_EPARSE;
     pin.port = (uint16_t)port;
     *ret_pin = pin;

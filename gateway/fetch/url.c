@@ -35,7 +35,8 @@ static int split_authority(struct pst_str authority, uint16_t default_port, char
     uint64_t port = default_port;
     if (!pst_authority_is_valid(authority))
         return bad(ret_reason, "host, host:port or [v6]:port is expected behind the \"//\"");
-    if (authority.p[0] == '[') {
+    bool v6 = authority.p[0] == '[';
+    if (v6) {
         name = pst_str_cut(pst_str_skip(authority, 1), ']', &rest);
         rest = pst_str_skip(rest, 1);
     } else {
@@ -43,10 +44,16 @@ static int split_authority(struct pst_str authority, uint16_t default_port, char
     }
     if (rest.len > 0 && (pst_num_u64(rest, &port) < 0 || port == 0 || port > 65535))
         return bad(ret_reason, "the port must be a number from 1 to 65535");
-    if (pst_str_ends(name, PST_STR(".")))
+    if (!v6 && pst_str_ends(name, PST_STR(".")))
         name.len--;
-    if (name.len == 0 || pst_str_copy(name, host, PST_URL_HOST_SIZE) < 0)
-        return bad(ret_reason, "the host name is missing or too long");
+    if (name.len == 0 || name.p[0] == '.' || pst_str_ends(name, PST_STR(".")) ||
+        memmem(name.p, name.len, "..", 2) != NULL)
+        return bad(ret_reason, "the host name is missing, or a part of it is");
+    if (pst_str_copy(name, host, PST_URL_HOST_SIZE) < 0)
+        return bad(ret_reason, "the host name is too long");
+    struct in6_addr ignored;
+    if (v6 && inet_pton(AF_INET6, host, &ignored) != 1)
+        return bad(ret_reason, "what stands in brackets is no IPv6 address");
     *ret_port = (uint16_t)port;
     return 0;
 }

@@ -54,6 +54,10 @@ static void test_bad_urls(void **state)
         "https://a.test/\r\nX: y",
         "https://a.test/#f",
         "https://[::1/",
+        "https://../",
+        "https://[:.]/",
+        "https://.a.test/",
+        "https://a..test/",
         "https://a test/",
         "https://\xc3\xa4.test/",
     };
