@@ -3,6 +3,7 @@
 #include "postern/auth/credential.h"
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
+#include "postern/tls/client.h"
 #include "postern/tls/context.h"
 #include "postern/tls/material.h"
 #include "postern/upstream/origin.h"
@@ -170,6 +171,15 @@ static void check_tls(const struct check *check)
         findings_soften(check->found, before); /* it will do: those were warnings, of an end that is near */
 }
 
+static void check_ca_file(const struct check *check)
+{
+    struct pst_tls_roots *roots = NULL;
+    struct pst_tls_why why;
+    if (check->s->ca_file[0] != '\0' && pst_tls_roots_load(check->s->ca_file, &roots, &why) < 0)
+        PROBLEM(check, "ca_file", "%s", why.text);
+    pst_tls_roots_free(roots);
+}
+
 /* What was wrong in the settings themselves was told while they were read, and is not looked at again. */
 static void check_all(const struct check *check)
 {
@@ -184,6 +194,8 @@ static void check_all(const struct check *check)
         check_listen(check);
     if (!pst_setting_is_bad(s, "tls_certificate") && !pst_setting_is_bad(s, "tls_key"))
         check_tls(check);
+    if (!pst_setting_is_bad(s, "ca_file"))
+        check_ca_file(check);
 }
 
 /* The value; of `workers` also what 0 comes to. */

@@ -211,6 +211,12 @@ describe('the own certificate', () => {
     assertBlames(await examine({ settings: { tls_certificate: cert, tls_key: key } }), 'certificate: failed', /names no host/);
   });
 
+  test('signed with SHA-1', async () => {
+    const at = (name) => path.join(own.directory, name);
+    openssl('x509', '-req', '-sha1', '-days', '30', '-in', at('leaf.csr'), '-CA', at('root.crt'), '-CAkey', at('root.key'), '-CAcreateserial', '-extfile', at('leaf.ext'), '-out', at('sha1.crt'));
+    assertBlames(await examine({ settings: { tls_certificate: at('sha1.crt') } }), 'certificate: warning', /too weak/);
+  });
+
   test('with a weak key', async () => {
     const directory = temporaryDirectory();
     const [cert, key] = ['c.crt', 'c.key'].map((name) => path.join(directory, name));
@@ -342,6 +348,17 @@ describe('the container', () => {
 describe('the way out', () => {
   test('a name that does not exist', async () => {
     assertBlames(await examine({ billing: { args: ['--billing', 'https://nowhere.invalid/'] } }), 'way out: name: failed', /nowhere\.invalid/);
+  });
+
+  test('a name server that does not answer', { skip: root ? false : 'namespaces need root' }, async () => {
+    const file = path.join(temporaryDirectory(), 'resolv.conf');
+    writeFileSync(file, 'nameserver 127.0.0.1\n');
+    const silent = 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); time.sleep(25)';
+    const report = await unshared('-nm', `ip link set lo up && ip addr add 10.9.9.1/32 dev lo && mount --bind ${file} /etc/resolv.conf || exit 9
+      timeout 25 python3 -c '${silent}' >/dev/null 2>&1 & sleep 0.5`, ['doctor', '--json', '--data-dir', temporaryDirectory(), '--billing', `https://${HOST}/`]);
+    const blamed = report.checks.filter((c) => c.status === 'failed' && c.check.startsWith('way out'));
+    assert.deepEqual(blamed.map((c) => c.check), ['way out: name']);
+    assert.match(blamed[0].seen, /name server did not answer in time/);
   });
 
   test('a URL that is none', async () => {

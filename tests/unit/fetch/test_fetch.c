@@ -19,7 +19,7 @@
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
 static char dir[64], ca_file[128];
-static struct cert root, intermediate, leaf, expired, early, alone;
+static struct cert root, intermediate, leaf, expired, early, alone, weak, old_root, below_old;
 static char chain[2 * CERTS_PEM_BYTES];
 
 static int set_up_group(void **state)
@@ -39,16 +39,22 @@ static int set_up_group(void **state)
             .cn = "new", .dns = {"here.test"}, .issuer = &root, .from_s = CERTS_DAY, .to_s = 9 * CERTS_DAY},
         &early);
     cert_make(&(struct cert_spec){.cn = "alone", .dns = {"here.test"}}, &alone);
+    cert_make(&(struct cert_spec){.cn = "weak", .dns = {"here.test"}, .issuer = &root, .sha1 = true}, &weak);
+    cert_make(&(struct cert_spec){.cn = "Old Root", .ca = true, .sha1 = true}, &old_root);
+    cert_make(&(struct cert_spec){.cn = "below", .dns = {"here.test"}, .issuer = &old_root}, &below_old);
     snprintf(chain, sizeof(chain), "%s%s", leaf.certificate, intermediate.certificate);
     certs_dir_make(dir);
-    certs_write(dir, "ca.pem", root.certificate, ca_file);
+    char both[2 * CERTS_PEM_BYTES];
+    snprintf(both, sizeof(both), "%s%s", root.certificate, old_root.certificate);
+    certs_write(dir, "ca.pem", both, ca_file);
     return 0;
 }
 
 static int tear_down_group(void **state)
 {
     (void)state;
-    struct cert *all[] = {&root, &intermediate, &leaf, &expired, &early, &alone};
+    struct cert *all[] = {&root,  &intermediate, &leaf,     &expired,  &early,
+                          &alone, &weak,         &old_root, &below_old};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         cert_done(all[i]);
     certs_dir_remove(dir);
@@ -221,6 +227,18 @@ static void test_tls(void **state)
     assert_body(&wild, "hello");
 }
 
+/* A trusted root's own signature does not count: it may be as old as it is. */
+static void test_old_root(void **state)
+{
+    (void)state;
+    struct trial trial = {.host = NULL};
+    const struct script script = {.certificate = below_old.certificate,
+                                  .key = below_old.key,
+                                  .answer = OK_HEAD "Content-Length: 5\r\n\r\nhello"};
+    assert_int_equal(fetch(&trial, &script), 0);
+    assert_body(&trial, "hello");
+}
+
 /* Nothing is sent to a server whose certificate is bad. */
 static void test_bad_certificates(void **state)
 {
@@ -237,6 +255,7 @@ static void test_bad_certificates(void **state)
         {expired.certificate, expired.key, "here.test", false, "expired at"},
         {early.certificate, early.key, "here.test", false, "is not valid before"},
         {alone.certificate, alone.key, "here.test", false, "self-signed and not trusted"},
+        {weak.certificate, weak.key, "here.test", false, "too weak"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct trial trial = {.host = cases[i].host, .no_ca = cases[i].no_ca};
@@ -368,6 +387,7 @@ static void test_bad_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_old_root),
         cmocka_unit_test(test_plain_answers),
         cmocka_unit_test(test_piece_by_piece),
         cmocka_unit_test(test_fields),

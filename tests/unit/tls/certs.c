@@ -124,7 +124,7 @@ void cert_make(const struct cert_spec *spec, struct cert *ret_cert)
     make_key(spec->kind, &cert->pk);
     mbedtls_x509write_crt_init(&writer);
     mbedtls_x509write_crt_set_version(&writer, MBEDTLS_X509_CRT_VERSION_3);
-    mbedtls_x509write_crt_set_md_alg(&writer, MBEDTLS_MD_SHA256);
+    mbedtls_x509write_crt_set_md_alg(&writer, spec->sha1 ? MBEDTLS_MD_SHA1 : MBEDTLS_MD_SHA256);
     mbedtls_x509write_crt_set_subject_key(&writer, &cert->pk);
     mbedtls_x509write_crt_set_issuer_key(&writer, spec->issuer != NULL ? &spec->issuer->pk : &cert->pk);
     assert_int_equal(random_bytes(NULL, serial + 1, sizeof(serial) - 1), 0);

@@ -26,6 +26,7 @@ struct cert_spec {
     enum certs_key kind;
     struct cert *issuer; /* NULL: signs itself */
     bool ca;             /* may sign others */
+    bool sha1;           /* signed with a broken hash */
 };
 
 void cert_make(const struct cert_spec *spec, struct cert *ret_cert);
