@@ -26,6 +26,8 @@ struct pst_edit_key {
     struct pst_key_entry entry;
     struct pst_old_secret olds[2];
     unsigned n_olds;
+    const uint8_t *policy; /* compiled, copied by the edit; the POLICY flag is not read */
+    uint32_t policy_len;   /* 0: none */
 };
 
 /* Starts from `base` (not written to); NULL without memory. With `anew`, from nothing: then all of `base` is

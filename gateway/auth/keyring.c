@@ -2,6 +2,7 @@
 #include "postern/auth/keyring.h"
 
 #include "edit.h"
+#include "policy.h"
 #include "postern/auth/pepper.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
@@ -32,6 +33,7 @@ struct pst_keyring {
 
     /* The refreshing thread's own. */
     struct pst_keys_store *store;
+    struct pst_buf policy; /* the one being compiled */
     uint64_t seq;
     struct pst_retired *retired; /* newest first */
     uint64_t refresh_errors;
@@ -77,20 +79,50 @@ static struct pst_edit_key key_of_row(const struct pst_key_row *row)
     return key;
 }
 
+/* Rules that cannot be read refuse everything: what they were to keep out is not known. */
+static int take_policy(struct pst_keyring *ring, const struct pst_key_row *row, struct pst_edit_key *key)
+{
+    struct pst_why why;
+    if (row->scopes.len == 0 && row->networks.len == 0)
+        return 0;
+    pst_buf_reset(&ring->policy);
+    int err = pst_policy_compile(row->scopes, row->networks, &ring->policy, &why);
+    if (err == -PST_EINVAL) {
+        pst_error("auth", "key " PST_STR_FMT " is refused everything: its %s cannot be read: %s",
+                  PST_STR_ARG(row->id), why.field, why.text);
+        pst_buf_reset(&ring->policy);
+        err = pst_policy_compile_closed(&ring->policy);
+    }
+    key->policy = (const uint8_t *)pst_buf_str(&ring->policy).p;
+    key->policy_len = (uint32_t)pst_buf_len(&ring->policy);
+    return err;
+}
+
+struct taking {
+    struct pst_keyring *ring;
+    struct pst_edit *edit;
+};
+
 static int add_row(const struct pst_key_row *row, void *arg)
 {
+    struct taking *taking = arg;
     struct pst_edit_key key = key_of_row(row);
-    return key.entry.id != UINT64_MAX ? pst_edit_add(arg, &key) : 0;
+    if (key.entry.id == UINT64_MAX)
+        return 0;
+    int err = take_policy(taking->ring, row, &key);
+    return err < 0 ? err : pst_edit_add(taking->edit, &key);
 }
 
 static int put_row(const struct pst_key_row *row, void *arg)
 {
+    struct taking *taking = arg;
     struct pst_edit_key key = key_of_row(row);
     if (key.entry.id == UINT64_MAX)
         return 0;
     if (row->state == PST_KEY_STATE_DELETED)
-        return pst_edit_remove(arg, key.entry.id);
-    return pst_edit_put(arg, &key);
+        return pst_edit_remove(taking->edit, key.entry.id);
+    int err = take_policy(taking->ring, row, &key);
+    return err < 0 ? err : pst_edit_put(taking->edit, &key);
 }
 
 /* Readers that still see what was retired at `epoch`? Each has either entered since, or is idle. */
@@ -130,7 +162,8 @@ static int load_all(struct pst_keyring *ring)
         return -PST_ENOMEM;
     struct pst_snapshot *next = NULL;
     struct pst_retired *retired = NULL;
-    int err = pst_keys_load(ring->store, add_row, edit, &ring->seq);
+    struct taking taking = {ring, edit};
+    int err = pst_keys_load(ring->store, add_row, &taking, &ring->seq);
     if (err == 0)
         err = pst_edit_finish(edit, &next, &retired);
     if (err < 0) {
@@ -149,7 +182,8 @@ static int take_changes(struct pst_keyring *ring)
     struct pst_snapshot *next = NULL;
     struct pst_retired *retired = NULL;
     uint64_t seq = ring->seq;
-    int err = pst_keys_changes(ring->store, ring->seq, put_row, edit, &seq);
+    struct taking taking = {ring, edit};
+    int err = pst_keys_changes(ring->store, ring->seq, put_row, &taking, &seq);
     if (err == 0)
         err = pst_edit_finish(edit, &next, &retired);
     if (err < 0) {
@@ -204,6 +238,7 @@ int pst_keyring_open(struct pst_keyring **ret, const char *data_dir, unsigned n_
     if (ring == NULL)
         return -PST_ENOMEM;
     ring->n_readers = n_readers;
+    pst_buf_init(&ring->policy, PST_POLICY_BYTES_MAX);
     ring->until_purge = PURGE_EVERY;
     ring->readers = aligned_alloc(64, (n_readers + 1) * sizeof(*ring->readers));
     struct pst_snapshot *empty = pst_snapshot_new();
@@ -243,6 +278,7 @@ void pst_keyring_free(struct pst_keyring *ring)
     if (ring->store != NULL)
         pst_keys_close(ring->store);
     pst_hmac_key_done(&ring->hmac);
+    pst_buf_done(&ring->policy);
     free(ring->readers);
     free(ring);
 }
@@ -345,7 +381,9 @@ static bool match_entry(const struct pst_id_shard *shard, const struct pst_key_e
         }
         const struct pst_old_secret *old = pst_entry_old(shard, entry, slot);
         bool is_old = pst_ct_equal(old != NULL ? old->digest : no_digest, digest, PST_DIGEST_BYTES);
-        if (is_old && old != NULL && !matched) {
+        bool longer =
+            !matched || (ret->old != NULL && old != NULL && ret->old->valid_until_us < old->valid_until_us);
+        if (is_old && old != NULL && longer) {
             *ret = (struct found){entry, (uint8_t)slot, old};
             matched = true;
         }
@@ -392,6 +430,36 @@ enum pst_key_verdict pst_keyring_check(struct pst_keyring *ring, unsigned reader
     return verdict;
 }
 
+enum pst_key_verdict pst_keyring_check_id(struct pst_keyring *ring, unsigned reader, struct pst_str id,
+                                          int64_t now_real_us, struct pst_key_match *ret)
+{
+    (void)reader;
+    *ret = (struct pst_key_match){0};
+    const struct pst_id_shard *shard;
+    uint64_t number = pst_key_is_id(id) ? pst_key_id_number(id) : UINT64_MAX;
+    const struct pst_key_entry *entry =
+        number != UINT64_MAX ? pst_snapshot_by_id(atomic_load(&ring->current), number, &shard) : NULL;
+    if (entry == NULL)
+        return PST_KEY_UNKNOWN;
+    pst_key_id_text(entry->id, ret->id);
+    return verdict_of(entry, now_real_us);
+}
+
+enum pst_key_verdict pst_keyring_permits(struct pst_keyring *ring, unsigned reader,
+                                         const struct pst_key_match *match, struct pst_str method,
+                                         struct pst_str path, const uint8_t client[static 16])
+{
+    (void)reader;
+    const struct pst_id_shard *shard;
+    const struct pst_key_entry *entry =
+        pst_snapshot_by_id(atomic_load(&ring->current), pst_key_id_number(pst_str_of(match->id)), &shard);
+    if (entry == NULL)
+        return PST_KEY_UNKNOWN;
+    size_t len = 0;
+    const uint8_t *policy = pst_entry_policy(shard, entry, &len);
+    return policy == NULL ? PST_KEY_OK : pst_policy_judge(policy, len, method, path, client);
+}
+
 enum pst_key_verdict pst_keyring_still_valid(struct pst_keyring *ring, unsigned reader,
                                              const struct pst_key_match *match, int64_t now_real_us)
 {
@@ -400,8 +468,10 @@ enum pst_key_verdict pst_keyring_still_valid(struct pst_keyring *ring, unsigned 
     const struct pst_id_shard *shard = NULL;
     const struct pst_key_entry *entry =
         pst_snapshot_by_id(snapshot, pst_key_id_number(pst_str_of(match->id)), &shard);
-    if (entry == NULL || match->secret_slot < 1 || match->secret_slot > 2)
+    if (entry == NULL || match->secret_slot > 2)
         return PST_KEY_UNKNOWN;
+    if (match->secret_slot == 0)
+        return verdict_of(entry, now_real_us);
     int slot = match->secret_slot;
     bool set = (entry->flags & (PST_ENTRY_SLOT1 << (slot - 1))) != 0;
     if (set && generation_of(entry->digest[slot - 1]) == match->generation)
@@ -429,6 +499,12 @@ const char *pst_key_verdict_text(enum pst_key_verdict verdict)
         return "expired";
     case PST_KEY_NOT_YET:
         return "not_yet";
+    case PST_KEY_SCOPE:
+        return "scope";
+    case PST_KEY_SPELLING:
+        return "spelling";
+    case PST_KEY_NETWORK:
+        return "network";
     }
     return "unknown";
 }

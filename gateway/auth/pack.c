@@ -11,7 +11,7 @@ static void *grow(void *array, uint32_t n, uint32_t *cap, size_t element_bytes)
 {
     if (n < *cap)
         return array;
-    uint32_t more = *cap < 4 ? 4 : *cap + *cap / 2;
+    uint32_t more = n < 4 ? 4 : n + n / 2;
     void *grown = realloc(array, more * element_bytes);
     if (grown)
         *cap = more;
@@ -28,6 +28,23 @@ static uint32_t index_places(uint32_t n)
 }
 
 /* --- Keys by id --- */
+
+static int add_policy(struct pst_open_ids *open, uint64_t id, const uint8_t *policy, uint32_t len)
+{
+    struct pst_policy_ref *refs = grow(open->policies, open->n_policies, &open->policies_cap, sizeof(*refs));
+    if (!refs)
+        return -PST_ENOMEM;
+    open->policies = refs;
+    /* Room for all of it: the last byte's place is looked at. */
+    uint8_t *bytes = grow(open->policy_bytes, open->n_policy_bytes + len - 1, &open->policy_bytes_cap, 1);
+    if (!bytes)
+        return -PST_ENOMEM;
+    open->policy_bytes = bytes;
+    memcpy(bytes + open->n_policy_bytes, policy, len);
+    refs[open->n_policies++] = (struct pst_policy_ref){id, open->n_policy_bytes, len};
+    open->n_policy_bytes += len;
+    return 0;
+}
 
 struct pst_open_ids *pst_open_ids_new(const struct pst_id_shard *shard)
 {
@@ -47,6 +64,13 @@ struct pst_open_ids *pst_open_ids_new(const struct pst_id_shard *shard)
         memcpy(open->olds, shard->olds, shard->n_olds * sizeof(*open->olds));
     open->n_entries = shard->n_entries;
     open->n_olds = shard->n_olds;
+    for (uint32_t i = 0; i < shard->n_policies; i++) {
+        const struct pst_policy_ref *ref = &shard->policies[i];
+        if (add_policy(open, ref->id, shard->policy_bytes + ref->at, ref->len) < 0) {
+            pst_open_ids_free(open);
+            return NULL;
+        }
+    }
     return open;
 }
 
@@ -56,6 +80,8 @@ void pst_open_ids_free(struct pst_open_ids *open)
         return;
     free(open->entries);
     free(open->olds);
+    free(open->policies);
+    free(open->policy_bytes);
     free(open);
 }
 
@@ -68,7 +94,15 @@ int pst_open_ids_add(struct pst_open_ids *open, const struct pst_edit_key *key)
     if (!entries)
         return -PST_ENOMEM;
     open->entries = entries;
-    entries[open->n_entries++] = key->entry;
+    entries[open->n_entries] = key->entry;
+    entries[open->n_entries].flags &= (uint8_t)~PST_ENTRY_POLICY;
+    if (key->policy_len > 0) {
+        int err = add_policy(open, key->entry.id, key->policy, key->policy_len);
+        if (err < 0)
+            return err;
+        entries[open->n_entries].flags |= PST_ENTRY_POLICY;
+    }
+    open->n_entries++;
     for (unsigned i = 0; i < key->n_olds; i++) {
         struct pst_old_secret *olds = grow(open->olds, open->n_olds, &open->olds_cap, sizeof(*olds));
         if (!olds)
@@ -102,27 +136,47 @@ void pst_open_ids_remove(struct pst_open_ids *open, uint64_t id)
         else
             i++;
     }
+    for (uint32_t i = 0; i < open->n_policies; i++) {
+        if (open->policies[i].id == id) {
+            open->policies[i] = open->policies[--open->n_policies];
+            break;
+        }
+    }
 }
 
-/* One block: the head, the entries, the old secrets (all of 8-byte alignment and size), the index. */
-static struct pst_id_shard *id_shard_new(uint32_t n_entries, uint32_t n_olds)
+static uint32_t live_policy_bytes(const struct pst_open_ids *open)
 {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < open->n_policies; i++)
+        n += open->policies[i].len;
+    return n;
+}
+
+/* One block: the head, the entries, the old secrets, the policies' places (all of 8-byte alignment and size),
+ * the index, the policies' bytes. */
+static struct pst_id_shard *id_shard_new(const struct pst_open_ids *open)
+{
+    uint32_t n_entries = open->n_entries, n_olds = open->n_olds, n_policies = open->n_policies;
     _Static_assert(sizeof(struct pst_id_shard) % 8 == 0 && sizeof(struct pst_key_entry) == 96 &&
-                       sizeof(struct pst_old_secret) % 8 == 0,
+                       sizeof(struct pst_old_secret) % 8 == 0 && sizeof(struct pst_policy_ref) % 8 == 0,
                    "the parts of a shard follow each other aligned");
     uint32_t places = index_places(n_entries);
     size_t bytes = sizeof(struct pst_id_shard) + n_entries * sizeof(struct pst_key_entry) +
-                   n_olds * sizeof(struct pst_old_secret) + places * sizeof(uint16_t);
+                   n_olds * sizeof(struct pst_old_secret) + n_policies * sizeof(struct pst_policy_ref) +
+                   places * sizeof(uint16_t) + live_policy_bytes(open);
     struct pst_id_shard *shard = calloc(1, bytes);
     if (!shard)
         return NULL;
     shard->n_entries = n_entries;
     shard->n_olds = n_olds;
+    shard->n_policies = n_policies;
     shard->index_mask = places - 1;
     shard->bytes = (uint32_t)bytes;
     shard->entries = (void *)(shard + 1);
     shard->olds = (void *)(shard->entries + n_entries);
-    shard->index = (void *)(shard->olds + n_olds);
+    shard->policies = (void *)(shard->olds + n_olds);
+    shard->index = (void *)(shard->policies + n_policies);
+    shard->policy_bytes = (void *)(shard->index + places);
     return shard;
 }
 
@@ -162,19 +216,41 @@ static void attach_olds(struct pst_open_ids *open)
     }
 }
 
+static int compare_policies(const void *a, const void *b)
+{
+    const struct pst_policy_ref *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void pack_policies(const struct pst_open_ids *open, struct pst_id_shard *shard)
+{
+    uint32_t at = 0;
+    if (open->n_policies == 0)
+        return;
+    memcpy(shard->policies, open->policies, open->n_policies * sizeof(*open->policies));
+    qsort(shard->policies, shard->n_policies, sizeof(*shard->policies), compare_policies);
+    for (uint32_t i = 0; i < shard->n_policies; i++) {
+        struct pst_policy_ref *ref = &shard->policies[i];
+        memcpy(shard->policy_bytes + at, open->policy_bytes + ref->at, ref->len);
+        ref->at = at;
+        at += ref->len;
+    }
+}
+
 int pst_open_ids_pack(struct pst_open_ids *open, struct pst_id_shard **ret)
 {
     if (open->n_entries == 0) {
         *ret = NULL;
         return 0;
     }
-    struct pst_id_shard *shard = id_shard_new(open->n_entries, open->n_olds);
+    struct pst_id_shard *shard = id_shard_new(open);
     if (!shard)
         return -PST_ENOMEM;
     attach_olds(open);
     memcpy(shard->entries, open->entries, open->n_entries * sizeof(*open->entries));
     if (open->n_olds > 0)
         memcpy(shard->olds, open->olds, open->n_olds * sizeof(*open->olds));
+    pack_policies(open, shard);
     index_entries(shard);
     *ret = shard;
     return 0;

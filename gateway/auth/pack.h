@@ -11,6 +11,10 @@ struct pst_open_ids {
     struct pst_old_secret *olds;
     uint32_t n_entries, entries_cap;
     uint32_t n_olds, olds_cap;
+    struct pst_policy_ref *policies;
+    uint32_t n_policies, policies_cap;
+    uint8_t *policy_bytes; /* also what removed policies left behind, until it is packed */
+    uint32_t n_policy_bytes, policy_bytes_cap;
 };
 
 struct pst_open_digests {

@@ -30,15 +30,20 @@ const struct pst_key_entry *pst_snapshot_by_id(const struct pst_snapshot *snapsh
     return shard ? find_in_shard(shard, id) : NULL;
 }
 
-/* Whether it is an imported secret of the key in force, and not one that was rotated away. */
-static bool is_in_force(const struct pst_key_entry *entry, const uint8_t digest[static PST_DIGEST_BYTES])
+/* Until when the imported secret works: INT64_MAX for one in force, -1 when it is none of the key's. */
+static int64_t works_until(const struct pst_id_shard *shard, const struct pst_key_entry *entry,
+                           const uint8_t digest[static PST_DIGEST_BYTES])
 {
+    int64_t until_us = -1;
     for (int i = 0; i < 2; i++) {
         unsigned both = (PST_ENTRY_SLOT1 | PST_ENTRY_IMPORTED1) << i;
         if ((entry->flags & both) == both && memcmp(entry->digest[i], digest, PST_DIGEST_BYTES) == 0)
-            return true;
+            return INT64_MAX;
+        const struct pst_old_secret *old = pst_entry_old(shard, entry, i + 1);
+        if (old && memcmp(old->digest, digest, PST_DIGEST_BYTES) == 0 && old->valid_until_us > until_us)
+            until_us = old->valid_until_us;
     }
-    return false;
+    return until_us;
 }
 
 const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *snapshot,
@@ -48,6 +53,7 @@ const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *sn
     uint64_t tag = pst_digest_tag(digest);
     const struct pst_digest_shard *shard = snapshot->by_digest[pst_digest_shard_of(tag)];
     const struct pst_key_entry *found = NULL;
+    int64_t found_until_us = -1;
     *ret_shard = NULL;
     if (!shard)
         return NULL;
@@ -57,13 +63,12 @@ const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *sn
             continue;
         const struct pst_id_shard *holder;
         const struct pst_key_entry *entry = pst_snapshot_by_id(snapshot, shard->at[place].id, &holder);
-        bool in_force = entry && is_in_force(entry, digest);
-        if (in_force || (entry && !found)) {
+        int64_t until_us = entry ? works_until(holder, entry, digest) : -1;
+        if (until_us > found_until_us) {
             found = entry;
+            found_until_us = until_us;
             *ret_shard = holder;
         }
-        if (in_force)
-            break;
     }
     return found;
 }
@@ -75,6 +80,23 @@ const struct pst_old_secret *pst_entry_old(const struct pst_id_shard *shard,
         return NULL;
     bool behind_other = slot == 2 && (entry->flags & PST_ENTRY_OLD1);
     return &shard->olds[entry->old_at + (behind_other ? 1 : 0)];
+}
+
+const uint8_t *pst_entry_policy(const struct pst_id_shard *shard, const struct pst_key_entry *entry,
+                                size_t *ret_len)
+{
+    if (!(entry->flags & PST_ENTRY_POLICY))
+        return NULL;
+    uint32_t low = 0, high = shard->n_policies;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (shard->policies[middle].id <= entry->id)
+            low = middle;
+        else
+            high = middle;
+    }
+    *ret_len = shard->policies[low].len;
+    return shard->policy_bytes + shard->policies[low].at;
 }
 
 struct pst_snapshot *pst_snapshot_new(void)

@@ -2,7 +2,7 @@
 /* All keys at one moment. A snapshot never changes once it is published; the next one shares every shard that
  * did not change. Any number of threads read it; the keeper alone makes, publishes and frees them.
  *
- *     snapshot ── by_id[4096] ────▶ id shard:     entries | old secrets | index      (one block of memory)
+ *     snapshot ── by_id[4096] ────▶ id shard:     entries | old secrets | policies | index  (one block)
  *              └─ by_digest[4096] ▶ digest shard: open addressing {tag, id}          (imported secrets only)
  *
  * Ids and digests are (as good as) random, so shards fill evenly: at a million keys one has about 244
@@ -28,6 +28,7 @@ enum {
     PST_ENTRY_IMPORTED2 = 1 << 4,
     PST_ENTRY_OLD1 = 1 << 5, /* has an old secret of slot 1 */
     PST_ENTRY_OLD2 = 1 << 6,
+    PST_ENTRY_POLICY = 1 << 7, /* has scopes or networks */
 };
 
 /* 96 bytes a key. Times are real microseconds, 0 when not set. */
@@ -49,14 +50,24 @@ struct pst_old_secret {
     bool imported;
 };
 
+/* Where a key's compiled scopes and networks are (policy.h): apart, too, and sorted by id. */
+struct pst_policy_ref {
+    uint64_t id;
+    uint32_t at; /* in the shard's policy_bytes */
+    uint32_t len;
+};
+
 struct pst_id_shard {
     uint32_t n_entries;
     uint32_t n_olds;
+    uint32_t n_policies;
     uint32_t index_mask; /* the index has a power of two of places: 0 is free, else the entry's number + 1 */
     uint32_t bytes;      /* of this block */
     struct pst_key_entry *entries;
     struct pst_old_secret *olds;
+    struct pst_policy_ref *policies;
     uint16_t *index;
+    uint8_t *policy_bytes;
 };
 
 /* An imported secret's place: `tag` is its digest's beginning. The digest itself is in the entry. */
@@ -97,7 +108,7 @@ uint64_t pst_digest_tag(const uint8_t digest[static PST_DIGEST_BYTES]);
 /* NULL when there is none; lives as long as the snapshot. `ret_shard` is the shard it is in. */
 const struct pst_key_entry *pst_snapshot_by_id(const struct pst_snapshot *snapshot, uint64_t id,
                                                const struct pst_id_shard **ret_shard);
-/* A secret that one key had, until its grace period ended, and another has now: the one that has it. The
+/* A secret that several keys have had: the one that has it now, else the one where it works longest. The
  * digest is no secret of whoever asks (it is made under the pepper), so here time may tell of it. */
 const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *snapshot,
                                                    const uint8_t digest[static PST_DIGEST_BYTES],
@@ -105,6 +116,10 @@ const struct pst_key_entry *pst_snapshot_by_digest(const struct pst_snapshot *sn
 /* The entry's old secret of slot 1 or 2, or NULL. */
 const struct pst_old_secret *pst_entry_old(const struct pst_id_shard *shard,
                                            const struct pst_key_entry *entry, int slot);
+
+/* The entry's compiled policy, or NULL when it has none; *ret_len is its length. */
+const uint8_t *pst_entry_policy(const struct pst_id_shard *shard, const struct pst_key_entry *entry,
+                                size_t *ret_len);
 
 /* An empty snapshot, or NULL. */
 struct pst_snapshot *pst_snapshot_new(void) PST_MUSTCHECK;

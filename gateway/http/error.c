@@ -25,6 +25,21 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_KEY_WRONG] = {401, 0, false, "key_wrong", "401", WRONG_KEY, CHALLENGE},
     [PST_ERROR_KEY_CONFLICT] = {400, 0, false, "key_conflict", "ConflictingKeys",
                                 "The request carries two different keys. Send one key, in one place.", NULL},
+    [PST_ERROR_KEY_SCOPE] =
+        {403, 0, false, "key_scope", "403",
+         "Access denied by the scopes of the key: they do not permit this method on this path. Use "
+         "another key, or have the scopes extended.",
+         NULL},
+    [PST_ERROR_KEY_SPELLING] =
+        {403, 0, false, "key_spelling", "403",
+         "Access denied by the scopes of the key: the path can be read in more than one way. Send it "
+         "without empty or dot segments, %2F, %5C and backslashes.",
+         NULL},
+    [PST_ERROR_KEY_NETWORK] =
+        {403, 0, false, "key_network", "403",
+         "Access denied by the networks of the key: it may not be used from this address. Use it from a "
+         "permitted network, or have the networks extended.",
+         NULL},
 
     [PST_ERROR_METHOD] = {501, 0, true, "method", "MethodNotImplemented",
                           "The request method is not supported. CONNECT and TRACE are not forwarded.", NULL},

@@ -11,6 +11,9 @@ uint8_t note_end_of_error(enum pst_error_id id)
         return PST_END_OK;
     case PST_ERROR_KEY_MISSING:
     case PST_ERROR_KEY_WRONG:
+    case PST_ERROR_KEY_SCOPE:
+    case PST_ERROR_KEY_SPELLING:
+    case PST_ERROR_KEY_NETWORK:
         return PST_END_REFUSED;
     case PST_ERROR_TARGET_TOO_LONG:
     case PST_ERROR_HEAD_TOO_LARGE:

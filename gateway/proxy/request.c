@@ -3,6 +3,7 @@
  * the head for the container is written. */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "postern/http/forwarded.h"
 
 #include <microhttpd.h>
 #include <string.h>
@@ -87,13 +88,33 @@ static bool path_is_open(const struct exchange *x)
     return false;
 }
 
+/* Is it permitted to the key that was found? By the client's address, behind whatever trusted proxies. */
+static enum pst_error_id check_permitted(struct exchange *x)
+{
+    const struct pst_front *front = x->client->front;
+    const struct pst_front_settings *settings = front->parts.settings;
+    uint8_t address[16];
+    pst_forwarded_client(&x->fields, x->client->address, settings->trusted_proxies,
+                         settings->n_trusted_proxies, address);
+    enum pst_key_verdict verdict = pst_keyring_permits(front->parts.keyring, front->parts.reader, &x->key,
+                                                       x->method, x->target.path, address);
+    if (verdict == PST_KEY_OK)
+        return PST_ERROR_NONE;
+    pst_debug("auth", "request %s from %s refused: key %s, %s", x->request_id, x->client->address_text,
+              x->key.id, pst_key_verdict_text(verdict));
+    return verdict == PST_KEY_SCOPE      ? PST_ERROR_KEY_SCOPE
+           : verdict == PST_KEY_SPELLING ? PST_ERROR_KEY_SPELLING
+           : verdict == PST_KEY_NETWORK  ? PST_ERROR_KEY_NETWORK
+                                         : PST_ERROR_KEY_WRONG;
+}
+
 static enum pst_error_id check_key(struct exchange *x, struct pst_str presented)
 {
     struct pst_front *front = x->client->front;
     enum pst_key_verdict verdict = pst_keyring_check(front->parts.keyring, front->parts.reader, presented,
                                                      pst_loop_real_us(front->parts.loop), &x->key);
     if (verdict == PST_KEY_OK)
-        return PST_ERROR_NONE;
+        return check_permitted(x);
     /* The client is told no more than that the key is wrong; the operator is. */
     pst_debug("auth", "request %s from %s refused: key %s is %s", x->request_id, x->client->address_text,
               x->key.id[0] != '\0' ? x->key.id : "(not known)", pst_key_verdict_text(verdict));

@@ -29,11 +29,14 @@ enum pst_key_verdict {
     PST_KEY_DISABLED,  /* this and the two below only after the secret was right */
     PST_KEY_EXPIRED,   /* the key, or this secret of it (rotated away, its grace period over) */
     PST_KEY_NOT_YET,
+    PST_KEY_SCOPE, /* these three of pst_keyring_permits() only: method or path are in none of its scopes */
+    PST_KEY_SPELLING, /* it has scopes, and the path could be read in two ways */
+    PST_KEY_NETWORK,  /* the client's address is in none of its networks */
 };
 
 struct pst_key_match {
     char id[PST_KEY_ID_SIZE];
-    uint8_t secret_slot; /* 1 or 2 */
+    uint8_t secret_slot; /* 1 or 2; 0: found by its id, without a secret */
     bool old_secret;     /* rotated away, in its grace period */
     uint64_t generation; /* which secret it was; for pst_keyring_still_valid() */
 };
@@ -70,12 +73,23 @@ void pst_keyring_reader_idle(struct pst_keyring *ring, unsigned reader);
  * and NOT_YET (so that the log can name the key); otherwise ret->id is empty. `presented` is not kept. */
 enum pst_key_verdict pst_keyring_check(struct pst_keyring *ring, unsigned reader, struct pst_str presented,
                                        int64_t now_real_us, struct pst_key_match *ret) PST_MUSTCHECK;
+/* The same for an identity that something else has proved (a token, a certificate): may the key `id` be used
+ * now? OK, DISABLED, EXPIRED, NOT_YET or UNKNOWN. The match has secret_slot 0 and generation 0. */
+enum pst_key_verdict pst_keyring_check_id(struct pst_keyring *ring, unsigned reader, struct pst_str id,
+                                          int64_t now_real_us, struct pst_key_match *ret) PST_MUSTCHECK;
+/* Whether a key that was matched may be used for this, from there: OK, SCOPE, SPELLING, NETWORK, or UNKNOWN
+ * when it is gone. `path` as it goes to the container, without the query; `client`: 16 bytes, IPv4 as
+ * ::ffff:a.b.c.d, the address behind trusted proxies. Allocates nothing. */
+enum pst_key_verdict pst_keyring_permits(struct pst_keyring *ring, unsigned reader,
+                                         const struct pst_key_match *match, struct pst_str method,
+                                         struct pst_str path, const uint8_t client[static 16]) PST_MUSTCHECK;
 /* Asks again for a long stream whether the secret that was matched may still be used: OK, DISABLED,
  * EXPIRED, NOT_YET, or UNKNOWN when the key was deleted or the secret rotated away. No hashing. */
 enum pst_key_verdict pst_keyring_still_valid(struct pst_keyring *ring, unsigned reader,
                                              const struct pst_key_match *match,
                                              int64_t now_real_us) PST_MUSTCHECK;
-/* A short stable text for logs: "ok", "malformed", "unknown", "disabled", "expired", "not_yet". Static. */
+/* A short stable text for logs: "ok", "malformed", "unknown", "disabled", "expired", "not_yet", "scope",
+ * "spelling", "network". Static. */
 const char *pst_key_verdict_text(enum pst_key_verdict verdict);
 
 #endif

@@ -19,6 +19,9 @@ enum pst_error_id {
     PST_ERROR_KEY_MISSING,  /* 401 */
     PST_ERROR_KEY_WRONG,    /* 401, also unknown, disabled, expired: the client is not told which */
     PST_ERROR_KEY_CONFLICT, /* 400, two different keys in one request */
+    PST_ERROR_KEY_SCOPE,    /* 403, the key's scopes do not permit method or path */
+    PST_ERROR_KEY_SPELLING, /* 403, the key has scopes, and the path could be read in two ways */
+    PST_ERROR_KEY_NETWORK,  /* 403, the key's networks do not have the client's address */
 
     /* The request line and head. */
     PST_ERROR_METHOD,             /* 501, CONNECT, TRACE or not a token */
