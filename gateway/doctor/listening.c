@@ -60,9 +60,13 @@ static enum holder who_holds(struct visit *visit, const struct pst_addr *addr)
     int fd = peer != NULL ? pst_dial_address(&at, until) : -PST_ENOMEM;
     if (fd >= 0 && pst_tls_roots_load(visit->options->ca_file, &roots, &why) == 0) {
         const struct pst_tls_client_options options = {
-            .server_name = "localhost", .roots = roots, .deadline_us = until, .look_only = true};
-        if (pst_tls_client_open(fd, &options, &client, peer, &why) == 0)
+            .roots = roots, .deadline_us = until, .look_only = true};
+        int err = pst_tls_client_open(fd, &options, &client, peer, &why);
+        /* One that wants a certificate of the client may break off, but has shown its own before. */
+        if (peer->n_chain > 0)
             holder = is_our_certificate(visit->settings, peer->chain[0].sha256) ? HELD_BY_US : HELD_BY_TLS;
+        else if (err == 0)
+            holder = HELD_BY_TLS;
     } else if (fd >= 0) {
         pst_fd_close(fd);
     }

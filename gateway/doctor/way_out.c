@@ -155,9 +155,15 @@ static struct pst_tls_client *secure(struct way *way, int fd, struct pst_tls_pee
                                      struct pst_tls_why *why)
 {
     struct pst_tls_client *client = NULL;
-    const struct pst_tls_client_options options = {
+    struct pst_dial_why dial_why;
+    struct pst_tls_client_options options = {
         .server_name = way->url->host, .roots = way->roots, .deadline_us = way->until_us, .look_only = true};
-    return pst_tls_client_open(fd, &options, &client, peer, why) == 0 ? client : NULL;
+    int err = pst_tls_client_open(fd, &options, &client, peer, why);
+    if (err != -PST_EAGAIN)
+        return err == 0 ? client : NULL;
+    options.tls12_pkcs1 = true;
+    fd = reach(way, &dial_why);
+    return fd >= 0 && pst_tls_client_open(fd, &options, &client, peer, why) == 0 ? client : NULL;
 }
 
 static bool look_at_tls(struct way *way, int fd)

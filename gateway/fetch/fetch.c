@@ -22,7 +22,7 @@ struct fetch {
     const struct pst_fetch_options *options;
     uint64_t deadline_us;
     size_t max_bytes;
-    int fd; /* the client's once `tls` is there */
+    int fd; /* of plain HTTP */
     struct pst_tls_client *tls;
     struct pst_tls_roots *roots;
     struct pst_answer_parser *parser;
@@ -40,20 +40,8 @@ static int PST_PRINTF(3, 4) fail(struct fetch *fetch, int err, const char *fmt, 
     return err;
 }
 
-static int open_tls(struct fetch *fetch)
-{
-    struct pst_tls_why why;
-    int err = pst_tls_roots_load(fetch->options->ca_file, &fetch->roots, &why);
-    if (err < 0)
-        return fail(fetch, err, "%s", why.text);
-    const struct pst_tls_client_options options = {
-        .server_name = fetch->url.host, .roots = fetch->roots, .deadline_us = fetch->deadline_us};
-    err = pst_tls_client_open(fetch->fd, &options, &fetch->tls, NULL, &why);
-    fetch->fd = -1;
-    return err < 0 ? fail(fetch, err, "%s", why.text) : 0;
-}
-
-static int open_connection(struct fetch *fetch)
+/* A descriptor: directly or through the proxy. */
+static int open_tcp(struct fetch *fetch)
 {
     struct pst_proxy proxy = {.host = ""};
     struct pst_dial_why why;
@@ -65,12 +53,35 @@ static int open_connection(struct fetch *fetch)
     int fd =
         pst_dial(fetch->url.host, fetch->url.port, &proxy, fetch->options->pins, fetch->deadline_us, &why);
     explicit_bzero(&proxy, sizeof(proxy));
-    if (fd < 0) { /* the sentence names the host or its addresses already */
+    if (fd < 0) /* the sentence names the host or its addresses already */
         pst_str_clip(pst_str_of(why.text), fetch->why->text, sizeof(fetch->why->text));
-        return fd;
+    return fd;
+}
+
+static int open_tls(struct fetch *fetch)
+{
+    struct pst_tls_why why;
+    int err = pst_tls_roots_load(fetch->options->ca_file, &fetch->roots, &why);
+    if (err < 0)
+        return fail(fetch, err, "%s", why.text);
+    struct pst_tls_client_options options = {
+        .server_name = fetch->url.host, .roots = fetch->roots, .deadline_us = fetch->deadline_us};
+    int fd = open_tcp(fetch);
+    err = fd < 0 ? fd : pst_tls_client_open(fd, &options, &fetch->tls, NULL, &why);
+    if (fd >= 0 && err == -PST_EAGAIN) {
+        options.tls12_pkcs1 = true;
+        fd = open_tcp(fetch);
+        err = fd < 0 ? fd : pst_tls_client_open(fd, &options, &fetch->tls, NULL, &why);
     }
-    fetch->fd = fd;
-    return fetch->url.https ? open_tls(fetch) : 0;
+    return err < 0 && fd >= 0 ? fail(fetch, err, "%s", why.text) : err;
+}
+
+static int open_connection(struct fetch *fetch)
+{
+    if (fetch->url.https)
+        return open_tls(fetch);
+    fetch->fd = open_tcp(fetch);
+    return fetch->fd < 0 ? fetch->fd : 0;
 }
 
 static int send_request(struct fetch *fetch)

@@ -25,6 +25,13 @@ struct pst_tls_client {
 
 static const char *alpn[] = {"http/1.1", NULL};
 
+/* All that TLS 1.2 needs, but RSA-PSS. */
+static const uint16_t tls12_signatures[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,       MBEDTLS_TLS1_3_SIG_NONE,
+};
+
 static int on_send(void *arg, const unsigned char *data, size_t len)
 {
     const struct pst_tls_client *client = arg;
@@ -84,6 +91,10 @@ static int configure(struct pst_tls_client *client, const struct pst_tls_client_
                               options->look_only ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain(config, &options->roots->chain, NULL);
     mbedtls_ssl_conf_verify(config, tls_peer_note, client->peer);
+    if (options->tls12_pkcs1) {
+        mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+        mbedtls_ssl_conf_sig_algs(config, tls12_signatures);
+    }
     mbedtls_ssl_conf_rng(config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     ret = mbedtls_ssl_conf_alpn_protocols(config, alpn);
     if (ret == 0)
@@ -106,6 +117,9 @@ static int shake_hands(struct pst_tls_client *client, const struct pst_tls_clien
     if (ret == 0)
         return 0;
     char text[128];
+    if (ret == MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER && !options->tls12_pkcs1 &&
+        mbedtls_ssl_get_version_number(&client->ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
+        more = -PST_EAGAIN;
     if (more == -PST_ETIMEOUT)
         snprintf(ret_why->text, sizeof(ret_why->text), "the TLS handshake did not end in time");
     else if (more == -PST_ERESET)

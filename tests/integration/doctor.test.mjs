@@ -50,8 +50,8 @@ async function container({ apiStatus = 'Valid', ready = 200, host = '127.0.0.1' 
 }
 
 /** A billing endpoint: {url, resolve}. */
-async function endpoint(certificate, { date, name = HOST, server } = {}) {
-  const options = { cert: read(certificate.cert), key: read(certificate.key) };
+async function endpoint(certificate, { date, name = HOST, server, ...more } = {}) {
+  const options = { ...more, cert: read(certificate.cert), key: read(certificate.key) };
   const port = await listen(server ?? https.createServer(options, (request, response) => {
     if (date) response.setHeader('Date', date);
     response.statusCode = 404;
@@ -131,6 +131,12 @@ describe('a healthy set-up', () => {
     assert.match(report.of('way out: TLS')[0].seen, /TLSv1\.3/);
     assert.match(report.of('container')[0].seen, /sentiment/);
     assert.match(report.of('clock')[0].seen, /as the billing endpoint says too/);
+  });
+
+  test('an endpoint with TLS 1.2 only', async () => {
+    const report = await examine({ billing: await endpoint(cloud, { maxVersion: 'TLSv1.2' }) });
+    assert.deepEqual(report.names, [], JSON.stringify(report.blamed));
+    assert.match(report.of('way out: TLS')[0].seen, /TLSv1\.2/);
   });
 
   test('through a proxy with credentials as well as directly', async () => {
@@ -271,6 +277,13 @@ describe('the machine', () => {
   test('a port that something else uses', async () => {
     const port = await listen(net.createServer((socket) => socket.end('220 mail\r\n')));
     assertBlames(await examine({ settings: { listen: `127.0.0.1:${port}` } }), 'listen: failed', /does not speak TLS/);
+  });
+
+  test('a gateway that asks its clients for a certificate, and one that serves another than it is set to', async () => {
+    const serve = (certificate) => listen(tls.createServer({ cert: read(certificate.cert), key: read(certificate.key), requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' }));
+    const same = await examine({ settings: { listen: `127.0.0.1:${await serve(own)}` } });
+    assert.deepEqual(same.names, [], JSON.stringify(same.blamed));
+    assertBlames(await examine({ settings: { listen: `127.0.0.1:${await serve(other)}` } }), 'listen: warning', /another certificate/);
   });
 
   test('an address that is not this machine\'s', async () => {

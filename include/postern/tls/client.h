@@ -90,20 +90,25 @@ void pst_tls_peer_describe(const struct pst_tls_peer *peer, const char *server_n
 struct pst_tls_client;
 
 struct pst_tls_client_options {
-    const char *server_name; /* host name or literal address the certificate must be for; also sent (SNI) */
+    const char *server_name;     /* host name or literal address the certificate must be for; also sent (SNI).
+                                    NULL: none is sent or compared, for looking only */
     struct pst_tls_roots *roots; /* must live as long as the client */
     uint64_t deadline_us;        /* of the handshake and all that follows */
+    bool tls12_pkcs1;            /* TLS 1.2 only, without RSA-PSS: after -PST_EAGAIN */
     bool look_only;              /* a bad certificate does not break off: to look at it, never to send
                                     anything that matters */
 };
 
 /* Takes over `fd` (a connected stream socket; closed on failure) and shakes hands.
  * 0; -PST_ETLS (refused by either side, or a bad certificate), -PST_ETIMEOUT, -PST_ERESET, -PST_ECLOSED,
- * -PST_ENOMEM; *ret_why says what, and *ret_peer (may be NULL) has what was seen until then, on failure
- * too. */
+ * -PST_EAGAIN (see below), -PST_ENOMEM; *ret_why says what, and *ret_peer (may be NULL) has what was seen
+ * until then, on failure too. */
 int pst_tls_client_open(int fd, const struct pst_tls_client_options *options,
                         struct pst_tls_client **ret_client, struct pst_tls_peer *ret_peer,
                         struct pst_tls_why *ret_why) PST_MUSTCHECK;
+/* mbedTLS does RSA-PSS, which TLS 1.3 wants, in TLS 1.2 not; a server of TLS 1.2 that prefers it nevertheless
+ * cannot be talked to while both are offered. -PST_EAGAIN says so: connect anew and set `tls12_pkcs1`. */
+
 /* > 0 bytes, 0 when the server closed in order (close_notify), -PST_ERESET when the connection ended without,
  * -PST_ETIMEOUT, -PST_ETLS. */
 ssize_t pst_tls_client_read(struct pst_tls_client *client, void *data, size_t len) PST_MUSTCHECK;
