@@ -118,6 +118,15 @@ static const struct pst_setting_def defs[] = {
     {INT(max_connections), .min = 1, .max = 1000000, .default_text = "4096",
      .help = "Client connections per worker. A few more are taken and told 503, the rest waits in the listen "
              "queue."},
+    {INT(max_websockets), .group = "WebSocket", .min = 0, .max = 1000000, .default_text = "2048",
+     .help = "WebSocket streams per worker; beyond it 503. Each is one of max_connections, and has a "
+             "connection to the container that does not count in upstream_max_connections. 0: none."},
+    {DURATION(websocket_idle_timeout), .min = 100, .max = 30 * D, .default_text = "10m",
+     .help = "A stream without a byte either way for this long, pings included, is closed (1000)."},
+    {DURATION(websocket_max_duration), .min = 0, .max = 365 * D, .default_text = "24h",
+     .help = "A stream that lasts longer is closed (1000). 0: no limit."},
+    {DURATION(websocket_usage_interval), .min = 100, .max = D, .default_text = "60s",
+     .help = "What a stream used is noted this often and at its end."},
     {INT(usage_journal_records), .group = "Usage", .min = 64, .max = 4194304, .default_text = "32768",
      .help = "Finished requests per worker that can wait to be written down (320 bytes each)."},
     {DURATION(usage_retention), .min = 0, .max = 36500 * D, .default_text = "7d",

@@ -4,8 +4,17 @@
 #include "postern/crypto/secret.h"
 
 #include <nettle/memops.h>
+#include <nettle/sha1.h>
 
 #define BLOCK_BYTES SHA256_BLOCK_SIZE
+
+void pst_sha1(const void *data, size_t len, uint8_t digest[static PST_SHA1_BYTES])
+{
+    struct sha1_ctx ctx;
+    sha1_init(&ctx);
+    sha1_update(&ctx, len, data);
+    sha1_digest(&ctx, PST_SHA1_BYTES, digest);
+}
 
 void pst_sha256(const void *data, size_t len, uint8_t digest[static PST_SHA256_BYTES])
 {

@@ -102,8 +102,16 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_BODY_TOO_SLOW] = {408, 0, true, "body_too_slow", "RequestTimeout",
                                  "The request body arrived too slowly.", NULL},
 
+    [PST_ERROR_WEBSOCKET] =
+        {400, 0, true, "websocket", "InvalidWebSocketHandshake",
+         "The WebSocket handshake is not valid. Send GET without a body, Sec-WebSocket-Version 13 and one "
+         "Sec-WebSocket-Key of 16 bytes in base64, and nothing more before the answer.",
+         NULL},
+
     [PST_ERROR_TOO_MANY_CONNECTIONS] = {503, RETRY_SOON, true, "too_many_connections", "ServerBusy",
                                         "The gateway has too many connections open. Try again later.", NULL},
+    [PST_ERROR_TOO_MANY_WEBSOCKETS] = {503, RETRY_LATER, false, "too_many_websockets", "ServerBusy",
+                                       "The gateway has too many WebSockets open. Try again later.", NULL},
     [PST_ERROR_UPSTREAM_BUSY] =
         {503, RETRY_SOON, false, "upstream_busy", "ServerBusy",
          "The service behind this gateway is busy with other requests. Try again later.", NULL},

@@ -6,6 +6,7 @@
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
 #include "postern/tls/seam.h"
+#include "websocket.h"
 
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -197,6 +198,10 @@ static void on_readable(void *arg, struct pst_session *session)
 {
     (void)session;
     struct client *client = arg;
+    if (client->exchange != NULL && client->exchange->state == EXCHANGE_STREAM) {
+        websocket_pump(client->exchange);
+        return;
+    }
     if (client->detached) {
         discard_input(client);
         return;
@@ -214,6 +219,8 @@ static void on_writable(void *arg, struct pst_session *session)
     client->send_waits = false;
     if (client->exchange != NULL && client->exchange->state == EXCHANGE_RAW)
         raw_pump(client->exchange);
+    else if (client->exchange != NULL && client->exchange->state == EXCHANGE_STREAM)
+        websocket_pump(client->exchange);
     else if (client->mhd != NULL && !client->suspended)
         client_wake(client);
 }

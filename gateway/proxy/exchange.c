@@ -4,6 +4,7 @@
  * to wait for the container. */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "websocket.h"
 
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -68,6 +69,17 @@ static void exchange_release(struct pst_front *front, struct exchange *x)
     pst_list_init(&x->free_node);
     pst_list_push_front(&front->free_exchanges, &x->free_node);
     front->n_free_exchanges++;
+}
+
+void exchange_slim(struct exchange *x)
+{
+    x->raw_target = x->method = x->host = (struct pst_str){NULL, 0};
+    x->target = (struct pst_target){0};
+    x->fields = x->forward = (struct pst_fields){0};
+    x->request_id_str = (struct pst_str){NULL, 0};
+    pst_arena_done(&x->arena);
+    pst_arena_init(&x->arena, ARENA_BLOCK_BYTES, ARENA_MAX_BYTES);
+    pst_buf_done(&x->head);
 }
 
 void exchanges_free(struct pst_front *front)
@@ -148,6 +160,7 @@ void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end)
         return;
     case EXCHANGE_ANSWER:
     case EXCHANGE_RAW:
+    case EXCHANGE_STREAM:
         /* The head is out: all that can be said is that the answer is not whole. */
         x->state = EXCHANGE_DEAD;
         x->end = end;
@@ -173,7 +186,11 @@ static int on_head(struct exchange *x, const char *method, const char *version)
     client_busy(x->client, x->has_body);
     x->body_whole = !x->has_body;
     if (id == PST_ERROR_NONE)
+        id = websocket_asked(x);
+    if (id == PST_ERROR_NONE)
         id = request_authenticate(x);
+    if (id != PST_ERROR_NONE && websocket_refusal_closes(x))
+        return websocket_refuse(x, id);
     if (id == PST_ERROR_NONE)
         id = request_write_head(x);
     if (id != PST_ERROR_NONE)
@@ -230,7 +247,8 @@ static int on_end(struct exchange *x)
 int exchange_on_call(struct exchange *x, const char *method, const char *version, const char *data,
                      size_t *size)
 {
-    if (x->state == EXCHANGE_DEAD || (x->state == EXCHANGE_RAW && x->client->end_of_mhd))
+    bool around_mhd = x->state == EXCHANGE_RAW || x->state == EXCHANGE_STREAM;
+    if (x->state == EXCHANGE_DEAD || (around_mhd && x->client->end_of_mhd))
         return MHD_NO;
     if (x->state == EXCHANGE_RAW && x->upload_goes_on && *size > 0) {
         forward_body(x, data, size);
@@ -257,6 +275,10 @@ int exchange_on_call(struct exchange *x, const char *method, const char *version
 
 void exchange_on_client_left(struct exchange *x)
 {
+    if (x->state == EXCHANGE_STREAM) {
+        websocket_pump(x); /* reads what came before, then the end */
+        return;
+    }
     if (x->state == EXCHANGE_DEAD || x->state == EXCHANGE_DONE)
         return;
     clear_timer(x);
@@ -275,12 +297,14 @@ void exchange_on_completed(struct exchange *x, bool answered)
     bool waiting = client->session != NULL && !client->left && !client->detached && x->state != EXCHANGE_DEAD;
     if (!answered && waiting && x->status == 0)
         mhd_error_unanswered(client);
-    if (!answered && x->end == PST_END_OK && x->state != EXCHANGE_RAW)
+    if (!answered && x->end == PST_END_OK && x->state != EXCHANGE_RAW && x->websocket == NULL)
         x->end = PST_END_CLIENT_LEFT;
     if (x->state == EXCHANGE_ANSWER)
         pst_pool_give_back(&x->lease);
     pst_pool_discard(&x->lease);
-    note_exchange(x);
+    if (x->websocket == NULL)
+        note_exchange(x);
+    websocket_done(x);
     x->state = EXCHANGE_DONE;
     exchange_release(front, x);
     client->exchange = NULL;

@@ -3,6 +3,7 @@
  * does not take stays with libmicrohttpd, which then reads no more of the client: back-pressure. */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "websocket.h"
 
 #include <stdio.h>
 
@@ -86,6 +87,8 @@ static void on_writable(struct pst_upconn *conn, void *arg)
 {
     (void)conn;
     struct exchange *x = arg;
+    if (x->state == EXCHANGE_STREAM)
+        websocket_pump(x);
     if (!is_sending(x))
         return;
     if (x->place == AT_END)
@@ -96,10 +99,11 @@ static void on_writable(struct pst_upconn *conn, void *arg)
 
 static void on_answer_head(struct pst_upconn *conn, void *arg)
 {
-    (void)conn;
     struct exchange *x = arg;
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
-    if (x->state == EXCHANGE_AWAIT) {
+    if (pst_upconn_head(conn)->upgraded) {
+        websocket_start(x);
+    } else if (x->state == EXCHANGE_AWAIT) {
         x->answer_ready = true;
         client_resume(x->client);
     } else if (x->state == EXCHANGE_SEND) {
@@ -114,6 +118,8 @@ static void on_answer_body(struct pst_upconn *conn, void *arg)
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
     if (x->state == EXCHANGE_RAW) {
         raw_pump(x);
+    } else if (x->state == EXCHANGE_STREAM) {
+        websocket_pump(x);
     } else if (x->reader_waits) {
         x->reader_waits = false;
         client_resume(x->client);
@@ -170,7 +176,8 @@ void forward_lease(struct exchange *x, unsigned flags)
 static void start(struct exchange *x)
 {
     x->state = EXCHANGE_SEND;
-    pst_upconn_start(x->lease.conn, &handlers, x, x->is_head ? PST_ANSWER_TO_HEAD : 0);
+    unsigned flags = (x->is_head ? PST_ANSWER_TO_HEAD : 0u) | (x->upgrade ? PST_ANSWER_MAY_UPGRADE : 0u);
+    pst_upconn_start(x->lease.conn, &handlers, x, flags);
 }
 
 /* Sending */

@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
+#include "websocket.h"
 
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -41,6 +42,13 @@ static struct client *client_of(struct MHD_Connection *connection)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info != NULL ? info->socket_context : NULL;
+}
+
+uint64_t front_head_bytes(struct client *client)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(client->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL ? info->header_size : 0;
 }
 
 /* The request target as it came, before libmicrohttpd decodes it in place. */
@@ -132,6 +140,7 @@ int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_fr
     pst_list_init(&front->clients);
     pst_list_init(&front->fresh);
     pst_list_init(&front->free_exchanges);
+    websockets_init(front);
     virtual_epoll_init(&front->sockets);
     virtual_epoll_use(&front->sockets);
     int err = pst_request_ids_init(&front->ids);
@@ -157,6 +166,7 @@ void pst_front_free(struct pst_front *front)
     MHD_stop_daemon(front->daemon);
     virtual_epoll_done(&front->sockets);
     exchanges_free(front);
+    websockets_done(front);
     free(front);
 }
 
@@ -200,6 +210,7 @@ void pst_front_stop(struct pst_front *front)
         if (client->state == CLIENT_IDLE)
             client_end(client);
     }
+    websockets_stop(front);
 }
 
 void pst_front_abort(struct pst_front *front)

@@ -7,6 +7,7 @@
 #include "postern/base/list.h"
 #include "postern/http/request_head.h"
 #include "postern/http/request_id.h"
+#include "postern/http/websocket.h"
 #include "postern/proxy/front.h"
 #include "postern/tls/session.h"
 #include "virtual_epoll.h"
@@ -15,6 +16,7 @@
 
 struct MHD_Connection;
 struct MHD_Daemon;
+struct websocket;
 
 #define ADDRESS_TEXT_SIZE 48
 
@@ -58,6 +60,7 @@ struct client {
 /*     NEW ─▶ LEASE ─▶ SEND ─▶ AWAIT ─▶ ANSWER ─▶ DONE
  *      │       │       ├──── early answer, error while the body comes ────▶ RAW ─▶ DONE
  *      └───────┴───────┴──────┴─▶ REFUSED (the refusal is queued as soon as libmicrohttpd takes it) ─▶ DONE
+ *                        AWAIT ─101─▶ STREAM ─▶ DEAD (websocket.c)
  *     any but DONE ─▶ DEAD: the client left or was cut off */
 enum exchange_state {
     EXCHANGE_NEW,
@@ -66,6 +69,7 @@ enum exchange_state {
     EXCHANGE_AWAIT,
     EXCHANGE_ANSWER,
     EXCHANGE_RAW,
+    EXCHANGE_STREAM,
     EXCHANGE_REFUSED,
     EXCHANGE_DEAD,
     EXCHANGE_DONE,
@@ -93,6 +97,10 @@ struct exchange {
     bool http_1_0;
     bool is_head;
     bool began;
+    bool upgrade;         /* to a WebSocket, well asked for */
+    bool upgrade_counted; /* in front->n_websockets */
+    char accept[PST_WEBSOCKET_ACCEPT_SIZE];
+    struct websocket *websocket; /* state STREAM, and until the end */
     bool has_body;
     bool expects_continue;
     bool held_at_head; /* suspended in the first call */
@@ -140,6 +148,10 @@ struct pst_front {
     size_t n_free_exchanges;
     size_t n_clients;
     size_t n_handshakes;
+    struct pst_list websockets;
+    struct pst_timer websocket_sweep;
+    size_t n_websockets;     /* streams, and upgrades under way */
+    char *piece;             /* what moves between client and container, a piece at a time */
     struct client *reading;  /* whose bytes libmicrohttpd read last */
     bool run_again;          /* libmicrohttpd has something to do */
     char mhd_complaint[256]; /* what it said last of a request it could not read */

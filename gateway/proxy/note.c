@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is noted of each exchange, in the worker's journal. */
 #include "internal.h"
+#include "websocket.h"
 
 #include <string.h>
 
@@ -19,6 +20,7 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_HEAD_TOO_LARGE:
     case PST_ERROR_BODY_TOO_LARGE:
     case PST_ERROR_TOO_MANY_CONNECTIONS:
+    case PST_ERROR_TOO_MANY_WEBSOCKETS:
     case PST_ERROR_UPSTREAM_BUSY:
         return PST_END_LIMIT;
     case PST_ERROR_REQUEST_TIMEOUT:
@@ -64,13 +66,9 @@ static bool was_asked(const struct exchange *x)
     return x->began || x->status != 0;
 }
 
-void note_exchange(struct exchange *x)
+void note_prepare(struct exchange *x, struct pst_usage_record *record)
 {
-    struct client *client = x->client;
-    struct pst_front *front = client->front;
-    if (!was_asked(x))
-        return;
-    struct pst_usage_record record = {
+    *record = (struct pst_usage_record){
         .time_us = x->start_real_us,
         .duration_us = exchange_age_us(x),
         .ttfb_us = x->ttfb_us,
@@ -82,13 +80,41 @@ void note_exchange(struct exchange *x)
         .end = x->end,
         .http = x->http_1_0 ? PST_USAGE_HTTP_10 : PST_USAGE_HTTP_11,
     };
-    set_client(&record, client);
-    pst_usage_set_key_id(&record, pst_str_of(x->key.id));
-    pst_usage_set_request_id(&record, x->request_id_str);
+    set_client(record, x->client);
+    pst_usage_set_key_id(record, pst_str_of(x->key.id));
+    pst_usage_set_request_id(record, x->request_id_str);
     struct pst_str query;
-    pst_usage_set_path(&record,
+    pst_usage_set_path(record,
                        x->target.path.len > 0 ? x->target.path : pst_str_cut(x->raw_target, '?', &query));
+}
+
+void note_exchange(struct exchange *x)
+{
+    if (!was_asked(x))
+        return;
+    struct pst_usage_record record;
+    note_prepare(x, &record);
+    append(x->client->front, &record);
+}
+
+/* A note says what was used since the one before, so that sums of them are right, whenever they are made. */
+void note_stream(struct exchange *x, bool last)
+{
+    struct websocket *ws = x->websocket;
+    struct pst_front *front = x->client->front;
+    uint64_t now = now_us(front);
+    struct pst_usage_record record = ws->record;
+    record.flags |= last ? PST_USAGE_STREAM : PST_USAGE_STREAM | PST_USAGE_GOES_ON;
+    record.time_us = pst_loop_real_us(front->parts.loop) - (int64_t)(now - ws->noted_us);
+    record.duration_us = now > ws->noted_us ? now - ws->noted_us : 1;
+    record.bytes_in = x->bytes_in - ws->noted_in;
+    record.bytes_out = x->bytes_out - ws->noted_out;
+    record.end = x->end;
+    record.ttfb_us = last ? x->ttfb_us : 0;
     append(front, &record);
+    ws->noted_us = now;
+    ws->noted_in = x->bytes_in;
+    ws->noted_out = x->bytes_out;
 }
 
 void note_refusal(struct client *client, uint16_t status, uint8_t end, struct pst_str request_id,

@@ -6,6 +6,7 @@
  * error of ours it reads nothing, and what the client still sends is read and dropped. */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "websocket.h"
 
 #include <microhttpd.h>
 #include <time.h>
@@ -118,6 +119,24 @@ void raw_answer(struct exchange *x)
         return;
     }
     raw_pump(x);
+}
+
+void raw_upgrade_head(struct exchange *x, const struct pst_answer *answer)
+{
+    const struct pst_fields none = {0};
+    pst_buf_reset(&x->around);
+    add_start(x->client->front, &x->around, 101);
+    PST_FIELDS_EACH(field, answer != NULL ? &answer->fields : &none)
+    {
+        if (pst_answer_field_forwards(answer, field->name) && !pst_str_ieq(field->name, PST_STR("Date")) &&
+            !pst_str_ieq(field->name, PST_STR("Sec-WebSocket-Accept")))
+            add_field(&x->around, field->name, field->value);
+    }
+    add_field(&x->around, PST_STR("X-Request-Id"), x->request_id_str);
+    add_field(&x->around, PST_STR("Connection"), PST_STR("Upgrade"));
+    add_field(&x->around, PST_STR("Upgrade"), PST_STR("websocket"));
+    add_field(&x->around, PST_STR("Sec-WebSocket-Accept"), pst_str_of(x->accept));
+    pst_buf_add(&x->around, "\r\n", 2);
 }
 
 /* Moves one piece of the container's body into the output. False when there is none now, or no more. */

@@ -188,6 +188,7 @@ enum pst_error_id request_write_head(struct exchange *x)
         .peer_trusted = x->client->trusted,
         .key_id = pst_str_of(x->key.id),
         .request_id = x->request_id_str,
+        .upgrade = x->upgrade ? PST_STR("websocket") : PST_STR(""),
     };
     return pst_request_head_write(&head, &x->head);
 }

@@ -60,6 +60,10 @@ int front_settings_make(struct pst_server *server)
         .max_body_bytes = s->max_body_size_bytes,
         .max_connections = s->max_connections,
         .max_handshakes = s->tls_max_handshakes,
+        .max_websockets = s->max_websockets,
+        .websocket_idle_us = s->websocket_idle_timeout_ms * US_PER_MS,
+        .websocket_max_us = s->websocket_max_duration_ms * US_PER_MS,
+        .websocket_note_us = s->websocket_usage_interval_ms * US_PER_MS,
     };
     int err = add_key_sources(s, &server->front.key_sources);
     return err < 0 ? err : add_open_paths(server);

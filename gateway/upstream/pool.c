@@ -99,7 +99,8 @@ void pool_close(struct pst_upconn *conn)
     conn->origin = NULL;
     pst_list_remove(&conn->node);
     pst_list_push_back(&pool->dead, &conn->node);
-    pool->stats.connections--;
+    if (!conn->apart)
+        pool->stats.connections--;
     pst_loop_defer(pool->loop, &pool->sweep);
 }
 
@@ -321,6 +322,15 @@ void pst_pool_give_back(struct pst_lease *lease)
         make_idle(conn);
     else
         pool_close(conn);
+    if (!pst_list_empty(&pool->waiting))
+        pst_loop_defer(pool->loop, &pool->sweep);
+}
+
+void pst_pool_set_apart(struct pst_lease *lease)
+{
+    struct pst_pool *pool = lease->pool;
+    lease->conn->apart = true;
+    pool->stats.connections--;
     if (!pst_list_empty(&pool->waiting))
         pst_loop_defer(pool->loop, &pool->sweep);
 }

@@ -24,6 +24,7 @@ struct pst_upconn {
     struct pst_lease *lease; /* CONNECTING to FAILED */
     enum pst_upconn_state state;
     uint64_t generation; /* of the origin it is connected to */
+    bool apart;          /* not counted in the pool */
     uint64_t served;     /* exchanges before this one */
     uint64_t idle_until_us;
 

@@ -146,6 +146,9 @@ static void add_json_line(struct pst_access_log *log, const struct pst_usage_rec
     pst_buf_add_cstr(buf, pst_usage_end_text(r->end));
     ADD(buf, "\",\"tls\":");
     add_or_null(buf, pst_str_of(pst_usage_tls_text(r->tls)));
+    if ((r->flags & PST_USAGE_STREAM) != 0)
+        pst_buf_add_cstr(buf, (r->flags & PST_USAGE_GOES_ON) != 0 ? ",\"stream\":\"goes_on\""
+                                                                  : ",\"stream\":\"ended\"");
     ADD(buf, "}\n");
 }
 
@@ -182,7 +185,7 @@ static void add_text_line(struct pst_access_log *log, const struct pst_usage_rec
     ADD(buf, " ");
     add_ms(buf, r->duration_us);
     ADD(buf, " ");
-    pst_buf_add_cstr(buf, pst_usage_end_text(r->end));
+    pst_buf_add_cstr(buf, (r->flags & PST_USAGE_GOES_ON) != 0 ? "goes_on" : pst_usage_end_text(r->end));
     ADD(buf, "\n");
 }
 

@@ -6,7 +6,7 @@
 void rollup_clear(struct rollup *rollup)
 {
     for (size_t i = 0; i < rollup->n; i++)
-        rollup->at[rollup->used[i]].requests = 0;
+        rollup->taken[rollup->used[i]] = false;
     rollup->n = 0;
 }
 
@@ -22,9 +22,10 @@ static struct pst_usage_sum *group_of(struct rollup *rollup, const struct pst_us
     hash = hash * 2049 + (uint64_t)wanted->route;
     hash = hash * 1031 + wanted->status * 64 + wanted->method * 4 + wanted->slot;
     size_t i = (hash * UINT64_C(0x9E3779B97F4A7C15) >> 40) % ROLLUP_PLACES;
-    while (rollup->at[i].requests > 0 && !same_group(&rollup->at[i], wanted))
+    while (rollup->taken[i] && !same_group(&rollup->at[i], wanted))
         i = (i + 1) % ROLLUP_PLACES;
-    if (rollup->at[i].requests == 0) {
+    if (!rollup->taken[i]) {
+        rollup->taken[i] = true;
         rollup->at[i] = *wanted;
         rollup->used[rollup->n++] = (uint16_t)i;
     }
@@ -42,7 +43,7 @@ void rollup_add(struct rollup *rollup, const struct pst_usage_record *record, in
         .slot = record->secret_slot,
     };
     struct pst_usage_sum *sum = group_of(rollup, &wanted);
-    sum->requests++;
+    sum->requests += (record->flags & PST_USAGE_GOES_ON) == 0;
     sum->bytes_in += record->bytes_in;
     sum->bytes_out += record->bytes_out;
     sum->duration_us += record->duration_us;

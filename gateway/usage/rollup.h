@@ -7,12 +7,15 @@
 #include "postern/db/usage_store.h"
 #include "postern/usage/record.h"
 
+#include <stdbool.h>
+
 /* Places: more than a batch has records, so the table never fills. */
 #define ROLLUP_PLACES 8192
 
 struct rollup {
-    struct pst_usage_sum at[ROLLUP_PLACES]; /* requests 0: a free place */
-    uint16_t used[ROLLUP_PLACES];           /* the places in use, in the order they were taken */
+    struct pst_usage_sum at[ROLLUP_PLACES];
+    bool taken[ROLLUP_PLACES];
+    uint16_t used[ROLLUP_PLACES]; /* the places in use, in the order they were taken */
     size_t n;
 };
 

@@ -66,6 +66,10 @@ struct pst_settings {
     uint64_t max_target_size_bytes;
     uint64_t max_body_size_bytes;
     uint64_t max_connections;
+    uint64_t max_websockets;
+    uint64_t websocket_idle_timeout_ms;
+    uint64_t websocket_max_duration_ms;
+    uint64_t websocket_usage_interval_ms;
     uint64_t usage_journal_records;
     uint64_t usage_retention_ms;
     uint64_t usage_hourly_retention_ms;

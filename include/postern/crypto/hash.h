@@ -14,6 +14,10 @@
 
 #define PST_SHA256_BYTES 32
 
+/* FIPS 180-4. For WebSocket's handshake (RFC 6455 section 4.2.2), which asks for it; never for secrets. */
+#define PST_SHA1_BYTES 20
+void pst_sha1(const void *data, size_t len, uint8_t digest[static PST_SHA1_BYTES]);
+
 void pst_sha256(const void *data, size_t len, uint8_t digest[static PST_SHA256_BYTES]);
 
 /* A key that has already been taken in: the states behind its inner and outer pad. A message of up to

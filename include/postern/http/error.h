@@ -49,8 +49,11 @@ enum pst_error_id {
     PST_ERROR_REQUEST_TIMEOUT, /* 408, head or body did not arrive in time */
     PST_ERROR_BODY_TOO_SLOW,   /* 408, below the minimum data rate */
 
+    PST_ERROR_WEBSOCKET, /* 400, an opening handshake that RFC 6455 does not allow */
+
     /* What Postern or the container cannot do now. */
     PST_ERROR_TOO_MANY_CONNECTIONS, /* 503, bound of client connections */
+    PST_ERROR_TOO_MANY_WEBSOCKETS,  /* 503, bound of streams */
     PST_ERROR_UPSTREAM_BUSY,    /* 503, all connections to the container in use, the queue full or too slow */
     PST_ERROR_UPSTREAM_REFUSED, /* 503, nobody listens there (yet): it starts, or it is down */
     PST_ERROR_UPSTREAM_UNRESOLVED,      /* 503, its name has no address */

@@ -51,6 +51,11 @@ struct pst_front_settings {
     uint64_t max_body_bytes; /* 0: no bound */
     size_t max_connections;
     size_t max_handshakes;
+
+    size_t max_websockets;
+    uint64_t websocket_idle_us; /* no byte either way */
+    uint64_t websocket_max_us;  /* of a whole stream; 0: no bound */
+    uint64_t websocket_note_us; /* between two notes of a stream's usage */
 };
 
 /* Written by the worker, relaxed; read by anyone. */

@@ -100,6 +100,9 @@ int pst_pool_lease(struct pst_pool *pool, struct pst_lease *lease, unsigned flag
                    void *arg) PST_MUSTCHECK;
 /* Ends a HELD lease: the connection is kept when it is reusable (pst_upconn_reusable), else closed. */
 void pst_pool_give_back(struct pst_lease *lease);
+/* A HELD lease's connection stays with its lease for long (an upgrade): from here on it does not count in
+ * max_connections, and ends with pst_pool_discard(). */
+void pst_pool_set_apart(struct pst_lease *lease);
 /* Ends a lease in any state; its connection, made or in the making, is closed at once. NONE: does nothing. */
 void pst_pool_discard(struct pst_lease *lease);
 

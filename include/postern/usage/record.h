@@ -43,7 +43,10 @@ enum pst_usage_end {
 enum pst_usage_http { PST_USAGE_HTTP_NONE = 0, PST_USAGE_HTTP_10 = 10, PST_USAGE_HTTP_11 = 11 };
 enum pst_usage_tls { PST_USAGE_TLS_NONE = 0, PST_USAGE_TLS_12 = 12, PST_USAGE_TLS_13 = 13 };
 
-#define PST_USAGE_PATH_CUT 1 /* flags: the path was longer than PST_USAGE_PATH_SIZE */
+/* flags */
+#define PST_USAGE_PATH_CUT 1 /* the path was longer than PST_USAGE_PATH_SIZE */
+#define PST_USAGE_STREAM   2 /* a WebSocket's note: time, bytes and duration since the note before */
+#define PST_USAGE_GOES_ON  4 /* beside STREAM: not its last note, so that it is not counted as a request */
 
 #define PST_USAGE_KEY_ID_SIZE     24
 #define PST_USAGE_REQUEST_ID_SIZE 64
@@ -62,7 +65,7 @@ struct pst_usage_record {
     uint8_t end;         /* enum pst_usage_end */
     uint8_t tls;         /* enum pst_usage_tls */
     uint8_t http;        /* enum pst_usage_http */
-    uint8_t flags;       /* PST_USAGE_PATH_CUT */
+    uint8_t flags;       /* PST_USAGE_PATH_CUT, PST_USAGE_STREAM, PST_USAGE_GOES_ON */
     uint8_t request_id_len;
     uint8_t path_len;
     uint32_t check;     /* the journal's own: tells a whole record from what a power cut left */
