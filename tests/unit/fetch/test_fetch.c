@@ -6,13 +6,18 @@
 #include "postern/tls/context.h"
 #include "server.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -239,6 +244,78 @@ static void test_old_root(void **state)
     assert_body(&trial, "hello");
 }
 
+/* `openssl s_server` on a free port, with TLS 1.2 only: a server that prefers RSA-PSS there. */
+static pid_t start_openssl(const char *certificate, const char *key, int *ret_output, uint16_t *ret_port)
+{
+    char *argv[] = {(char[]){"openssl"},
+                    (char[]){"s_server"},
+                    (char[]){"-accept"},
+                    (char[]){"127.0.0.1:0"},
+                    (char[]){"-tls1_2"},
+                    (char[]){"-www"},
+                    (char[]){"-naccept"},
+                    (char[]){"2"},
+                    (char[]){"-cert"},
+                    strdup(certificate),
+                    (char[]){"-key"},
+                    strdup(key),
+                    NULL};
+    int out[2];
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    assert_int_equal(posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(out[1]);
+    free(argv[9]);
+    free(argv[11]);
+    char text[1024] = "";
+    const char *found = NULL;
+    for (size_t len = 0; found == NULL || strchr(found, '\n') == NULL;) {
+        ssize_t n = len + 1 < sizeof(text) ? read(out[0], text + len, sizeof(text) - 1 - len) : 0;
+        assert_true(n > 0);
+        text[len += (size_t)n] = '\0';
+        found = strstr(text, "ACCEPT 127.0.0.1:");
+    }
+    *ret_port = (uint16_t)strtoul(found + 17, NULL, 10);
+    *ret_output = out[0];
+    return pid;
+}
+
+static void test_tls12_pss(void **state)
+{
+    (void)state;
+    static struct cert rsa;
+    char certificate[128], key[128], url[64], pin_text[64];
+    struct pst_dial_pin pin;
+    struct pst_fetch_answer answer;
+    struct pst_fetch_why why;
+    int output, status;
+    uint16_t port;
+    cert_make(&(struct cert_spec){.cn = "rsa", .dns = {"here.test"}, .issuer = &root, .kind = CERTS_RSA},
+              &rsa);
+    certs_write(dir, "rsa.crt", rsa.certificate, certificate);
+    certs_write(dir, "rsa.key", rsa.key, key);
+    cert_done(&rsa);
+    pid_t pid = start_openssl(certificate, key, &output, &port);
+    snprintf(url, sizeof(url), "https://here.test:%u/", port);
+    snprintf(pin_text, sizeof(pin_text), "here.test:%u:127.0.0.1", port);
+    assert_int_equal(pst_dial_pin_parse(pst_str_of(pin_text), &pin), 0);
+    const struct pst_dial_pins pins = {&pin, 1};
+    const struct pst_fetch_options options = {.ca_file = ca_file, .pins = &pins};
+    int err = pst_fetch_get(url, &options, &answer, &why);
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    close(output);
+    if (err < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(answer.status, 200);
+    assert_non_null(memmem(pst_buf_front(&answer.body), pst_buf_len(&answer.body), "TLSv1.2", 7));
+    pst_fetch_answer_done(&answer);
+}
+
 /* Nothing is sent to a server whose certificate is bad. */
 static void test_bad_certificates(void **state)
 {
@@ -388,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_old_root),
+        cmocka_unit_test(test_tls12_pss),
         cmocka_unit_test(test_plain_answers),
         cmocka_unit_test(test_piece_by_piece),
         cmocka_unit_test(test_fields),
