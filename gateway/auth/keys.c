@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/auth/keys.h"
 
+#include "key_fields.h"
 #include "postern/auth/pepper.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
@@ -14,6 +15,8 @@
 
 /* Two ids never meet; a second try is for the one time in 10^18 that they do. */
 #define ID_TRIES 3
+/* A key's texts at their longest. */
+#define ROW_BYTES_MAX ((size_t)512 * 1024)
 
 struct pst_keys {
     struct pst_keys_store *store;
@@ -138,79 +141,6 @@ struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys)
 
 /* Checking */
 
-/* The length of the UTF-8 character at the front, or 0 (RFC 3629 section 4: no overlong forms, no surrogates,
- * nothing beyond U+10FFFF). */
-static size_t utf8_length(struct pst_str s)
-{
-    unsigned char first = (unsigned char)s.p[0];
-    unsigned char low = 0x80, high = 0xBF; /* of the second byte */
-    size_t len = first < 0x80   ? 1
-                 : first < 0xC2 ? 0
-                 : first < 0xE0 ? 2
-                 : first < 0xF0 ? 3
-                 : first < 0xF5 ? 4
-                                : 0;
-    if (first == 0xE0)
-        low = 0xA0;
-    else if (first == 0xED)
-        high = 0x9F;
-    else if (first == 0xF0)
-        low = 0x90;
-    else if (first == 0xF4)
-        high = 0x8F;
-    if (len == 0 || len > s.len)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (i == 1 ? c < low || c > high : (c & 0xC0) != 0x80)
-            return 0;
-    }
-    return len;
-}
-
-/* U+0000 to U+001F, U+007F to U+009F. */
-static bool is_control(struct pst_str s, size_t len)
-{
-    unsigned char c = (unsigned char)s.p[0];
-    return len == 1 ? c < 0x20 || c == 0x7F : c == 0xC2 && (unsigned char)s.p[1] < 0xA0;
-}
-
-/* Counts characters; -1 for a control character or bytes that are no UTF-8. */
-static int count_characters(struct pst_str s)
-{
-    int n = 0;
-    for (; s.len > 0; n++) {
-        size_t len = utf8_length(s);
-        if (len == 0 || is_control(s, len))
-            return -1;
-        s = pst_str_skip(s, len);
-    }
-    return n;
-}
-
-static int check_new(const struct pst_key_new *request, int64_t now_us, struct pst_why *why)
-{
-    int n = count_characters(request->name);
-    if (request->id.len > 0 && !pst_key_is_id(request->id))
-        return pst_why_set(why, -PST_EINVAL, "id", "an id has %d characters 0-9a-z", PST_KEY_ID_LEN);
-    if (request->name.len == 0)
-        return pst_why_set(why, -PST_EINVAL, "name", "a key needs a name, by which people know whose it is");
-    if (n < 0 || n > PST_KEY_NAME_CHARS_MAX || request->name.len > PST_KEYS_NAME_MAX)
-        return pst_why_set(why, -PST_EINVAL, "name",
-                           "a name has 1 to %d characters of UTF-8 and no control characters",
-                           PST_KEY_NAME_CHARS_MAX);
-    if (request->note.len > PST_KEYS_NOTE_MAX)
-        return pst_why_set(why, -PST_EINVAL, "note", "a note has at most %d bytes", PST_KEYS_NOTE_MAX);
-    if (count_characters(request->note) < 0)
-        return pst_why_set(why, -PST_EINVAL, "note", "a note is UTF-8 text without control characters");
-    if (request->expires_us != 0 && request->expires_us <= now_us)
-        return pst_why_set(why, -PST_EINVAL, "expires",
-                           "the expiry is in the past; the key would never work");
-    if (request->expires_us != 0 && request->not_before_us >= request->expires_us)
-        return pst_why_set(why, -PST_EINVAL, "not_before", "the key would expire before it begins to work");
-    return 0;
-}
-
 static int check_import(struct pst_str secret, struct pst_why *why)
 {
     if (pst_key_classify(secret, NULL) == PST_KEY_KIND_IMPORTED)
@@ -260,6 +190,36 @@ static int fill_slots(const struct pst_keys *keys, const struct pst_key_new *req
     return 0;
 }
 
+/* An empty list or object is no rule. */
+static struct pst_str rule(struct pst_str text)
+{
+    bool empty = pst_str_eq(text, PST_STR("[]")) || pst_str_eq(text, PST_STR("{}"));
+    return empty ? (struct pst_str){NULL, 0} : text;
+}
+
+static struct pst_key_row row_of(const struct pst_key_new *request)
+{
+    return (struct pst_key_row){
+        .name = request->name,
+        .note = request->note,
+        .tags = rule(request->tags),
+        .state = PST_KEY_STATE_ACTIVE,
+        .expires_us = request->expires_us,
+        .not_before_us = request->not_before_us,
+        .scopes = rule(request->scopes),
+        .networks = rule(request->networks),
+        .limits = rule(request->limits),
+    };
+}
+
+static int check_new(const struct pst_key_new *request, int64_t now_us, struct pst_why *why)
+{
+    struct pst_key_row row = row_of(request);
+    if (request->id.len > 0 && !pst_key_is_id(request->id))
+        return pst_why_set(why, -PST_EINVAL, "id", "an id has %d characters 0-9a-z", PST_KEY_ID_LEN);
+    return pst_key_fields_check(&row, ~0u, now_us, why);
+}
+
 static int make_once(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *made,
                      struct pst_why *why)
 {
@@ -268,15 +228,9 @@ static int make_once(struct pst_keys *keys, const struct pst_key_new *request, s
         pst_str_clip(request->id, made->id, sizeof(made->id));
     else if (pst_key_make_id(made->id) < 0)
         return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
-    struct pst_key_row row = {
-        .id = pst_str_of(made->id),
-        .name = request->name,
-        .note = request->note,
-        .state = PST_KEY_STATE_ACTIVE,
-        .created_us = made->created_us,
-        .expires_us = request->expires_us,
-        .not_before_us = request->not_before_us,
-    };
+    struct pst_key_row row = row_of(request);
+    row.id = pst_str_of(made->id);
+    row.created_us = made->created_us;
     int err = fill_slots(keys, request, made, &row, shown, why);
     if (err < 0)
         return err;
@@ -304,6 +258,43 @@ int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, stru
         *ret_made = made;
     pst_wipe(&made, sizeof(made));
     return err;
+}
+
+/* Expiry and beginning are checked against each other, whichever of them changes. */
+static int take_other_time(struct pst_keys *keys, struct pst_key_row *row, unsigned what, struct pst_why *why)
+{
+    bool expires = (what & PST_KEYS_SET_EXPIRES) != 0, begins = (what & PST_KEYS_SET_NOT_BEFORE) != 0;
+    if (expires == begins)
+        return 0;
+    struct pst_arena arena;
+    struct pst_key_row now;
+    pst_arena_init(&arena, 4096, ROW_BYTES_MAX);
+    int err = change_result(keys, pst_keys_get(keys->store, row->id, &arena, &now), row->id, why);
+    if (err == 0 && expires)
+        row->not_before_us = now.not_before_us;
+    if (err == 0 && begins)
+        row->expires_us = now.expires_us;
+    pst_arena_done(&arena);
+    return err;
+}
+
+int pst_keys_change(struct pst_keys *keys, const struct pst_key_row *fields, unsigned what, uint64_t if_seq,
+                    struct pst_why *why)
+{
+    struct pst_key_row row = *fields;
+    int64_t now_us = pst_clock_real_us();
+    if (!pst_key_is_id(row.id))
+        return no_such_key(row.id, why);
+    row.tags = rule(row.tags);
+    row.scopes = rule(row.scopes);
+    row.networks = rule(row.networks);
+    row.limits = rule(row.limits);
+    int err = take_other_time(keys, &row, what, why);
+    if (err == 0)
+        err = pst_key_fields_check(&row, what, now_us, why);
+    if (err < 0)
+        return err;
+    return change_result(keys, pst_keys_update(keys->store, &row, what, if_seq, now_us), row.id, why);
 }
 
 int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,

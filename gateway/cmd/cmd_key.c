@@ -6,6 +6,7 @@ static const struct pst_command commands[] = {
     {"import", "take over one or two secrets that clients have already", key_import},
     {"list", "all keys, without their secrets", key_list},
     {"show", "one key", key_show},
+    {"update", "change what a key is called, may do, and when", key_update},
     {"rotate", "replace one of a key's secrets; the old one works on for a while", key_rotate},
     {"disable", "refuse a key from now on", key_disable},
     {"enable", "accept it again", key_enable},

@@ -29,7 +29,8 @@ void key_session_close(struct key_session *session)
 
 int key_failed(const struct key_session *session, const struct pst_usage *usage, int err)
 {
-    static const char *const options[] = {"id", "name", "note", "expires", "not_before", "grace"};
+    static const char *const options[] = {"id",    "name", "note",   "expires",  "not_before",
+                                          "grace", "tags", "scopes", "networks", "limits"};
     for (size_t i = 0; err == -PST_EINVAL && i < sizeof(options) / sizeof(options[0]); i++) {
         if (session->why.field != NULL && strcmp(session->why.field, options[i]) == 0)
             return pst_cmd_wrong_usage(usage, "%s", session->why.text);
@@ -101,6 +102,27 @@ static json_t *json_slot(const struct pst_key_slot *slot, int64_t now_us)
                      key_json_time(in_grace ? slot->old_valid_until_us : 0));
 }
 
+/* As the database has it; null for no rule, or one that is no JSON. */
+static void add_rules(json_t *object, const struct pst_key_row *row)
+{
+    const struct {
+        const char *name;
+        struct pst_str text;
+    } rules[] = {
+        {"tags", row->tags}, {"scopes", row->scopes}, {"networks", row->networks}, {"limits", row->limits}};
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        struct pst_str text = rules[i].text;
+        json_t *value = text.len > 0 ? json_loadb(text.p, text.len, 0, NULL) : NULL;
+        json_object_set_new(object, rules[i].name, value != NULL ? value : json_null());
+    }
+}
+
+static void print_rule(const char *label, struct pst_str text)
+{
+    if (text.len > 0)
+        printf("%-12s " PST_STR_FMT "\n", label, PST_STR_ARG(text));
+}
+
 json_t *key_json(const struct pst_key_row *row, const int64_t *used_us)
 {
     int64_t now_us = pst_clock_real_us();
@@ -111,6 +133,7 @@ json_t *key_json(const struct pst_key_row *row, const int64_t *used_us)
                   key_json_time(row->updated_us), "expires_at", key_json_time(row->expires_us), "not_before",
                   key_json_time(row->not_before_us), "key1", json_slot(&row->slot[0], now_us), "key2",
                   json_slot(&row->slot[1], now_us));
+    add_rules(object, row);
     if (object == NULL || used_us == NULL)
         return object;
     int64_t last_us = used_us[0] > used_us[1] ? used_us[0] : used_us[1];
@@ -180,6 +203,10 @@ static void print_fields(const struct pst_key_row *row, const int64_t *used_us)
     print_time("updated", row->updated_us, "-");
     print_time("not before", row->not_before_us, "-");
     print_time("expires", row->expires_us, "never");
+    print_rule("tags", row->tags);
+    print_rule("scopes", row->scopes);
+    print_rule("networks", row->networks);
+    print_rule("limits", row->limits);
     print_slot("key1", &row->slot[0], now_us, used_us != NULL ? used_us[0] : -1);
     print_slot("key2", &row->slot[1], now_us, used_us != NULL ? used_us[1] : -1);
 }

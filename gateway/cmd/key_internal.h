@@ -61,9 +61,35 @@ int key_bulk_import(const struct key_bulk *bulk, struct key_session *session, bo
 /* Wipes it. All zero is fine. */
 void key_bulk_done(struct key_bulk *bulk);
 
+/* --tag, --scope, --network and --limit. */
+struct key_rules {
+    struct {
+        const char *tag, *scope, *network, *limit; /* as given; NULL: not */
+    } given;
+    struct pst_str tags, scopes, networks, limits; /* JSON, or empty */
+    char *made[4];
+};
+/* Fills the JSON from what was given. -1, or the exit code after a message; key_rules_done() after -1. */
+int key_rules_take(struct key_rules *rules, const struct pst_usage *usage) PST_MUSTCHECK;
+void key_rules_done(struct key_rules *rules);
+#define KEY_RULES_OPTIONS(rules)                                                                             \
+    {"tag", "TAG, ...", "words to find it by", &(rules).given.tag, NULL},                                    \
+        {"scope", "RULES", "what it may be used for: \"/language; GET,POST /speech\"", &(rules).given.scope, \
+         NULL},                                                                                              \
+        {"network", "CIDR, ...", "where clients may be: \"10.0.0.0/8, fd00::/8\"", &(rules).given.network,   \
+         NULL},                                                                                              \
+    {                                                                                                        \
+        "limit", "LIMITS", "\"rate=100/60 concurrency=4 quota=1000/day\" (stored and shown)",                \
+            &(rules).given.limit, NULL                                                                       \
+    }
+/* Reads a time as people write it into *ret_us (untouched when `text` is NULL). -1 or the exit code. */
+int key_take_time(const struct pst_usage *usage, const char *option, const char *text,
+                  int64_t *ret_us) PST_MUSTCHECK;
+
 int key_create(int argc, char **argv);
 int key_import(int argc, char **argv);
 int key_rotate(int argc, char **argv);
+int key_update(int argc, char **argv);
 int key_list(int argc, char **argv);
 int key_show(int argc, char **argv);
 int key_enable(int argc, char **argv);

@@ -17,6 +17,7 @@
 #define GRACE_DEFAULT    "24h"
 
 static bool as_json, bulk;
+static struct key_rules rules;
 static const char *name, *note, *expires, *expires_in, *not_before, *file, *which, *new_id,
     *grace = GRACE_DEFAULT;
 
@@ -25,7 +26,7 @@ static const char *name, *note, *expires, *expires_in, *not_before, *file, *whic
         {"note", "TEXT", "anything worth remembering about it", &note, NULL},                                \
         {"expires", "TIME", "when it ends: 2027-01-31 or 2027-01-31T12:00:00Z", &expires, NULL},             \
         {"expires-in", "DURATION", "or how long it lasts: 90d, 12h", &expires_in, NULL},                     \
-        {"not-before", "TIME", "when it begins to work", &not_before, NULL},                                 \
+        {"not-before", "TIME", "when it begins to work", &not_before, NULL}, KEY_RULES_OPTIONS(rules),       \
     {                                                                                                        \
         "json", NULL, "as a JSON object", NULL, &as_json                                                     \
     }
@@ -33,8 +34,9 @@ static const char *name, *note, *expires, *expires_in, *not_before, *file, *whic
 static const struct pst_option create_options[] = {NEW_KEY_OPTIONS};
 
 static const struct pst_usage create_usage = {
-    .synopsis = "key create --name NAME [--note TEXT] [--expires TIME | --expires-in DURATION] "
-                "[--not-before TIME] [--json]",
+    .synopsis =
+        "key create --name NAME [--note TEXT] [--expires TIME | --expires-in DURATION] "
+        "[--not-before TIME] [--tag TAGS] [--scope RULES] [--network CIDRS] [--limit LIMITS] [--json]",
     .about =
         "Makes a key with two secrets, key1 and key2, and prints them this once: only their digests are\n"
         "stored. Both work; rotate one while clients use the other.",
@@ -52,7 +54,8 @@ static const struct pst_option import_options[] = {
 
 static const struct pst_usage import_usage = {
     .synopsis = "key import --name NAME [--id ID] [--file FILE] [--note TEXT] "
-                "[--expires TIME | --expires-in DURATION] [--not-before TIME] [--bulk] [--json]",
+                "[--expires TIME | --expires-in DURATION] [--not-before TIME] [--tag TAGS] [--scope RULES] "
+                "[--network CIDRS] [--limit LIMITS] [--bulk] [--json]",
     .about =
         "Takes over secrets that clients have already, of an Azure resource, say: one or two, one a line,\n"
         "from standard input or a file. Each has 16 to 128 printable ASCII characters, no blanks, and\n"
@@ -85,7 +88,7 @@ static const struct pst_usage rotate_usage = {
 
 /* What was asked for */
 
-static int take_time(const struct pst_usage *usage, const char *option, const char *text, int64_t *ret_us)
+int key_take_time(const struct pst_usage *usage, const char *option, const char *text, int64_t *ret_us)
 {
     if (text == NULL || pst_time_parse(text, ret_us) == 0)
         return -1;
@@ -113,9 +116,9 @@ static int take_new_key(const struct pst_usage *usage, struct pst_key_new *reque
         .name = pst_str_of(name),
         .note = pst_str_of(note),
     };
-    int done = take_time(usage, "expires", expires, &request->expires_us);
+    int done = key_take_time(usage, "expires", expires, &request->expires_us);
     if (done < 0)
-        done = take_time(usage, "not-before", not_before, &request->not_before_us);
+        done = key_take_time(usage, "not-before", not_before, &request->not_before_us);
     if (done < 0 && expires_in != NULL) {
         uint64_t ms = 0;
         done = take_duration(usage, "expires-in", expires_in, &ms);
@@ -123,6 +126,12 @@ static int take_new_key(const struct pst_usage *usage, struct pst_key_new *reque
             return pst_cmd_wrong_usage(usage, "--expires-in 0: the key would never work");
         request->expires_us = pst_clock_real_us() + (int64_t)ms * 1000;
     }
+    if (done < 0)
+        done = key_rules_take(&rules, usage);
+    request->tags = rules.tags;
+    request->scopes = rules.scopes;
+    request->networks = rules.networks;
+    request->limits = rules.limits;
     return done;
 }
 
@@ -217,6 +226,7 @@ int key_create(int argc, char **argv)
     int err = pst_keys_make(session.keys, &request, &made, &session.why);
     done = err < 0 ? key_failed(&session, &create_usage, err) : print_made(&request, &made);
     pst_wipe(&made, sizeof(made));
+    key_rules_done(&rules);
     key_session_close(&session);
     return done;
 }
@@ -301,7 +311,16 @@ static int import_into(struct key_session *session, const struct pst_key_new *re
 
 static int import_many(struct key_session *session)
 {
-    const char *const given[] = {name, new_id, note, expires, expires_in, not_before};
+    const char *const given[] = {name,
+                                 new_id,
+                                 note,
+                                 expires,
+                                 expires_in,
+                                 not_before,
+                                 rules.given.tag,
+                                 rules.given.scope,
+                                 rules.given.network,
+                                 rules.given.limit};
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
         if (given[i] != NULL)
             return pst_cmd_wrong_usage(&import_usage, "with --bulk, what a key is to be stands in its line");

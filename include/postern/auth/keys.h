@@ -32,11 +32,17 @@ void pst_keys_service_close(struct pst_keys *keys);
 struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys);
 
 struct pst_key_new {
-    struct pst_str id;         /* 12 of 0-9a-z, public; empty: a random one is made */
-    struct pst_str name;       /* 1 to 100 characters of UTF-8, no control characters */
-    struct pst_str note;       /* may be empty; UTF-8 without control characters */
-    int64_t expires_us;        /* 0: never; else in the future */
-    int64_t not_before_us;     /* 0: at once */
+    struct pst_str id;     /* 12 of 0-9a-z, public; empty: a random one is made */
+    struct pst_str name;   /* 1 to 100 characters of UTF-8, no control characters */
+    struct pst_str note;   /* may be empty; UTF-8 without control characters */
+    int64_t expires_us;    /* 0: never; else in the future */
+    int64_t not_before_us; /* 0: at once */
+    struct pst_str tags;   /* JSON ["…"]; empty: none, as for the three below */
+    struct pst_str
+        scopes; /* JSON [{"path": "/prefix", "methods": ["GET", …]?}, …]; a request fits one of them */
+    struct pst_str networks; /* JSON ["10.0.0.0/8", …]: where clients may be */
+    struct pst_str
+        limits; /* JSON {"rate": {"requests", "per_seconds"}, "concurrency", "quota": {"requests", "per"}} */
     struct pst_str imports[2]; /* existing secrets to be taken over; both empty: two are made */
 };
 
@@ -51,6 +57,11 @@ struct pst_key_made {
  * store. */
 int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *ret_made,
                   struct pst_why *why) PST_MUSTCHECK;
+/* Sets the fields of the key fields->id that `what` names (PST_KEYS_SET_...; the state too), by the rules of
+ * pst_key_new. `if_seq` not 0: only if the key's change_seq still is that, else -PST_EAGAIN. -PST_ENOENT,
+ * -PST_EINVAL. */
+int pst_keys_change(struct pst_keys *keys, const struct pst_key_row *fields, unsigned what, uint64_t if_seq,
+                    struct pst_why *why) PST_MUSTCHECK;
 /* A new secret in slot 1 or 2; the one it replaces works for another `grace_us` (0: stops at once).
  * -PST_ENOENT, -PST_EINVAL. */
 int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,
