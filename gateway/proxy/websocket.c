@@ -92,6 +92,8 @@ static void websocket_pump_down(struct websocket *ws)
             finish(ws);
             return;
         }
+        if (ws->refused != PST_ERROR_NONE)
+            return;
         ssize_t n = pst_upconn_read(ws->x->lease.conn, piece, PIECE_BYTES);
         if (n == -PST_EAGAIN)
             return;
@@ -135,7 +137,7 @@ static void websocket_pump_up(struct websocket *ws)
     struct exchange *x = ws->x;
     char *piece = x->client->front->piece;
     for (int i = 0; i < MAX_PIECES; i++) {
-        if (!is_live(ws) || ws->last || ws->up_over)
+        if (!is_live(ws) || ws->last || ws->up_over || ws->refused != PST_ERROR_NONE)
             return;
         if (pst_buf_len(&x->output) > 0 && !pass_up(ws, pst_buf_str(&x->output)))
             return;
@@ -244,19 +246,32 @@ static void check_times(struct websocket *ws)
         end_with(ws, 1000, PST_STR("The stream has reached its longest duration."), PST_END_LIMIT);
 }
 
+static void check_refused(struct websocket *ws)
+{
+    if (now_us(ws->x->client->front) >= ws->refuse_at_us)
+        end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(ws->refused)->message), ws->x->end);
+}
+
+static void check_stream(struct websocket *ws)
+{
+    const struct pst_front *front = ws->x->client->front;
+    check_credential(ws);
+    if (is_live(ws) && now_us(front) - ws->noted_us >= front->parts.settings->websocket_note_us)
+        note_stream(ws->x, false);
+}
+
 static void on_sweep(struct pst_timer *timer, void *arg)
 {
     struct pst_front *front = arg;
-    uint64_t now = now_us(front);
     PST_LIST_EACH_SAFE(node, &front->websockets)
     {
         struct websocket *ws = PST_CONTAINER(node, struct websocket, node);
         if (is_live(ws))
             check_times(ws);
-        if (is_live(ws))
-            check_credential(ws);
-        if (is_live(ws) && now - ws->noted_us >= front->parts.settings->websocket_note_us)
-            note_stream(ws->x, false);
+        if (is_live(ws) && ws->refused != PST_ERROR_NONE)
+            check_refused(ws);
+        else if (is_live(ws))
+            check_stream(ws);
     }
     if (!pst_list_empty(&front->websockets))
         pst_timer_set(front->parts.loop, timer, SWEEP_US);
@@ -319,6 +334,18 @@ static struct websocket *new_stream(struct exchange *x)
     return ws;
 }
 
+struct websocket *websocket_open(struct exchange *x)
+{
+    x->websocket = pst_buf_failed(&x->around) ? NULL : new_stream(x);
+    if (x->websocket == NULL)
+        return NULL;
+    x->state = EXCHANGE_STREAM;
+    x->ttfb_us = exchange_age_us(x);
+    x->client->detached = true;
+    pst_timer_clear(x->client->front->parts.loop, &x->client->timer);
+    return x->websocket;
+}
+
 void websocket_start(struct exchange *x)
 {
     const struct pst_answer *answer = pst_upconn_head(x->lease.conn);
@@ -329,16 +356,11 @@ void websocket_start(struct exchange *x)
         return;
     }
     raw_upgrade_head(x, answer);
-    x->websocket = pst_buf_failed(&x->around) ? NULL : new_stream(x);
-    if (x->websocket == NULL) {
+    if (websocket_open(x) == NULL) {
         exchange_fail(x, PST_ERROR_INTERNAL, PST_END_INTERNAL);
         return;
     }
-    x->state = EXCHANGE_STREAM;
     x->status = 101;
-    x->ttfb_us = exchange_age_us(x);
-    x->client->detached = true;
-    pst_timer_clear(x->client->front->parts.loop, &x->client->timer);
     pst_pool_set_apart(&x->lease);
     note_prepare(x, &x->websocket->record);
     exchange_slim(x);
@@ -352,7 +374,12 @@ void websocket_done(struct exchange *x)
         x->client->front->n_websockets--;
     if (ws == NULL)
         return;
-    note_stream(x, true);
+    if (ws->refused != PST_ERROR_NONE) {
+        x->client->front->n_refusals--;
+        note_exchange(x);
+    } else {
+        note_stream(x, true);
+    }
     pst_list_remove(&ws->node);
     pst_loop_undefer(&ws->more);
     free(ws);

@@ -16,10 +16,12 @@ struct websocket {
     struct pst_deferred more;       /* a direction has more to move than its share of a turn */
     struct pst_websocket_scan scan; /* of what goes to the client */
     bool last;                      /* nothing more is read; the stream ends when what is kept is written */
+    enum pst_error_id refused;      /* there is no container: why the close frame will say 4000 */
     bool up_over;                   /* the container gets no more */
 
     uint64_t start_us;
     uint64_t last_until_us;
+    uint64_t refuse_at_us;
     uint64_t moved, moved_us; /* bytes of both directions, and when they last grew */
     uint64_t sent, sent_us;   /* bytes the client took, and when it last took any or owed none */
 
@@ -34,6 +36,8 @@ void websockets_stop(struct pst_front *front);
 
 /* Whether the request asks for a WebSocket (x->upgrade), and what is wrong with that. */
 enum pst_error_id websocket_asked(struct exchange *x) PST_MUSTCHECK;
+/* Makes x->websocket, with the 101 in x->around, the stream of its client from here on. NULL: no memory. */
+struct websocket *websocket_open(struct exchange *x) PST_MUSTCHECK;
 /* The container's answer is a 101. */
 void websocket_start(struct exchange *x);
 /* Something can be read or written, on either side; or the client shut its side. */
@@ -44,7 +48,7 @@ void websocket_done(struct exchange *x);
 /* websocket_refuse.c: whether a refusal of this upgrade is told in a close frame, because its client cannot
  * see an HTTP status. */
 bool websocket_refusal_closes(const struct exchange *x);
-/* Accepts the upgrade without the container and closes it with 4000. What the handler is to return. */
+/* Accepts the upgrade without the container, to close it with 4000 soon. What the handler is to return. */
 int websocket_refuse(struct exchange *x, enum pst_error_id id) PST_MUSTCHECK;
 
 /* note.c: what was used since the last note; `last` at the stream's end. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Refused upgrades. The Speech SDK in browsers and on Node 22 cannot see the status of a refused upgrade and
- * waits for ever; a WebSocket that is accepted and closed with 4000 ends it at once, and tells it why. No
- * cheaper way to hold a connection than any other refusal: both frames go out in one piece, and the session
- * closes behind them with the limits of every closing session (session.h). */
+ * waits for ever; a WebSocket that is accepted and closed with 4000 ends it at once, and tells it why. The
+ * SDK on Node 20 must have sent its first messages before it is closed, or it reports that it could not send:
+ * so the close frame follows after a moment. So that this is no cheaper way to hold connections, few may be
+ * in that moment, and nothing is read of them; the others are closed without it. */
 #include "websocket.h"
 
 #include <microhttpd.h>
+
+#define MAX_REFUSALS 64 /* per worker */
+#define MOMENT_US    150000
 
 /* Where the Speech services take WebSockets. */
 static const struct pst_str closing[] = {PST_STR("/speech/"), PST_STR("/stt/"), PST_STR("/tts/")};
@@ -19,23 +23,36 @@ bool websocket_refusal_closes(const struct exchange *x)
     return false;
 }
 
-int websocket_refuse(struct exchange *x, enum pst_error_id id)
+/* Both frames in one piece, and the end. */
+static int refuse_now(struct exchange *x, const struct pst_error_def *def)
 {
     struct client *client = x->client;
     char frame[PST_WEBSOCKET_CLOSE_MAX];
-    const struct pst_error_def *def = pst_error_def(id);
     size_t len = pst_websocket_close_frame(WEBSOCKET_REFUSED, pst_str_of(def->message), frame);
-    raw_upgrade_head(x, NULL);
     pst_buf_add(&x->around, frame, len);
     struct pst_str out = pst_buf_str(&x->around);
     if (pst_buf_failed(&x->around) || pst_session_write(client->session, out.p, out.len) < 0)
         client->cut = true;
-    x->status = def->status;
-    x->end = note_end_of_error(id);
-    x->bytes_out = len;
     x->state = EXCHANGE_DEAD;
-    count(&client->front->parts.stats->errors[id]);
     client->detached = client->end_of_mhd = true;
     client->state = CLIENT_ENDING;
     return MHD_NO;
+}
+
+int websocket_refuse(struct exchange *x, enum pst_error_id id)
+{
+    struct pst_front *front = x->client->front;
+    const struct pst_error_def *def = pst_error_def(id);
+    x->status = def->status;
+    x->end = note_end_of_error(id);
+    count(&front->parts.stats->errors[id]);
+    raw_upgrade_head(x, NULL);
+    if (front->n_refusals >= MAX_REFUSALS || front->stopping || websocket_open(x) == NULL)
+        return refuse_now(x, def);
+    front->n_refusals++;
+    x->websocket->refused = id;
+    x->websocket->refuse_at_us = now_us(front) + MOMENT_US;
+    client_suspend(x->client);
+    websocket_pump(x);
+    return MHD_YES;
 }

@@ -380,6 +380,14 @@ describe('credentials', limit, () => {
     assert.equal(line.end, 'refused');
   });
 
+  test('many refused at once: each is told, none is held', async () => {
+    const gateway = await start();
+    const all = Array.from({ length: SANITIZED ? 100 : 200 }, () => ending(connect(gateway, '/speech/x', { use: 'wrong' }), 30000));
+    for (const { code } of await Promise.all(all)) assert.equal(code, 4000);
+    await eventually(10000, 'all of them in the log', () => gateway.log.filter((entry) => entry.status === 401).length === all.length);
+    await gateway.stop();
+  });
+
   test('a disabled key ends its streams within a second: 4000', async () => {
     const mine = await postern.createKey('soon gone');
     const ws = await open(postern, '/echo', { use: mine.key1 });
