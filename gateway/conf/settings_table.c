@@ -38,6 +38,10 @@ static const struct pst_setting_def defs[] = {
     {URL(upstream), .required = true, .default_text = "http://127.0.0.1:5000",
      .help = "The container: http://host:port or unix:/path/of/socket. It is reached inside the pod, so "
              "without TLS; a base path is not taken, because paths go on as the client sent them."},
+    {TEXT(admin_listen), .required = true, .default_text = "off",
+     .help =
+         "Where the admin side's REST interface listens: unix:/path/of/socket (plain HTTP, mode 0600, for "
+         "root and the gateway's own user), or off."},
     {PATH(data_dir), .required = true, .default_text = "/var/lib/postern",
      .help = "Where keys, usage, journals and the self-made certificate live. Only the gateway's user may be "
              "able to write there."},

@@ -3,6 +3,7 @@
 #ifndef POSTERN_SERVER_INTERNAL_H
 #define POSTERN_SERVER_INTERNAL_H
 
+#include "postern/admin/admin.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
 #include "postern/usage/ledger.h"
@@ -69,9 +70,13 @@ struct pst_server {
     unsigned n_workers;
     unsigned n_started;
     struct keeper keeper;
+    struct pst_admin *admin; /* NULL: switched off */
 };
 
 /* front_settings.c: the front's settings from the table's. */
 int front_settings_make(struct pst_server *server) PST_MUSTCHECK;
+
+/* admin.c: starts the admin side where the settings want one; last, when all it tells of is there. */
+int admin_start(struct pst_server *server) PST_MUSTCHECK;
 
 #endif

@@ -196,7 +196,9 @@ static int set_up(struct pst_server *server)
         err = open_stores(server);
     if (err == 0)
         err = listen_all(s, server->n_workers, &server->bounds);
-    return err < 0 ? err : start_threads(server);
+    if (err == 0)
+        err = start_threads(server);
+    return err < 0 ? err : admin_start(server);
 }
 
 static void log_start(const struct pst_server *server)
@@ -280,6 +282,7 @@ void pst_server_stop(struct pst_server *server)
 {
     if (server == NULL)
         return;
+    pst_admin_stop(server->admin);
     drain_workers(server);
     keeper_stop(&server->keeper); /* first: it posts to the workers */
     for (unsigned i = 0; i < server->n_started; i++)

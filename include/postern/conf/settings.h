@@ -31,6 +31,7 @@ struct pst_settings {
     struct pst_addr *listen;
     size_t n_listen;
     char *upstream;
+    char *admin_listen;
     char *data_dir;
     char *tls_certificate;
     char *tls_key;

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share: a request on its way through, and how it is answered. All of it lives
+ * on the daemon's one thread. */
+#ifndef POSTERN_ADMIN_INTERNAL_H
+#define POSTERN_ADMIN_INTERNAL_H
+
+#include "postern/admin/admin.h"
+#include "postern/auth/keys.h"
+#include "postern/base/buf.h"
+#include "postern/db/usage_store.h"
+#include "postern/http/request_id.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+
+#define ADMIN_PARAMS_MAX 2
+
+struct pst_admin {
+    struct pst_admin_parts parts;
+    struct MHD_Daemon *daemon;
+    struct pst_keys *keys;
+    struct pst_usage_store *usage;
+    struct pst_request_ids ids;
+    int64_t started_us;
+    char socket_path[108];
+    bool bound; /* the socket is ours to remove */
+    int listener;
+};
+
+struct admin_request {
+    struct pst_admin *admin;
+    struct MHD_Connection *connection;
+    const char *method;
+    struct pst_str params[ADMIN_PARAMS_MAX]; /* the path's {} in order */
+    struct pst_buf body;
+    json_t *input; /* the body, of routes that take one */
+
+    unsigned status;
+    json_t *output;         /* NULL: no body */
+    struct pst_str literal; /* a body that is there already; static */
+    char etag[24];
+    char location[64];
+    const char *allow;
+    char request_id[PST_REQUEST_ID_SIZE];
+};
+
+/* What a request's query or body may name; ends with NULL. */
+typedef const char *const admin_names[];
+
+struct admin_route {
+    const char *method;
+    const char *pattern; /* "{}" is one segment */
+    const char *const *query;
+    bool takes_body;
+    void (*handle)(struct admin_request *r);
+};
+
+/* route.c: finds the handler, reads what it needs, and calls it. */
+void admin_dispatch(struct admin_request *r, const char *path);
+
+/* reply.c. Each sets the answer; the text is for people. */
+void admin_fail(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
+    PST_PRINTF(4, 5);
+/* Adds a broken rule to a 422; `value` may be NULL (a secret, or not there). */
+void admin_invalid(struct admin_request *r, const char *field, const json_t *value, const char *rule);
+/* From an error of the service or a store. */
+void admin_fail_err(struct admin_request *r, int err, const char *field, const char *text);
+bool admin_failed(const struct admin_request *r);
+/* A time in RFC 3339, or null for 0. */
+json_t *admin_time(int64_t real_us);
+json_t *admin_text(struct pst_str text);
+/* Reads a query parameter; NULL when it is not there. */
+const char *admin_query(const struct admin_request *r, const char *name);
+/* Time given as a query parameter; 0 when absent. False: the answer has been made. */
+bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us);
+bool admin_query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max,
+                        uint64_t *value);
+
+/* The handlers. */
+void admin_keys_list(struct admin_request *r);
+void admin_keys_create(struct admin_request *r);
+void admin_keys_import(struct admin_request *r);
+void admin_key_get(struct admin_request *r);
+void admin_key_delete(struct admin_request *r);
+void admin_key_rotate(struct admin_request *r);
+void admin_key_revoke(struct admin_request *r);
+void admin_usage_get(struct admin_request *r);
+void admin_status_get(struct admin_request *r);
+void admin_settings_get(struct admin_request *r);
+void admin_openapi_get(struct admin_request *r);
+
+/* key_json.c: how a key looks. NULL: no memory. */
+json_t *admin_key_json(struct admin_request *r, const struct pst_key_row *row);
+/* Answers with the key as it is now, its ETag, and `secrets` under their names (NULL or empty: none). */
+void admin_key_answer(struct admin_request *r, unsigned status, struct pst_str id,
+                      const struct pst_secret secrets[2]);
+
+/* Made from web/openapi.json. */
+extern const unsigned char admin_openapi[];
+extern const size_t admin_openapi_len;
+
+#endif

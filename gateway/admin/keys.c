@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keys: /admin/v1/keys and below. */
+#include "internal.h"
+#include "postern/base/clock.h"
+#include "postern/base/num.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GRACE_DEFAULT_S 86400
+#define GRACE_MAX_S     (30 * 86400)
+
+/* Fields */
+
+static void refuse_unknown(struct admin_request *r, const char *const *known)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(r->input, name, value)
+    {
+        const char *const *at = known;
+        while (*at != NULL && strcmp(*at, name) != 0)
+            at++;
+        if (*at == NULL) /* its value may be a secret in the wrong place */
+            admin_invalid(r, name, NULL, "this field is not known here");
+    }
+}
+
+static struct pst_str text_field(struct admin_request *r, const char *name, bool secret)
+{
+    const json_t *value = json_object_get(r->input, name);
+    if (value == NULL)
+        return PST_STR("");
+    if (json_is_string(value) && json_string_length(value) > 0)
+        return (struct pst_str){json_string_value(value), json_string_length(value)};
+    if (!json_is_string(value) || strcmp(name, "note") != 0)
+        admin_invalid(r, name, secret ? NULL : value, "a text that is not empty");
+    return PST_STR("");
+}
+
+static int64_t time_field(struct admin_request *r, const char *name)
+{
+    const json_t *value = json_object_get(r->input, name);
+    int64_t us = 0;
+    if (value == NULL || json_is_null(value))
+        return 0;
+    if (!json_is_string(value) || pst_time_parse(json_string_value(value), &us) < 0 || us <= 0) {
+        admin_invalid(r, name, value, "a time in RFC 3339 (2026-11-23T16:00:00Z), or null");
+        return 0;
+    }
+    return us;
+}
+
+static void make(struct admin_request *r, const char *const *known, bool importing)
+{
+    refuse_unknown(r, known);
+    struct pst_key_new request = {
+        .name = text_field(r, "name", false),
+        .note = text_field(r, "note", false),
+        .expires_us = time_field(r, "expires"),
+        .not_before_us = time_field(r, "not_before"),
+    };
+    if (importing) {
+        request.id = text_field(r, "id", false);
+        request.imports[0] = text_field(r, "key1", true);
+        request.imports[1] = text_field(r, "key2", true);
+        if (json_object_get(r->input, "key1") == NULL)
+            admin_invalid(r, "key1", NULL, "is needed");
+    }
+    if (admin_failed(r))
+        return;
+    struct pst_key_made made;
+    struct pst_why why = {0};
+    int err = pst_keys_make(r->admin->keys, &request, &made, &why);
+    if (err < 0) {
+        const char *field = why.field != NULL && strcmp(why.field, "secret") == 0 ? "key1" : why.field;
+        admin_fail_err(r, err, field, why.text);
+        return;
+    }
+    snprintf(r->location, sizeof(r->location), "/admin/v1/keys/%s", made.id);
+    admin_key_answer(r, 201, pst_str_of(made.id), made.secrets);
+    pst_wipe(&made, sizeof(made));
+}
+
+void admin_keys_create(struct admin_request *r)
+{
+    static admin_names known = {"name", "note", "expires", "not_before", NULL};
+    if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Idempotency-Key") != NULL)
+        admin_fail(r, 400, "BadHeader", "Idempotency-Key is not taken by this version.");
+    else
+        make(r, known, false);
+}
+
+void admin_keys_import(struct admin_request *r)
+{
+    static admin_names known = {"id", "name", "note", "expires", "not_before", "key1", "key2", NULL};
+    make(r, known, true);
+}
+
+/* List */
+
+static bool read_sort(struct admin_request *r, struct pst_keys_filter *filter)
+{
+    static const char *const orders[] = {
+        [PST_KEYS_BY_CREATED] = "created", [PST_KEYS_BY_ID] = "id",           [PST_KEYS_BY_NAME] = "name",
+        [PST_KEYS_BY_EXPIRES] = "expires", [PST_KEYS_BY_UPDATED] = "updated",
+    };
+    const char *text = admin_query(r, "sort");
+    if (text == NULL)
+        return true;
+    filter->descending = text[0] == '-';
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        if (strcmp(text + filter->descending, orders[i]) == 0) {
+            filter->order = (enum pst_keys_order)i;
+            return true;
+        }
+    }
+    admin_fail(r, 400, "BadParameter", "sort is one of created, id, name, expires, updated, or -created ...");
+    return false;
+}
+
+static bool read_filter(struct admin_request *r, struct pst_keys_filter *filter)
+{
+    const char *state = admin_query(r, "state");
+    if (state != NULL && strcmp(state, "active") == 0) {
+        filter->states = 1 << PST_KEY_STATE_ACTIVE;
+    } else if (state != NULL && strcmp(state, "disabled") == 0) {
+        filter->states = 1 << PST_KEY_STATE_DISABLED;
+    } else if (state != NULL) {
+        admin_fail(r, 400, "BadParameter", "state is active or disabled.");
+        return false;
+    }
+    filter->text = pst_str_of(admin_query(r, "text"));
+    filter->name = pst_str_of(admin_query(r, "name"));
+    filter->limit = 50;
+    return admin_query_time(r, "expires_before", &filter->expires_before_us) && read_sort(r, filter) &&
+           admin_query_number(r, "limit", 1, 500, &filter->limit) &&
+           admin_query_number(r, "cursor", 0, INT64_MAX, &filter->offset);
+}
+
+struct listing {
+    struct admin_request *r;
+    json_t *items;
+};
+
+static int add_key(const struct pst_key_row *row, void *arg)
+{
+    struct listing *listing = arg;
+    json_t *key = admin_key_json(listing->r, row);
+    return key != NULL && json_array_append_new(listing->items, key) == 0 ? 0 : -PST_ENOMEM;
+}
+
+void admin_keys_list(struct admin_request *r)
+{
+    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
+    struct pst_keys_filter filter = {0};
+    uint64_t total = 0;
+    if (!read_filter(r, &filter))
+        return;
+    struct listing listing = {r, json_array()};
+    int err = pst_keys_count(store, &filter, &total);
+    if (err == 0)
+        err = pst_keys_list(store, &filter, add_key, &listing);
+    if (err < 0) {
+        json_decref(listing.items);
+        admin_fail_err(r, err, NULL, pst_keys_why(store));
+        return;
+    }
+    uint64_t next = filter.offset + json_array_size(listing.items);
+    char cursor[PST_U64_TEXT_MAX + 1];
+    snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)next);
+    r->status = 200;
+    r->output = json_pack("{s:o, s:s?, s:I}", "items", listing.items, "next_cursor",
+                          next < total && json_array_size(listing.items) > 0 ? cursor : NULL, "total",
+                          (json_int_t)total);
+}
+
+/* One key */
+
+void admin_key_get(struct admin_request *r)
+{
+    admin_key_answer(r, 200, r->params[0], NULL);
+}
+
+/* Whether the key still is what If-Match names; inside a transaction. */
+static bool still_matches(struct admin_request *r)
+{
+    const char *wanted = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "If-Match");
+    if (wanted == NULL || strcmp(wanted, "*") == 0)
+        return true;
+    admin_key_answer(r, 200, r->params[0], NULL);
+    bool same = strcmp(wanted, r->etag) == 0;
+    r->etag[0] = '\0';
+    if (r->status == 200 && !same)
+        admin_fail(r, 412, "PreconditionFailed",
+                   "Somebody changed the key meanwhile: read it again, then try again.");
+    if (r->status == 200) {
+        json_decref(r->output);
+        r->output = NULL;
+    }
+    return r->status == 200;
+}
+
+void admin_key_delete(struct admin_request *r)
+{
+    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
+    struct pst_why why = {0};
+    int err = pst_keys_begin(store);
+    if (err < 0) {
+        admin_fail_err(r, err, NULL, pst_keys_why(store));
+        return;
+    }
+    if (!still_matches(r)) {
+        pst_keys_rollback(store);
+        return;
+    }
+    err = pst_keys_remove(r->admin->keys, r->params[0], &why);
+    if (err < 0) {
+        pst_keys_rollback(store);
+        admin_fail_err(r, err, NULL, why.text);
+        return;
+    }
+    err = pst_keys_commit(store);
+    if (err < 0)
+        admin_fail_err(r, err, NULL, pst_keys_why(store));
+    else
+        r->status = 204;
+}
+
+static int slot_number(struct pst_str name)
+{
+    return pst_str_eq(name, PST_STR("key1")) ? 1 : pst_str_eq(name, PST_STR("key2")) ? 2 : 0;
+}
+
+void admin_key_rotate(struct admin_request *r)
+{
+    static admin_names known = {"secret", "grace_seconds", NULL};
+    const json_t *grace = json_object_get(r->input, "grace_seconds");
+    const json_t *name = json_object_get(r->input, "secret");
+    json_int_t grace_s = grace != NULL ? json_integer_value(grace) : GRACE_DEFAULT_S;
+    int slot = json_is_string(name) ? slot_number(pst_str_of(json_string_value(name))) : 0;
+    refuse_unknown(r, known);
+    if (slot == 0)
+        admin_invalid(r, "secret", name, "key1 or key2");
+    if (grace != NULL && (!json_is_integer(grace) || grace_s < 0 || grace_s > GRACE_MAX_S))
+        admin_invalid(r, "grace_seconds", grace, "a whole number from 0 to 2592000 (30 days)");
+    if (admin_failed(r))
+        return;
+    struct pst_secret secrets[2] = {0};
+    struct pst_why why = {0};
+    int err =
+        pst_keys_rotate(r->admin->keys, r->params[0], slot, grace_s * 1000000, &secrets[slot - 1], &why);
+    if (err < 0)
+        admin_fail_err(r, err, NULL, why.text);
+    else
+        admin_key_answer(r, 200, r->params[0], secrets);
+    pst_wipe(secrets, sizeof(secrets));
+}
+
+void admin_key_revoke(struct admin_request *r)
+{
+    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
+    int slot = slot_number(r->params[1]);
+    if (slot == 0) {
+        admin_fail(r, 404, "NotFound", "A key has the secrets key1 and key2.");
+        return;
+    }
+    int err = pst_keys_clear_slot(store, r->params[0], slot, pst_clock_real_us());
+    if (err < 0 && err != -PST_ENOENT) /* which the answer finds too */
+        admin_fail_err(r, err, NULL, pst_keys_why(store));
+    else
+        admin_key_answer(r, 200, r->params[0], NULL);
+}

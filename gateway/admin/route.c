@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of operations, and what all of them have in common: unknown parameters are refused, a body is
+ * one JSON object. */
+#include "internal.h"
+
+#include <string.h>
+
+static admin_names no_query = {NULL};
+static admin_names list_query = {"state", "text", "name", "expires_before", "sort", "limit", "cursor", NULL};
+static admin_names usage_query = {"by", "from", "to", "key", "route", "status", NULL};
+
+static const struct admin_route routes[] = {
+    {"GET", "/admin/v1/openapi.json", no_query, false, admin_openapi_get},
+    {"GET", "/admin/v1/status", no_query, false, admin_status_get},
+    {"GET", "/admin/v1/settings", no_query, false, admin_settings_get},
+    {"GET", "/admin/v1/usage", usage_query, false, admin_usage_get},
+    {"GET", "/admin/v1/keys", list_query, false, admin_keys_list},
+    {"POST", "/admin/v1/keys", no_query, true, admin_keys_create},
+    {"POST", "/admin/v1/keys/import", no_query, true, admin_keys_import},
+    {"GET", "/admin/v1/keys/{}", no_query, false, admin_key_get},
+    {"DELETE", "/admin/v1/keys/{}", no_query, false, admin_key_delete},
+    {"POST", "/admin/v1/keys/{}/rotate", no_query, true, admin_key_rotate},
+    {"DELETE", "/admin/v1/keys/{}/secrets/{}", no_query, false, admin_key_revoke},
+};
+
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static bool matches(const char *pattern, const char *path, struct pst_str params[ADMIN_PARAMS_MAX])
+{
+    struct pst_str p = pst_str_of(pattern), s = pst_str_of(path);
+    size_t n = 0;
+    while (p.len > 0 && s.len > 0) {
+        struct pst_str want = pst_str_cut(p, '/', &p), is = pst_str_cut(s, '/', &s);
+        if (pst_str_eq(want, PST_STR("{}")) && is.len > 0)
+            params[n++] = is;
+        else if (!pst_str_eq(want, is))
+            return false;
+    }
+    return p.len == 0 && s.len == 0 && path[strlen(path) - 1] != '/';
+}
+
+/* Literal paths stand before patterns that fit them too. NULL: the answer has been made. */
+static const struct admin_route *find(struct admin_request *r, const char *path)
+{
+    const char *pattern = NULL;
+    static _Thread_local char allow[64];
+    allow[0] = '\0';
+    for (size_t i = 0; i < N_ROUTES; i++) {
+        if (pattern != NULL ? strcmp(routes[i].pattern, pattern) != 0
+                            : !matches(routes[i].pattern, path, r->params))
+            continue;
+        pattern = routes[i].pattern;
+        if (strcmp(routes[i].method, r->method) == 0)
+            return &routes[i];
+        strncat(allow, allow[0] != '\0' ? ", " : "", sizeof(allow) - strlen(allow) - 1);
+        strncat(allow, routes[i].method, sizeof(allow) - strlen(allow) - 1);
+    }
+    if (pattern == NULL) {
+        admin_fail(r, 404, "NotFound", "There is nothing here; /admin/v1/openapi.json names what there is.");
+        return NULL;
+    }
+    r->allow = allow;
+    admin_fail(r, 405, "MethodNotAllowed", "This takes %s.", allow);
+    return NULL;
+}
+
+struct query_check {
+    struct admin_request *r;
+    const char *const *allowed;
+};
+
+static enum MHD_Result check_parameter(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                       const char *value, size_t value_size)
+{
+    struct query_check *check = arg;
+    (void)kind;
+    if (strlen(name) == name_size && value != NULL && strlen(value) == value_size) {
+        for (const char *const *at = check->allowed; *at != NULL; at++) {
+            if (strcmp(*at, name) == 0 && admin_query(check->r, name) == value)
+                return MHD_YES;
+        }
+    }
+    admin_fail(check->r, 400, "BadParameter",
+               "A query parameter is unknown here, has no value, or is there twice.");
+    return MHD_NO;
+}
+
+static void read_body(struct admin_request *r)
+{
+    const char *type = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Content-Type");
+    struct pst_str kind = pst_str_of(type), rest;
+    kind = pst_str_trim(pst_str_cut(kind, ';', &rest));
+    if (!pst_str_ieq(kind, PST_STR("application/json"))) {
+        admin_fail(r, 415, "UnsupportedMediaType", "The body is JSON: send Content-Type: application/json.");
+        return;
+    }
+    json_error_t error;
+    struct pst_str text = pst_buf_str(&r->body);
+    r->input = json_loadb(text.len > 0 ? text.p : "", text.len, JSON_REJECT_DUPLICATES, &error);
+    if (r->input == NULL)
+        admin_fail(r, 400, "BadJson", "The body is no JSON at line %d, column %d.", error.line, error.column);
+    else if (!json_is_object(r->input))
+        admin_fail(r, 400, "BadJson", "The body is one JSON object.");
+}
+
+void admin_dispatch(struct admin_request *r, const char *path)
+{
+    const struct admin_route *route = find(r, path);
+    if (route == NULL)
+        return;
+    struct query_check check = {r, route->query};
+    MHD_get_connection_values_n(r->connection, MHD_GET_ARGUMENT_KIND, check_parameter, &check);
+    if (!admin_failed(r) && route->takes_body)
+        read_body(r);
+    if (!admin_failed(r))
+        route->handle(r);
+}

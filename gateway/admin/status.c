@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* About the gateway itself: its state, its settings, the document of this interface. */
+#include "internal.h"
+#include "postern/base/clock.h"
+
+void admin_openapi_get(struct admin_request *r)
+{
+    r->status = 200;
+    r->literal = (struct pst_str){(const char *)admin_openapi, admin_openapi_len};
+}
+
+void admin_status_get(struct admin_request *r)
+{
+    struct pst_admin *admin = r->admin;
+    struct pst_admin_status s = {0};
+    uint64_t lost = 0, n_keys = 0;
+    admin->parts.status(admin->parts.arg, &s);
+    int err = pst_usage_store_losses(admin->usage, &lost);
+    if (err < 0) {
+        admin_fail_err(r, err, NULL, pst_usage_store_why(admin->usage));
+        return;
+    }
+    bool keys_ok = pst_keys_count(pst_keys_service_store(admin->keys), NULL, &n_keys) == 0;
+    int64_t uptime_us = pst_clock_real_us() - admin->started_us;
+    r->status = 200;
+    r->output = json_pack(
+        "{s:s, s:o, s:I, s:I, s:I, s:{s:s}, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:s, s:b, s:o, s:s}}",  //
+        "version", admin->parts.version, "started", admin_time(admin->started_us),                 //
+        "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),                   //
+        "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,                //
+        "upstream", "url", admin->parts.settings->upstream,                                        //
+        "stores", "keys", keys_ok ? "ok" : "failing", "usage", s.usage_failing ? "failing" : "ok", //
+        "journal", "waiting", (json_int_t)s.journal_waiting, "lost", (json_int_t)lost,             //
+        "certificate", "path", s.certificate_path, "self_signed", s.certificate_self_signed,       //
+        "not_after", admin_time(s.certificate_not_after_us), "sha256", s.certificate_sha256);
+}
+
+static json_t *setting_json(const struct pst_settings *settings, const struct pst_setting_def *def)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "name", def->name, "value",
+                     pst_setting_shown(settings, def), "source",
+                     pst_setting_source_text(pst_setting_source(settings, def)), "type",
+                     pst_setting_type_name(def), "default", def->default_text, "reloadable", def->reloadable,
+                     "help", def->help);
+}
+
+void admin_settings_get(struct admin_request *r)
+{
+    size_t n;
+    const struct pst_setting_def *defs = pst_setting_defs(&n);
+    json_t *items = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(items, setting_json(r->admin->parts.settings, &defs[i]));
+    r->status = 200;
+    r->output = json_pack("{s:o}", "items", items);
+}

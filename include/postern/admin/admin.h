@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The admin side: REST under /admin/v1 as web/openapi.json says, for programs on the gateway's own machine.
+ *
+ * It listens on a Unix socket of mode 0600 and takes who connects by the user id that the kernel vouches for:
+ * root and the gateway's own user may do everything, nobody else anything. It runs in a libmicrohttpd daemon
+ * with a thread and database connections of its own, so no question asked here holds up a worker.
+ *
+ * Start and stop by one thread; what the parts point to outlives the admin side. */
+#ifndef POSTERN_ADMIN_ADMIN_H
+#define POSTERN_ADMIN_ADMIN_H
+
+#include "postern/base/err.h"
+#include "postern/conf/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pst_admin;
+
+/* What only the server knows about itself. */
+struct pst_admin_status {
+    unsigned workers;
+    uint64_t connections;     /* clients' connections, open now */
+    uint64_t journal_waiting; /* requests served and not in usage.db yet */
+    bool usage_failing;       /* usage.db could not be written the last time */
+    const char *certificate_path;
+    const char *certificate_sha256;
+    bool certificate_self_signed;
+    int64_t certificate_not_after_us;
+};
+
+struct pst_admin_parts {
+    const struct pst_settings *settings;
+    const char *version;
+    /* Called on the admin's thread; the strings live as long as the server. */
+    void (*status)(void *arg, struct pst_admin_status *ret);
+    void *arg;
+};
+
+/* Whether `admin_listen` says that there is an admin side. */
+bool pst_admin_wanted(const struct pst_settings *settings);
+/* Binds, opens the stores (data_dir's must be there) and starts the thread. Logs what is wrong.
+ * -PST_EINVAL, -PST_EEXIST (something else is where the socket should be), -PST_EIO, -PST_EDB, -PST_ENOMEM.
+ */
+int pst_admin_start(const struct pst_admin_parts *parts, struct pst_admin **ret_admin) PST_MUSTCHECK;
+/* Ends what is under way and removes the socket. NULL is fine. */
+void pst_admin_stop(struct pst_admin *admin);
+
+#endif

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin side's REST interface over its Unix socket: every operation of web/openapi.json that is served, every
+// answer checked against the document.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { request } from './lib/client.mjs';
+import { compileSchemas, operations } from './lib/openapi.mjs';
+import { Postern, cli } from './lib/postern.mjs';
+import { Upstream } from './lib/upstream.mjs';
+import { eventually, temporaryDirectory } from './lib/util.mjs';
+
+const document = JSON.parse(readFileSync(new URL('../../web/openapi.json', import.meta.url), 'utf8'));
+const schemas = compileSchemas(document);
+const all = operations(document);
+const driven = new Set();
+let postern;
+let upstream;
+let socketPath;
+
+/** One request; the answer is {status, headers, text, json}, checked against the operation it is of. */
+function call(method, target, { body, headers = {}, raw } = {}) {
+  const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+  return new Promise((resolve, reject) => {
+    const sent = http.request({ socketPath, method, path: target, timeout: 20000, headers: {
+      ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }), ...headers } }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part) => (text += part));
+      answer.on('end', () => {
+        const got = { status: answer.statusCode, headers: answer.headers, text, json: text ? JSON.parse(text) : undefined };
+        try {
+          check(method, target, got);
+          resolve(got);
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    sent.on('timeout', () => sent.destroy(new Error(`no answer to ${method} ${target}`)));
+    sent.on('error', reject);
+    sent.end(payload);
+  });
+}
+
+function check(method, target, got) {
+  assert.equal(got.headers['cache-control'], 'no-store');
+  assert.equal(got.headers['x-content-type-options'], 'nosniff');
+  assert.ok(got.headers['x-request-id']);
+  const [where] = target.split('?');
+  const fits = (o) => new RegExp(`^${o.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(where);
+  const operation = all.find((o) => o.method === method && o.path === where) ?? all.find((o) => o.method === method && fits(o));
+  if (!operation || operation['x-postern-planned']) {
+    assert.ok([404, 405].includes(got.status), `${method} ${target} is not served: ${got.status}`);
+    return;
+  }
+  if (got.status < 400) driven.add(operation.operationId);
+  const validate = schemas(operation, String(got.status));
+  if (validate) validate(got.json);
+  else assert.equal(got.text, '');
+}
+
+before(async () => {
+  upstream = await Upstream.start((x) => x.answer(200, 'ok'));
+  socketPath = path.join(temporaryDirectory(), 'admin.sock');
+  postern = await Postern.start({ upstream: upstream.url, admin_listen: `unix:${socketPath}` });
+});
+
+after(async () => {
+  await postern?.stop();
+  assert.ok(!existsSync(socketPath), 'the socket is removed at the end');
+  await upstream?.stop?.();
+});
+
+const status = async (key) => (await request(postern.port, '/x', { key })).status;
+const works = (key) => eventually(10000, 'the key to work', async () => (await status(key)) === 200);
+const stops = (key) => eventually(10000, 'the key to stop', async () => (await status(key)) === 401);
+
+test('the socket is for its owner alone', () => {
+  assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+});
+
+test('a key through its life', async () => {
+  const made = await call('POST', '/admin/v1/keys', { body: { name: 'Überblick <b>', note: '"; DROP', expires: '2099-01-01T00:00:00Z' } });
+  assert.equal(made.status, 201);
+  const { id, key1, key2 } = made.json;
+  assert.equal(made.headers.location, `/admin/v1/keys/${id}`);
+  assert.equal(made.json.name, 'Überblick <b>');
+  assert.equal(made.json.expires, '2099-01-01T00:00:00.000Z');
+  await works(key1);
+  await works(key2);
+
+  const read = await call('GET', `/admin/v1/keys/${id}`);
+  assert.equal(read.headers.etag, made.headers.etag);
+  assert.ok(!read.text.includes(key1) && !read.text.includes(key2), 'no secret is shown again');
+  assert.ok(read.json.secrets.key1.masked.endsWith(key1.slice(-4)));
+
+  const rotated = await call('POST', `/admin/v1/keys/${id}/rotate`, { body: { secret: 'key1', grace_seconds: 600 } });
+  assert.equal(rotated.status, 200);
+  assert.notEqual(rotated.json.key1, key1);
+  assert.equal(rotated.json.key2, undefined);
+  assert.ok(rotated.json.secrets.key1.old.masked.endsWith(key1.slice(-4)));
+  await works(rotated.json.key1);
+  await works(key1);
+
+  const again = await call('POST', `/admin/v1/keys/${id}/rotate`, { body: { secret: 'key1', grace_seconds: 0 } });
+  await works(again.json.key1);
+  await stops(rotated.json.key1);
+
+  const revoked = await call('DELETE', `/admin/v1/keys/${id}/secrets/key2`);
+  assert.equal(revoked.json.secrets.key2, null);
+  await stops(key2);
+
+  const lost = await call('DELETE', `/admin/v1/keys/${id}`, { headers: { 'if-match': made.headers.etag } });
+  assert.equal(lost.status, 412);
+  await works(again.json.key1);
+  const gone = await call('DELETE', `/admin/v1/keys/${id}`, { headers: { 'if-match': revoked.headers.etag } });
+  assert.equal(gone.status, 204);
+  await stops(again.json.key1);
+  assert.equal((await call('GET', `/admin/v1/keys/${id}`)).status, 404);
+  assert.equal((await call('DELETE', `/admin/v1/keys/${id}`)).status, 404);
+});
+
+test('an existing secret is taken over once', async () => {
+  const body = { name: 'old', key1: '0123456789abcdef0123456789abcdef' };
+  const made = await call('POST', '/admin/v1/keys/import', { body });
+  assert.equal(made.status, 201);
+  assert.ok(!made.text.includes(body.key1));
+  await works(body.key1);
+  assert.equal((await call('POST', '/admin/v1/keys/import', { body })).status, 409);
+});
+
+test('what is wrong is named', async () => {
+  const rules = async (target, body) => {
+    const answer = await call('POST', target, { body });
+    assert.equal(answer.status, 422, answer.text);
+    return answer.json.error.details.map((d) => d.field).sort();
+  };
+  assert.deepEqual(await rules('/admin/v1/keys', {}), ['name']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 5, expires: 'soon', wat: 1 }), ['expires', 'name', 'wat']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', expires: '2001-01-01T00:00:00Z' }), ['expires']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'a\r\nSet-Cookie: x' }), ['name']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', scopes: [] }), ['scopes']);
+  assert.deepEqual(await rules('/admin/v1/keys/import', { name: 'x', key1: 'short' }), ['key1']);
+  assert.deepEqual(await rules('/admin/v1/keys/0123456789ab/rotate', { secret: 'key3', grace_seconds: 2592001 }), ['grace_seconds', 'secret']);
+  for (const raw of ['{', '[]', '{"name":"a","name":"b"}', '{"name":"\\u0000"}', Buffer.from('{"name":"\xff"}', 'latin1'), '']) {
+    assert.equal((await call('POST', '/admin/v1/keys', { raw })).status, 400, String(raw));
+  }
+  const big = JSON.stringify({ name: 'x'.repeat(70000) });
+  assert.equal((await call('POST', '/admin/v1/keys', { raw: big })).status, 413);
+  assert.equal((await call('POST', '/admin/v1/keys', { raw: '{}', headers: { 'content-type': 'text/plain' } })).status, 415);
+  assert.equal((await call('POST', '/admin/v1/keys', { body: { name: 'x' }, headers: { 'idempotency-key': 'a' } })).status, 400);
+  for (const target of ['keys?limit=0', 'keys?limit=501', 'keys?limit=1&limit=2', 'keys?wat=1', 'keys?sort=wat', 'keys?state=wat',
+    'keys?expires_before=soon', 'keys?cursor=x', 'usage?by=wat', 'usage?by=hour,day', 'usage?from=2026-01-02&to=2026-01-01', 'status?x']) {
+    assert.equal((await call('GET', `/admin/v1/${target}`)).status, 400, target);
+  }
+});
+
+test('other paths and methods', async () => {
+  for (const target of ['/', '/admin/v1', '/admin/v1/keys/', '/admin/v1/keys/a/b', '/admin/v2/keys']) {
+    assert.equal((await call('GET', target)).status, 404, target);
+  }
+  const answer = await call('PUT', '/admin/v1/keys');
+  assert.equal(answer.status, 405);
+  assert.equal(answer.headers.allow, 'GET, POST');
+  for (const operation of all.filter((o) => o['x-postern-planned'])) {
+    await call(operation.method, operation.path.replace(/\{\w+\}/g, 'x')); // checked to be refused
+  }
+});
+
+test('lists: pages, order, filters', async () => {
+  for (const name of ['b', 'a', 'c']) await call('POST', '/admin/v1/keys', { body: { name: `list-${name}` } });
+  const names = [];
+  let cursor = '';
+  for (let pages = 0; pages < 10; pages++) {
+    const page = await call('GET', `/admin/v1/keys?text=list-&sort=-name&limit=2${cursor && `&cursor=${cursor}`}`);
+    assert.equal(page.json.total, 3);
+    names.push(...page.json.items.map((k) => k.name));
+    cursor = page.json.next_cursor;
+    if (cursor === null) break;
+  }
+  assert.deepEqual(names, ['list-c', 'list-b', 'list-a']);
+  assert.deepEqual((await call('GET', '/admin/v1/keys?name=list-b')).json.items.map((k) => k.name), ['list-b']);
+  assert.equal((await call('GET', '/admin/v1/keys?state=disabled')).json.total, 0);
+  assert.equal((await call('GET', '/admin/v1/keys?expires_before=2000-01-01')).json.total, 0);
+});
+
+test('usage, status, settings and the document', async () => {
+  const { id, key1 } = (await call('POST', '/admin/v1/keys', { body: { name: 'counted' } })).json;
+  await works(key1);
+  const line = await eventually(10000, 'usage to be written down', async () => {
+    const { json } = await call('GET', `/admin/v1/usage?by=key,secret,status,route,day&key=${id}&status=200`);
+    return json.items[0];
+  });
+  assert.equal(line.key, id);
+  assert.equal(line.secret, 'key1');
+  assert.ok(line.requests >= 1);
+  assert.deepEqual((await call('GET', `/admin/v1/usage?by=hour&key=${id}&to=2001-01-01`)).json.items, []);
+  assert.ok((await call('GET', `/admin/v1/keys/${id}`)).json.last_used);
+  const state = (await call('GET', '/admin/v1/status')).json;
+  assert.equal(state.workers, 1);
+  assert.deepEqual(state.stores, { keys: 'ok', usage: 'ok' });
+  assert.equal(state.certificate.self_signed, true);
+  const settings = (await call('GET', '/admin/v1/settings')).json.items;
+  assert.equal(settings.find((s) => s.name === 'admin_listen').source, 'environment');
+  assert.deepEqual((await call('GET', '/admin/v1/openapi.json')).json, document);
+});
+
+test('every served operation was driven', () => {
+  const served = all.filter((o) => !o['x-postern-planned']).map((o) => o.operationId);
+  assert.deepEqual(served.filter((id) => !driven.has(id)), []);
+});
+
+test('a place that cannot be listened on is said', async () => {
+  const file = path.join(temporaryDirectory(), 'file');
+  writeFileSync(file, 'keep');
+  for (const [listen, says] of [[`unix:${file}`, 'is no socket'], ['unix:relative', 'admin_listen'], ['wat', 'admin_listen'], [`unix:/${'x'.repeat(200)}`, 'admin_listen']]) {
+    const { code, stderr } = await cli(['serve'], { settings: { data_dir: temporaryDirectory(), listen: '127.0.0.1:0', admin_listen: listen } });
+    assert.notEqual(code, 0);
+    assert.match(stderr, new RegExp(says));
+  }
+  assert.equal(readFileSync(file, 'utf8'), 'keep');
+});
