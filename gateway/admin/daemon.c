@@ -83,7 +83,7 @@ static void add_headers(const struct admin_request *r, struct MHD_Response *resp
         MHD_add_response_header(response, "ETag", r->etag);
     if (r->location[0] != '\0')
         MHD_add_response_header(response, "Location", r->location);
-    if (r->allow != NULL)
+    if (r->status == 405)
         MHD_add_response_header(response, "Allow", r->allow);
 }
 

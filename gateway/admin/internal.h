@@ -40,7 +40,7 @@ struct admin_request {
     struct pst_str literal; /* a body that is there already; static */
     char etag[24];
     char location[64];
-    const char *allow;
+    char allow[48]; /* methods, of a 405 */
     char request_id[PST_REQUEST_ID_SIZE];
 };
 

@@ -3,6 +3,7 @@
  * one JSON object. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static admin_names no_query = {NULL};
@@ -43,8 +44,7 @@ static bool matches(const char *pattern, const char *path, struct pst_str params
 static const struct admin_route *find(struct admin_request *r, const char *path)
 {
     const char *pattern = NULL;
-    static _Thread_local char allow[64];
-    allow[0] = '\0';
+    size_t len = 0;
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (pattern != NULL ? strcmp(routes[i].pattern, pattern) != 0
                             : !matches(routes[i].pattern, path, r->params))
@@ -52,15 +52,14 @@ static const struct admin_route *find(struct admin_request *r, const char *path)
         pattern = routes[i].pattern;
         if (strcmp(routes[i].method, r->method) == 0)
             return &routes[i];
-        strncat(allow, allow[0] != '\0' ? ", " : "", sizeof(allow) - strlen(allow) - 1);
-        strncat(allow, routes[i].method, sizeof(allow) - strlen(allow) - 1);
+        snprintf(r->allow + len, sizeof(r->allow) - len, "%s%s", len > 0 ? ", " : "", routes[i].method);
+        len = strlen(r->allow);
     }
     if (pattern == NULL) {
         admin_fail(r, 404, "NotFound", "There is nothing here; /admin/v1/openapi.json names what there is.");
         return NULL;
     }
-    r->allow = allow;
-    admin_fail(r, 405, "MethodNotAllowed", "This takes %s.", allow);
+    admin_fail(r, 405, "MethodNotAllowed", "This takes %s.", r->allow);
     return NULL;
 }
 
