@@ -2,6 +2,7 @@
 #include "postern/auth/keys.h"
 
 #include "key_fields.h"
+#include "keys_private.h"
 #include "postern/auth/pepper.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
@@ -14,13 +15,15 @@
 #include <unistd.h>
 
 /* Two ids never meet; a second try is for the one time in 10^18 that they do. */
-#define ID_TRIES 3
+#define ID_TRIES             3
+#define TOKEN_DIGEST_PURPOSE "postern admin token digest 1"
 /* A key's texts at their longest. */
 #define ROW_BYTES_MAX ((size_t)512 * 1024)
 
 struct pst_keys {
     struct pst_keys_store *store;
-    struct pst_hmac_key hmac; /* once has_hmac: only who makes secrets needs it */
+    struct pst_hmac_key token_hmac; /* as hmac, for admin tokens */
+    struct pst_hmac_key hmac;       /* once has_hmac: only who makes secrets needs it */
     bool has_hmac;
     bool may_make;
     char data_dir[PATH_MAX];
@@ -98,6 +101,7 @@ static int load_pepper(struct pst_keys *keys, struct pst_why *why)
     if (err < 0)
         return err;
     pst_pepper_derive(&pepper, PST_KEY_DIGEST_PURPOSE, &keys->hmac);
+    pst_pepper_derive(&pepper, TOKEN_DIGEST_PURPOSE, &keys->token_hmac);
     pst_pepper_done(&pepper);
     keys->has_hmac = true;
     return 0;
@@ -131,12 +135,22 @@ void pst_keys_service_close(struct pst_keys *keys)
     if (keys->store != NULL)
         pst_keys_close(keys->store);
     pst_hmac_key_done(&keys->hmac);
+    pst_hmac_key_done(&keys->token_hmac);
     free(keys);
 }
 
 struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys)
 {
     return keys->store;
+}
+
+int pst_keys_token_digest(struct pst_keys *keys, struct pst_str text, uint8_t digest[static PST_SHA256_BYTES],
+                          struct pst_why *why)
+{
+    int err = load_pepper(keys, why);
+    if (err == 0)
+        pst_hmac_sha256(&keys->token_hmac, text, digest);
+    return err;
 }
 
 /* Checking */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "postern/auth/admin_token.h"
+
+#include "key_fields.h"
+#include "keys_private.h"
+#include "postern/base/clock.h"
+#include "postern/base/fd.h"
+#include "postern/crypto/checksum.h"
+#include "postern/crypto/hash.h"
+#include "postern/crypto/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHECKED_LEN  (PST_KEY_TEXT_LEN - PST_KEY_CHECKSUM_LEN - 1)
+#define USED_STEP_US (INT64_C(60) * 1000000)
+
+static int store_failed(struct pst_keys *keys, int err, struct pst_why *why)
+{
+    return pst_why_set(why, err, NULL, "%s", pst_keys_why(pst_keys_service_store(keys)));
+}
+
+/* The text */
+
+static int make_text(const char *id, struct pst_secret *ret)
+{
+    char text[PST_KEY_TEXT_LEN + 1];
+    int n = snprintf(text, sizeof(text), PST_ADMIN_TOKEN_PREFIX "%s_", id);
+    int err = pst_random_text(text + n, PST_KEY_SECRET_LEN, pst_base62_alphabet, 62);
+    text[CHECKED_LEN] = '_';
+    pst_base62_u32(pst_crc32(text, CHECKED_LEN), text + CHECKED_LEN + 1);
+    if (err == 0)
+        err = pst_secret_set(ret, (struct pst_str){text, PST_KEY_TEXT_LEN});
+    pst_wipe(text, sizeof(text));
+    return err;
+}
+
+/* The id inside, or the empty slice when that is no token. */
+static struct pst_str id_of(struct pst_str text)
+{
+    const struct pst_str none = {NULL, 0};
+    if (text.len != PST_KEY_TEXT_LEN || !pst_str_starts(text, PST_STR(PST_ADMIN_TOKEN_PREFIX)))
+        return none;
+    struct pst_str id = {text.p + sizeof(PST_ADMIN_TOKEN_PREFIX) - 1, PST_KEY_ID_LEN};
+    char checksum[PST_BASE62_CRC_LEN];
+    pst_base62_u32(pst_crc32(text.p, CHECKED_LEN), checksum);
+    bool good = pst_key_is_id(id) && id.p[PST_KEY_ID_LEN] == '_' && text.p[CHECKED_LEN] == '_' &&
+                pst_ct_equal(text.p + CHECKED_LEN + 1, checksum, sizeof(checksum));
+    return good ? id : none;
+}
+
+/* Making */
+
+int pst_admin_token_make(struct pst_keys *keys, struct pst_str name, enum pst_admin_role role,
+                         int64_t expires_us, struct pst_admin_token_made *ret, struct pst_why *why)
+{
+    struct pst_admin_token_made made = {.created_us = pst_clock_real_us()};
+    const struct pst_key_row fields = {.name = name, .expires_us = expires_us};
+    int err = pst_key_fields_check(&fields, PST_KEYS_SET_NAME | PST_KEYS_SET_EXPIRES, made.created_us, why);
+    if (err < 0)
+        return err;
+    struct pst_admin_token_row row = {.role = role, .created_us = made.created_us, .expires_us = expires_us};
+    if (pst_key_make_id(made.id) < 0 || make_text(made.id, &made.token) < 0)
+        return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
+    pst_str_clip(pst_str_of(made.id), row.id, sizeof(row.id));
+    pst_str_clip(name, row.name, sizeof(row.name));
+    err = pst_keys_token_digest(keys, pst_secret_str(&made.token), row.digest, why);
+    if (err == 0) {
+        err = pst_admin_tokens_add(pst_keys_service_store(keys), &row);
+        err = err < 0 ? store_failed(keys, err, why) : 0;
+    }
+    if (err == 0)
+        *ret = made;
+    pst_wipe(&made, sizeof(made));
+    return err;
+}
+
+int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64_t now_us,
+                          struct pst_admin_token_row *ret, struct pst_why *why)
+{
+    struct pst_admin_token_row row = {0};
+    uint8_t digest[PST_SHA256_BYTES];
+    struct pst_str id = id_of(presented);
+    if (id.len == 0)
+        return pst_why_set(why, -PST_EACCES, NULL, "that is no admin token");
+    int err = pst_keys_token_digest(keys, presented, digest, why);
+    if (err < 0)
+        return err;
+    err = pst_admin_tokens_get(pst_keys_service_store(keys), id, &row);
+    if (err < 0 && err != -PST_ENOENT)
+        return store_failed(keys, err, why);
+    bool right = pst_ct_equal(digest, row.digest, sizeof(digest)) && err == 0;
+    pst_wipe(digest, sizeof(digest));
+    if (!right)
+        return pst_why_set(why, -PST_EACCES, NULL, "an unknown or wrong admin token");
+    if (row.revoked_us != 0)
+        return pst_why_set(why, -PST_EACCES, NULL, "the admin token %s was revoked", row.id);
+    if (row.expires_us != 0 && now_us >= row.expires_us)
+        return pst_why_set(why, -PST_EACCES, NULL, "the admin token %s has expired", row.id);
+    if (now_us - row.used_us >= USED_STEP_US) {
+        err = pst_admin_tokens_set_used(pst_keys_service_store(keys), pst_str_of(row.id), now_us);
+        if (err == 0)
+            row.used_us = now_us; /* a busy database is no reason to turn somebody away */
+    }
+    *ret = row;
+    return 0;
+}
+
+int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
+{
+    int err = pst_admin_tokens_revoke(pst_keys_service_store(keys), id, pst_clock_real_us());
+    if (err == -PST_ENOENT)
+        return pst_why_set(why, err, "id",
+                           "there is no such admin token; `postern admin-token list` shows those there are");
+    return err < 0 ? store_failed(keys, err, why) : 0;
+}
+
+/* The first one */
+
+static int write_file(const char *path, struct pst_str token, struct pst_why *why)
+{
+    if (unlink(path) < 0 && errno != ENOENT) /* of a database that is gone: it opens nothing */
+        return pst_why_set(why, pst_err_from_errno(errno), "data_dir", "%s cannot be replaced: %s", path,
+                           strerror(errno));
+    PST_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool whole = fd >= 0 && write(fd, token.p, token.len) == (ssize_t)token.len && write(fd, "\n", 1) == 1 &&
+                 fsync(fd) == 0;
+    if (whole)
+        return 0;
+    int err = pst_err_from_errno(errno);
+    if (fd >= 0)
+        unlink(path);
+    return pst_why_set(why, err, "data_dir", "%s cannot be written: %s", path, pst_strerror(err));
+}
+
+static int make_first(struct pst_keys *keys, const char *path, struct pst_why *why)
+{
+    struct pst_admin_token_made made;
+    int64_t n = 0;
+    int err = pst_admin_tokens_count(pst_keys_service_store(keys), &n);
+    if (err < 0 || n > 0)
+        return err < 0 ? store_failed(keys, err, why) : 0;
+    err = pst_admin_token_make(keys, PST_STR("first"), PST_ADMIN_ADMIN, 0, &made, why);
+    if (err == 0)
+        err = write_file(path, pst_secret_str(&made.token), why);
+    pst_wipe(&made, sizeof(made));
+    return err < 0 ? err : 1;
+}
+
+int pst_admin_token_first(struct pst_keys *keys, const char *data_dir, struct pst_why *why)
+{
+    struct pst_keys_store *store = pst_keys_service_store(keys);
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", data_dir, PST_ADMIN_TOKEN_FILE);
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return pst_why_set(why, -PST_EINVAL, "data_dir", "the path of the data directory is too long");
+    int err = pst_keys_begin(store); /* two gateways that start at once make one token */
+    if (err < 0)
+        return store_failed(keys, err, why);
+    int made = make_first(keys, path, why);
+    if (made <= 0) {
+        pst_keys_rollback(store);
+        return made;
+    }
+    err = pst_keys_commit(store);
+    if (err < 0)
+        unlink(path);
+    return err < 0 ? store_failed(keys, err, why) : 1;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of the keys service its neighbours use. */
+#ifndef POSTERN_AUTH_KEYS_PRIVATE_H
+#define POSTERN_AUTH_KEYS_PRIVATE_H
+
+#include "postern/auth/keys.h"
+#include "postern/crypto/hash.h"
+
+/* The digest of an admin token under the pepper, by a key of its own. */
+int pst_keys_token_digest(struct pst_keys *keys, struct pst_str text, uint8_t digest[static PST_SHA256_BYTES],
+                          struct pst_why *why) PST_MUSTCHECK;
+
+#endif

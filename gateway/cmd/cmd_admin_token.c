@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* postern admin-token create, list, revoke. */
+#include "postern/auth/admin_token.h"
+#include "postern/base/clock.h"
+
+#include "key_internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static bool as_json;
+static const char *name, *role = "admin", *expires;
+
+#define JSON_OPTION                                                                                          \
+    {                                                                                                        \
+        "json", NULL, "as JSON", NULL, &as_json                                                              \
+    }
+
+static const struct pst_option create_options[] = {
+    {"name", "NAME", "whose or what for it is (required)", &name, NULL},
+    {"role", "admin|viewer", "what it may do (default admin; a viewer changes nothing)", &role, NULL},
+    {"expires", "TIME", "when it ends: 2027-01-31 or 2027-01-31T12:00:00Z", &expires, NULL},
+    JSON_OPTION,
+};
+static const struct pst_option json_options[] = {JSON_OPTION};
+
+static const struct pst_usage create_usage = {
+    .synopsis = "admin-token create --name NAME [--role admin|viewer] [--expires TIME] [--json]",
+    .about = "Makes a token for the admin side and prints it this once: only its digest is stored.",
+    .options = create_options,
+    .n_options = sizeof(create_options) / sizeof(create_options[0]),
+    .takes_settings = true,
+};
+static const struct pst_usage list_usage = {
+    .synopsis = "admin-token list [--json]",
+    .about = "Lists all admin tokens, those that were revoked or have expired too.",
+    .options = json_options,
+    .n_options = 1,
+    .takes_settings = true,
+};
+static const struct pst_usage revoke_usage = {
+    .synopsis = "admin-token revoke ID [--json]",
+    .about = "Refuses a token from now on, for good.",
+    .options = json_options,
+    .n_options = 1,
+    .takes_settings = true,
+    .min_args = 1,
+    .max_args = 1,
+};
+
+static const char *role_text(enum pst_admin_role value)
+{
+    return value == PST_ADMIN_ADMIN ? "admin" : "viewer";
+}
+
+/* create */
+
+static int print_made(const struct pst_admin_token_made *made)
+{
+    char line[256];
+    int n = snprintf(line, sizeof(line),
+                     as_json ? "{\"id\": \"%s\", \"role\": \"%s\", \"token\": \"%s\"}\n"
+                             : "id     %s\nrole   %s\ntoken  %s\n",
+                     made->id, role, made->token.text);
+    /* Past stdio, whose buffer nobody wipes. */
+    bool whole = write(STDOUT_FILENO, line, (size_t)n) == n;
+    pst_wipe(line, sizeof(line));
+    if (whole) {
+        fputs("postern: keep the token now: Postern stores only a digest and cannot show it again\n", stderr);
+        return PST_EXIT_OK;
+    }
+    pst_cmd_error("cannot write to standard output, so nobody has seen the token: revoke %s", made->id);
+    return PST_EXIT_FAILED;
+}
+
+static int create(int argc, char **argv)
+{
+    struct key_session session;
+    int64_t expires_us = 0;
+    int done = pst_cmd_parse(&create_usage, argc, argv, &session.args);
+    if (done < 0 && name == NULL)
+        return pst_cmd_wrong_usage(&create_usage, "--name is missing");
+    bool viewer = strcmp(role, "viewer") == 0;
+    if (done < 0 && !viewer && strcmp(role, "admin") != 0)
+        return pst_cmd_wrong_usage(&create_usage, "--role is admin or viewer");
+    if (done < 0)
+        done = key_take_time(&create_usage, "expires", expires, &expires_us);
+    if (done < 0)
+        done = key_session_open(&session, true);
+    if (done >= 0)
+        return done;
+    struct pst_admin_token_made made = {0};
+    int err =
+        pst_admin_token_make(session.keys, pst_str_of(name), viewer ? PST_ADMIN_VIEWER : PST_ADMIN_ADMIN,
+                             expires_us, &made, &session.why);
+    done = err < 0 ? key_failed(&session, &create_usage, err) : print_made(&made);
+    pst_wipe(&made, sizeof(made));
+    key_session_close(&session);
+    return done;
+}
+
+/* list */
+
+static const char *state_of(const struct pst_admin_token_row *row)
+{
+    if (row->revoked_us != 0)
+        return "revoked";
+    return row->expires_us != 0 && pst_clock_real_us() >= row->expires_us ? "expired" : "active";
+}
+
+static int add_json(const struct pst_admin_token_row *row, void *arg)
+{
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", row->id, "name", row->name, "role",
+                  role_text(row->role), "state", state_of(row), "created_at", key_json_time(row->created_us),
+                  "expires_at", key_json_time(row->expires_us), "revoked_at", key_json_time(row->revoked_us),
+                  "last_used_at", key_json_time(row->used_us));
+    return json_array_append_new(arg, object) < 0 ? -PST_ENOMEM : 0;
+}
+
+static void add_time(struct pst_table *table, int64_t time_us)
+{
+    char text[PST_TIME_TEXT_SIZE] = "-";
+    if (time_us != 0)
+        pst_time_format(time_us, text);
+    pst_table_cell(table, text);
+}
+
+static int add_row(const struct pst_admin_token_row *row, void *arg)
+{
+    struct pst_table *table = arg;
+    pst_table_cell(table, row->id);
+    pst_table_cell(table, row->name);
+    pst_table_cell(table, role_text(row->role));
+    pst_table_cell(table, state_of(row));
+    add_time(table, row->created_us);
+    add_time(table, row->expires_us);
+    add_time(table, row->used_us);
+    return 0;
+}
+
+static int list_in(struct key_session *session)
+{
+    static const char *const columns[] = {"ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "LAST USED"};
+    struct pst_keys_store *store = pst_keys_service_store(session->keys);
+    if (as_json) {
+        json_t *array = json_array();
+        if (pst_admin_tokens_list(store, add_json, array) == 0)
+            return pst_cmd_print_json(array);
+        json_decref(array);
+        return key_store_failed(session);
+    }
+    struct pst_table *table = pst_table_new(columns, sizeof(columns) / sizeof(columns[0]));
+    if (table == NULL) {
+        pst_cmd_error("out of memory");
+        return PST_EXIT_FAILED;
+    }
+    int err = pst_admin_tokens_list(store, add_row, table);
+    pst_table_print(table, stdout);
+    return err < 0 ? key_store_failed(session) : pst_cmd_finish();
+}
+
+static int list(int argc, char **argv)
+{
+    struct key_session session;
+    int done = pst_cmd_parse(&list_usage, argc, argv, &session.args);
+    if (done < 0)
+        done = key_session_open(&session, false);
+    if (done >= 0)
+        return done;
+    done = list_in(&session);
+    key_session_close(&session);
+    return done;
+}
+
+/* revoke */
+
+static int revoke_token(int argc, char **argv)
+{
+    struct key_session session;
+    int done = pst_cmd_parse(&revoke_usage, argc, argv, &session.args);
+    if (done < 0)
+        done = key_session_open(&session, false);
+    if (done >= 0)
+        return done;
+    struct pst_str id = pst_str_of(session.args.words[0]);
+    int err = pst_admin_token_revoke(session.keys, id, &session.why);
+    if (err < 0) {
+        done = key_failed(&session, &revoke_usage, err);
+    } else if (as_json) {
+        done = pst_cmd_print_json(json_pack("{s:s%, s:b}", "id", id.p, id.len, "revoked", 1));
+    } else {
+        printf("The admin token " PST_STR_FMT " is revoked.\n", PST_STR_ARG(id));
+        done = pst_cmd_finish();
+    }
+    key_session_close(&session);
+    return done;
+}
+
+static const struct pst_command commands[] = {
+    {"create", "make a token, printed once", create},
+    {"list", "all tokens, without their secrets", list},
+    {"revoke", "refuse a token from now on", revoke_token},
+};
+
+static const struct pst_command_set set = {
+    .name = "admin-token ",
+    .about = "Manages who may use the admin side.",
+    .commands = commands,
+    .n = sizeof(commands) / sizeof(commands[0]),
+};
+
+int pst_cmd_admin_token(int argc, char **argv)
+{
+    return pst_cmd_choose(&set, argc, argv);
+}
