@@ -3,6 +3,7 @@
 #include "postern/auth/credential.h"
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
+#include "postern/http/location.h"
 #include "postern/tls/client.h"
 #include "postern/tls/context.h"
 #include "postern/tls/material.h"
@@ -94,6 +95,14 @@ static void check_key_sources(const struct check *check)
 }
 
 /* It is made at the first start; the folder around it is not. */
+static void check_public_url(const struct check *check)
+{
+    struct pst_public_base base;
+    const char *text = check->s->public_url;
+    if (text[0] != '\0' && pst_public_base_parse(pst_str_of(text), &base) < 0)
+        PROBLEM(check, "public_url", "\"%s\" is not https://host[:port][/prefix]", text);
+}
+
 static void check_missing_dir(const struct check *check)
 {
     char copy[PATH_MAX];
@@ -188,6 +197,7 @@ static void check_all(const struct check *check)
         check_upstream(check);
     if (!pst_setting_is_bad(s, "key_sources") && !pst_setting_is_bad(s, "key_query_parameter"))
         check_key_sources(check);
+    check_public_url(check);
     if (!pst_setting_is_bad(s, "data_dir"))
         check_data_dir(check);
     if (!pst_setting_is_bad(s, "listen"))

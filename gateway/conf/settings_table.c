@@ -81,6 +81,14 @@ static const struct pst_setting_def defs[] = {
      .help = "Paths of the container that need no key, compared byte for byte."},
     {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",
      .help = "Host header for the container: its own address, or the one the client sent."},
+    {TEXT(public_url), .default_text = "",
+     .help =
+         "Where clients reach the gateway, https://host[:port][/prefix]: what Operation-Location, Location, "
+         "Content-Location and azure-asyncoperation of the container's own address are rewritten to. Empty: "
+         "the Host that the client sent, or X-Forwarded-Host, -Proto and -Prefix of a trusted proxy."},
+    {LIST(STRINGS, upstream_names), .default_text = "",
+     .help = "Names (host or host:port) that the container gives itself in such URLs, its pod's for example. "
+             "The upstream's own address, and localhost at its port, are known."},
     {LIST(NETWORKS, trusted_proxies), .default_text = "",
      .help =
          "Networks of proxies in front of Postern whose X-Forwarded-* and Forwarded headers are believed."},

@@ -41,6 +41,11 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
          "permitted network, or have the networks extended.",
          NULL},
 
+    [PST_ERROR_NO_REDIRECT] = {404, 0, false, "no_redirect", "404",
+                               "Resource not found: this gateway redirects to no other host. Connect to it "
+                               "directly.",
+                               NULL},
+
     [PST_ERROR_METHOD] = {501, 0, true, "method", "MethodNotImplemented",
                           "The request method is not supported. CONNECT and TRACE are not forwarded.", NULL},
     [PST_ERROR_TARGET] =

@@ -132,7 +132,7 @@ int answer_queue(struct exchange *x)
     PST_FIELDS_EACH(field, &answer->fields)
     {
         if (pst_answer_field_forwards(answer, field->name))
-            whole = add_field(x, response, field->name, field->value) && whole;
+            whole = add_field(x, response, field->name, rewrite_value(x, field)) && whole;
     }
     whole = add_field(x, response, PST_STR("X-Request-Id"), x->request_id_str) && whole;
     if (!whole)

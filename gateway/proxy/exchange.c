@@ -186,6 +186,8 @@ static int on_head(struct exchange *x, const char *method, const char *version)
     client_busy(x->client, x->has_body);
     x->body_whole = !x->has_body;
     if (id == PST_ERROR_NONE)
+        id = request_answered_here(x);
+    if (id == PST_ERROR_NONE)
         id = websocket_asked(x);
     if (id == PST_ERROR_NONE)
         id = request_authenticate(x);

@@ -220,6 +220,8 @@ void exchanges_free(struct pst_front *front);
 
 /* request.c: reads and checks the head; the first thing that is wrong. Also finds out who it is. */
 enum pst_error_id request_read(struct exchange *x, const char *method, const char *version) PST_MUSTCHECK;
+/* Questions that Postern answers itself and never passes on, whoever asks. */
+enum pst_error_id request_answered_here(const struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_write_head(struct exchange *x) PST_MUSTCHECK;
 
@@ -233,6 +235,9 @@ void forward_end(struct exchange *x);
 /* answer.c: answers through libmicrohttpd. */
 int answer_queue(struct exchange *x);
 int answer_queue_error(struct exchange *x, enum pst_error_id id);
+/* rewrite.c: a field's value as the client gets it: the field's own, in the exchange's arena, or empty when
+ * it could not be made. */
+struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);
 /* raw.c: answers around libmicrohttpd, while the request's body is still coming. */
 void raw_answer(struct exchange *x);
 void raw_error(struct exchange *x, enum pst_error_id id);

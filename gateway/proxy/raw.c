@@ -101,7 +101,7 @@ void raw_answer(struct exchange *x)
     PST_FIELDS_EACH(field, &answer->fields)
     {
         if (pst_answer_field_forwards(answer, field->name) && !pst_str_ieq(field->name, PST_STR("Date")))
-            add_field(&x->around, field->name, field->value);
+            add_field(&x->around, field->name, rewrite_value(x, field));
     }
     add_field(&x->around, PST_STR("X-Request-Id"), x->request_id_str);
     bool has_length = answer->framing.kind == PST_BODY_LENGTH;

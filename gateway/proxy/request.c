@@ -76,6 +76,16 @@ enum pst_error_id request_read(struct exchange *x, const char *method, const cha
     return x->client->over_limit ? PST_ERROR_TOO_MANY_CONNECTIONS : PST_ERROR_NONE;
 }
 
+/* The Speech SDK asks this before it connects, without a key, and takes the body of a 200 for its new URL: so
+ * it is not for the container to answer, on whatever path. Any other status makes the SDK connect here. */
+enum pst_error_id request_answered_here(const struct exchange *x)
+{
+    struct pst_query_param param;
+    bool asked = x->target.has_query && !x->upgrade &&
+                 pst_query_find(x->target.query, PST_STR("GenerateRedirectResponse"), &param);
+    return asked ? PST_ERROR_NO_REDIRECT : PST_ERROR_NONE;
+}
+
 /* Exact, on the bytes as they came: another spelling of an open path needs a key, and is the container's to
  * read. */
 static bool path_is_open(const struct exchange *x)

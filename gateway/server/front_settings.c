@@ -39,12 +39,25 @@ static int add_open_paths(struct pst_server *server)
     return 0;
 }
 
+static int set_public_base(struct pst_server *server)
+{
+    const char *text = server->settings->public_url;
+    if (text[0] == '\0')
+        return 0;
+    int err = pst_public_base_parse(pst_str_of(text), &server->front.public_base);
+    if (err < 0)
+        pst_error("server", "public_url: \"%s\" is not https://host[:port][/prefix]", text);
+    return err;
+}
+
 int front_settings_make(struct pst_server *server)
 {
     const struct pst_settings *s = server->settings;
     server->front = (struct pst_front_settings){
         .trusted_proxies = s->trusted_proxies,
         .n_trusted_proxies = s->n_trusted_proxies,
+        .upstream_names = s->upstream_names,
+        .n_upstream_names = s->n_upstream_names,
         .keep_host = s->host_header == PST_HOST_KEEP,
         .handshake_timeout_us = s->tls_handshake_timeout_ms * US_PER_MS,
         .head_timeout_us = s->client_head_timeout_ms * US_PER_MS,
@@ -66,5 +79,7 @@ int front_settings_make(struct pst_server *server)
         .websocket_note_us = s->websocket_usage_interval_ms * US_PER_MS,
     };
     int err = add_key_sources(s, &server->front.key_sources);
+    if (err == 0)
+        err = set_public_base(server);
     return err < 0 ? err : add_open_paths(server);
 }

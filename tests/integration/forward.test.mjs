@@ -52,7 +52,7 @@ const table = {
       'Set-Cookie': ['a=1', 'b=2', 'a=3'],
       'X-Custom': 'Ünïcode'.normalize('NFC'),
       'apim-request-id': 'from-container',
-      'Operation-Location': 'operations/1',
+      'Operation-Location': 'https://elsewhere.example/operations/1',
       'Retry-After': '7',
       Connection: 'keep-alive, X-Hop',
       'X-Hop': 'gone',
@@ -271,7 +271,7 @@ describe('fields', limit, () => {
   test('the answer\'s fields come back, repeated ones in order, hop-by-hop ones not', limit, async () => {
     const answer = await request(postern.port, '/fields', { key: key.key1 });
     assert.deepEqual(answer.all('set-cookie'), ['a=1', 'b=2', 'a=3']);
-    assert.equal(answer.get('operation-location'), 'operations/1');
+    assert.equal(answer.get('operation-location'), 'https://elsewhere.example/operations/1');
     assert.equal(answer.get('retry-after'), '7');
     for (const name of ['x-hop', 'keep-alive', 'proxy-authenticate', 'trailer', 'upgrade']) assert.equal(answer.get(name), undefined, name);
   });

@@ -48,6 +48,9 @@ struct pst_settings {
     char **open_paths;
     size_t n_open_paths;
     uint64_t host_header; /* enum pst_host_header */
+    char *public_url;
+    char **upstream_names;
+    size_t n_upstream_names;
     struct pst_cidr *trusted_proxies;
     size_t n_trusted_proxies;
     uint64_t upstream_max_connections;

@@ -22,6 +22,7 @@ enum pst_error_id {
     PST_ERROR_KEY_SCOPE,    /* 403, the key's scopes do not permit method or path */
     PST_ERROR_KEY_SPELLING, /* 403, the key has scopes, and the path could be read in two ways */
     PST_ERROR_KEY_NETWORK,  /* 403, the key's networks do not have the client's address */
+    PST_ERROR_NO_REDIRECT,  /* 404, the Speech SDK's question for another host */
 
     /* The request line and head. */
     PST_ERROR_METHOD,             /* 501, CONNECT, TRACE or not a token */

@@ -14,6 +14,7 @@
 #include "postern/base/err.h"
 #include "postern/base/net.h"
 #include "postern/http/error.h"
+#include "postern/http/location.h"
 #include "postern/loop/loop.h"
 #include "postern/tls/context.h"
 #include "postern/upstream/pool.h"
@@ -34,6 +35,9 @@ struct pst_front_settings {
     size_t n_open_paths;
     const struct pst_cidr *trusted_proxies; /* whose X-Forwarded-* and Forwarded are kept */
     size_t n_trusted_proxies;
+    struct pst_public_base public_base; /* what clients are told of us; no authority: what they called us */
+    char *const *upstream_names;        /* what else the container calls itself */
+    size_t n_upstream_names;
     bool keep_host; /* forward the client's Host; else the container's own authority */
 
     uint64_t handshake_timeout_us;

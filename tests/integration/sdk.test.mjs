@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs through the gateway, with the unmodified SDK that follows Operation-Location to wherever it leads, and the
+// questions that Postern answers itself.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { selfSigned } from './lib/certs.mjs';
+import { request } from './lib/client.mjs';
+import { startDocuments } from './lib/documents.mjs';
+import { Postern } from './lib/postern.mjs';
+import { sleep } from './lib/util.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const limit = { timeout: 120000 };
+const run = promisify(execFile);
+const POD = 'layout-5d8f7c:5000';
+const ANALYZE = '/formrecognizer/documentModels/prebuilt-read:analyze?api-version=2023-07-31';
+
+let container;
+let certificate;
+let postern;
+let key;
+
+const start = (settings = {}) =>
+  Postern.start({ upstream: container.url, upstream_names: 'layout-5d8f7c', tls_certificate: certificate.cert, tls_key: certificate.key, ...settings });
+
+async function read(version, options) {
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+  const binary = path.join(here, `../node_modules/node${version}-${arch}/bin/node`);
+  const argument = JSON.stringify({ endpoint: `https://localhost:${postern.port}`, ...options });
+  const { stdout } = await run(binary, [path.join(here, 'lib/documents_client.mjs'), argument], {
+    env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: certificate.cert },
+    timeout: 60000,
+  });
+  return JSON.parse(stdout.trim().split('\n').at(-1));
+}
+
+before(async () => {
+  container = await startDocuments();
+  certificate = await selfSigned(['localhost', '127.0.0.1']);
+  postern = await start();
+  key = await postern.createKey('documents');
+}, limit);
+
+after(async () => {
+  await postern?.stop();
+  await container?.upstream.stop();
+}, limit);
+
+// What the container makes its URLs of; '' is a relative one.
+const spellings = { 'the Host it was asked by': undefined, 'localhost': 'localhost', 'its pod': POD, 'nothing': '' };
+
+describe('a job of @azure/ai-form-recognizer', () => {
+  for (const [name, authority] of Object.entries(spellings)) {
+    for (const version of [20, 22]) {
+      test(`is followed when the container builds its URL of ${name}, Node ${version}`, limit, async () => {
+        container.authority = authority === 'localhost' ? `localhost:${new URL(container.url).port}` : authority;
+        const text = `${name} and ${version}`;
+        const outcome = await read(version, { key: key.key1, text });
+        assert.deepEqual(outcome, { pages: 1, content: [...text].reverse().join('') });
+      });
+    }
+  }
+
+  test('with a wrong key is a RestError with code 401', limit, async () => {
+    assert.deepEqual(await read(22, { key: 'wrong', text: 'x' }), { error: 'RestError', statusCode: 401, code: '401' });
+  });
+
+  test('with a disabled key too', limit, async () => {
+    const other = await postern.createKey('disabled');
+    const disabled = await postern.cli(['key', 'disable', other.id]);
+    assert.equal(disabled.code, 0, disabled.stderr);
+    await sleep(1500);
+    assert.deepEqual(await read(20, { key: other.key1, text: 'x' }), { error: 'RestError', statusCode: 401, code: '401' });
+  });
+});
+
+describe('where a job is', () => {
+  const location = async (gateway, headers = {}) => {
+    const made = await request(gateway.port, ANALYZE, { method: 'POST', key: key.key1, body: 'x', headers });
+    assert.equal(made.status, 202);
+    return new URL(made.get('operation-location'));
+  };
+
+  test('is what the client called us; a forwarder it made up is not believed', limit, async () => {
+    container.authority = POD;
+    const url = await location(postern, { Host: 'ai.example:8443', 'X-Forwarded-Host': 'forged.example', 'X-Forwarded-Prefix': '/forged' });
+    assert.equal(url.origin, 'https://ai.example:8443');
+    assert.match(url.pathname, /^\/formrecognizer\//);
+    assert.ok(container.hosts.every((host) => host === new URL(container.url).host));
+  });
+
+  test('is below public_url, when it is set, and what a trusted proxy said, when not', limit, async () => {
+    container.authority = POD;
+    const data_dir = postern.settings.data_dir;
+    await postern.stop();
+    const forwarded = { Host: 'inner', 'X-Forwarded-Host': 'outer.example', 'X-Forwarded-Prefix': '/ai' };
+    postern = await start({ data_dir, trusted_proxies: '127.0.0.0/8' });
+    assert.match((await location(postern, forwarded)).href, /^https:\/\/outer\.example\/ai\/formrecognizer\//);
+    await postern.stop();
+    postern = await start({ data_dir, trusted_proxies: '127.0.0.0/8', public_url: 'https://public.example/p/' });
+    assert.match((await location(postern, forwarded)).href, /^https:\/\/public\.example\/p\/formrecognizer\//);
+  });
+
+  test('is left alone at other hosts', limit, async () => {
+    container.authority = 'elsewhere.example';
+    assert.equal((await location(postern)).origin, 'http://elsewhere.example');
+  });
+});
+
+test('a public_url that is none stops the start, with its name, and check tells of it', limit, async () => {
+  const checked = await postern.cli(['check'], { settings: { public_url: 'ai.example' } });
+  assert.equal(checked.code, 1);
+  assert.match(checked.stdout + checked.stderr, /public_url.*ai\.example.* is not https:/);
+  const bad = await start({ public_url: 'ai.example' }).catch((error) => error);
+  assert.match(String(bad.message), /public_url: .+ai\.example.+ is not https:/);
+});
+
+test("the Speech SDK's question for another host is answered here, with a key and without", limit, async () => {
+  const asked = container.hosts.length;
+  for (const options of [{}, { key: key.key1 }]) {
+    for (const target of ['/stt/speech/universal/v2?GenerateRedirectResponse=true', '/%73peech/x?a=b&generate%52edirectresponse=1']) {
+      const answer = await request(postern.port, target, options);
+      assert.equal(answer.status, 404);
+      assert.equal(JSON.parse(answer.body).error.code, '404');
+    }
+  }
+  assert.equal(container.hosts.length, asked);
+});
