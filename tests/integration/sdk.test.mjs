@@ -115,7 +115,7 @@ describe('where a job is', () => {
 test('a public_url that is none stops the start, with its name, and check tells of it', limit, async () => {
   const checked = await postern.cli(['check'], { settings: { public_url: 'ai.example' } });
   assert.equal(checked.code, 1);
-  assert.match(checked.stdout + checked.stderr, /public_url.*ai\.example.* is not https:/);
+  assert.match(checked.stdout + checked.stderr, /public_url: "ai\.example" is not https:/i);
   const bad = await start({ public_url: 'ai.example' }).catch((error) => error);
   assert.match(String(bad.message), /public_url: .+ai\.example.+ is not https:/);
 });
