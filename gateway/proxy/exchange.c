@@ -191,6 +191,8 @@ static int on_head(struct exchange *x, const char *method, const char *version)
         id = websocket_asked(x);
     if (id == PST_ERROR_NONE)
         id = request_authenticate(x);
+    if (id == PST_ERROR_NONE)
+        id = websocket_take_place(x);
     if (id != PST_ERROR_NONE && websocket_refusal_closes(x))
         return websocket_refuse(x, id);
     if (id == PST_ERROR_NONE)

@@ -198,12 +198,16 @@ static void end_with(struct websocket *ws, uint16_t code, struct pst_str reason,
     websocket_pump_down(ws);
 }
 
+static void end_for_shutdown(struct websocket *ws)
+{
+    end_with(ws, 1001, PST_STR("The gateway is shutting down."), PST_END_SHUTDOWN);
+}
+
 void websockets_stop(struct pst_front *front)
 {
     PST_LIST_EACH_SAFE(node, &front->websockets)
     {
-        end_with(PST_CONTAINER(node, struct websocket, node), 1001, PST_STR("The gateway is shutting down."),
-                 PST_END_SHUTDOWN);
+        end_for_shutdown(PST_CONTAINER(node, struct websocket, node));
     }
 }
 
@@ -293,7 +297,6 @@ void websockets_done(struct pst_front *front)
 
 enum pst_error_id websocket_asked(struct exchange *x)
 {
-    struct pst_front *front = x->client->front;
     const struct client *client = x->client;
     switch (pst_websocket_asked(&x->fields, x->method, x->http_1_0, x->framing)) {
     case PST_WEBSOCKET_NOT_ASKED:
@@ -310,6 +313,14 @@ enum pst_error_id websocket_asked(struct exchange *x)
         return PST_ERROR_WEBSOCKET;
     x->upgrade = true;
     pst_websocket_accept(pst_fields_value(&x->fields, PST_STR("sec-websocket-key")), x->accept);
+    return PST_ERROR_NONE;
+}
+
+enum pst_error_id websocket_take_place(struct exchange *x)
+{
+    struct pst_front *front = x->client->front;
+    if (!x->upgrade)
+        return PST_ERROR_NONE;
     if (front->n_websockets >= front->parts.settings->max_websockets)
         return PST_ERROR_TOO_MANY_WEBSOCKETS;
     front->n_websockets++;
@@ -364,7 +375,10 @@ void websocket_start(struct exchange *x)
     pst_pool_set_apart(&x->lease);
     note_prepare(x, &x->websocket->record);
     exchange_slim(x);
-    websocket_pump(x);
+    if (x->client->front->stopping) /* websockets_stop() was before this stream */
+        end_for_shutdown(x->websocket);
+    else
+        websocket_pump(x);
 }
 
 void websocket_done(struct exchange *x)

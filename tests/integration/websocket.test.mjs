@@ -362,6 +362,25 @@ describe('ends', limit, () => {
   });
 });
 
+test('SIGTERM while the container has not answered the handshake: 1001 behind its 101', limit, async () => {
+  const gateway = await start({ upstream: `http://127.0.0.1:${rogue.address().port}` });
+  const secret = (await gateway.createKey()).key1;
+  rogue.seen = Buffer.alloc(0);
+  const asked = new Promise((resolve) => (rogue.answer = resolve));
+  const client = await RawClient.connect(gateway.port);
+  await client.write(`GET /x HTTP/1.1\r\nHost: localhost\r\nOcp-Apim-Subscription-Key: ${secret}\r\n${HANDSHAKE}\r\n`);
+  const socket = await within(5000, 'the handshake to reach the container', asked);
+  const stopped = gateway.stop(); // fails when the gateway waits for the stream until drain_timeout
+  await sleep(500);
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`);
+  assert.equal((await within(5000, 'the 101', client.response())).status, 101);
+  const frame = await client.reader.exactly(4, 5000);
+  assert.equal(frame[0], 0x88);
+  assert.equal(frame.readUInt16BE(2), 1001);
+  client.destroy();
+  await stopped;
+});
+
 describe('credentials', limit, () => {
   test('no key, wrong key: 401 where a client can see it, 4000 on Speech paths', async () => {
     assert.equal(await status(connect(postern, '/echo', { use: null })), 401);
@@ -403,9 +422,50 @@ describe('credentials', limit, () => {
     assert.equal(await echo(other, 'still here'), 'still here');
     other.terminate();
   });
+
+  const ways = {
+    'a deleted key': (mine) => postern.cli(['key', 'delete', mine.id, '--yes']),
+    'a secret rotated away': (mine) => postern.cli(['key', 'rotate', mine.id, '--secret', 'key1', '--grace', '0']),
+  };
+  for (const [what, act] of Object.entries(ways)) {
+    test(`${what} ends its streams: 4000`, async () => {
+      const mine = await postern.createKey(what);
+      const [first, second] = [await open(postern, '/echo', { use: mine.key1 }), await open(postern, '/echo', { use: mine.key2 })];
+      const end = ending(first);
+      const done = await act(mine);
+      assert.equal(done.code, 0, done.stderr);
+      assert.equal((await end).code, 4000);
+      if (what.startsWith('a secret')) assert.equal(await echo(second, 'the other secret'), 'the other secret');
+      second.terminate();
+    });
+  }
+
+  test('a key that expires ends its streams: 4000', async () => {
+    const expires = new Date(Date.now() + 7000).toISOString().replace(/\.\d+/, '');
+    const mine = await postern.createKey('short-lived', ['--expires', expires]);
+    const ws = await open(postern, '/echo', { use: mine.key1 });
+    assert.equal((await ending(ws)).code, 4000);
+    assert.ok(Date.now() >= Date.parse(expires), 'it ended before its key did');
+  });
 });
 
 describe('limits', limit, () => {
+  test('refused upgrades take no place of those that are let in', async () => {
+    const gateway = await start({ max_websockets: 2 });
+    const secret = (await gateway.createKey()).key1;
+    // Open, until they are told why: that they are refused.
+    const refused = Array.from({ length: 4 }, () => connect(gateway, '/speech/x', { use: 'wrong' }));
+    const ends = refused.map((ws) => ending(ws));
+    await Promise.all(refused.map((ws) => within(10000, 'a refusal to be accepted', once(ws, 'open'))));
+    const good = await Promise.all([open(gateway, '/echo', { use: secret }), open(gateway, '/echo', { use: secret })]);
+    for (const { code } of await Promise.all(ends)) assert.equal(code, 4000);
+    // Who may not come in is not told that there is no room.
+    assert.equal(await status(connect(gateway, '/echo', { use: 'wrong' })), 401);
+    assert.equal(await status(connect(gateway, '/echo', { use: secret })), 503);
+    for (const ws of good) ws.terminate();
+    await gateway.stop();
+  });
+
   test('idle, longest duration, number', async () => {
     const gateway = await start({ websocket_idle_timeout: '1s', websocket_max_duration: '3s', max_websockets: 2 });
     const secret = (await gateway.createKey()).key1;
