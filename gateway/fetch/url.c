@@ -3,6 +3,7 @@
 
 #include "postern/base/net.h"
 #include "postern/base/num.h"
+#include "postern/crypto/base64.h"
 #include "postern/http/target.h"
 
 #include <arpa/inet.h>
@@ -97,28 +98,13 @@ int pst_url_parse(struct pst_str text, struct pst_url *ret_url, const char **ret
     return 0;
 }
 
-/* Base64 (RFC 4648 section 4). `out` has room. */
-static void encode_base64(const unsigned char *in, size_t len, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t three = (uint32_t)in[i] << 16 | (i + 1 < len ? (uint32_t)in[i + 1] << 8 : 0) |
-                         (i + 2 < len ? in[i + 2] : 0);
-        *out++ = digits[three >> 18];
-        *out++ = digits[three >> 12 & 63];
-        *out++ = i + 1 < len ? digits[three >> 6 & 63] : '=';
-        *out++ = i + 2 < len ? digits[three & 63] : '=';
-    }
-    *out = '\0';
-}
-
 int pst_proxy_set_credentials(struct pst_proxy *proxy, struct pst_str user_and_password)
 {
     if (pst_str_find(user_and_password, ':') < 0)
         return -PST_EPARSE;
-    if ((user_and_password.len + 2) / 3 * 4 >= sizeof(proxy->basic))
+    if (PST_BASE64_SIZE(user_and_password.len) > sizeof(proxy->basic))
         return -PST_ELIMIT;
-    encode_base64((const unsigned char *)user_and_password.p, user_and_password.len, proxy->basic);
+    pst_base64_encode(PST_BASE64, user_and_password.p, user_and_password.len, proxy->basic);
     return 0;
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/http/websocket.h"
 
+#include "postern/crypto/base64.h"
 #include "postern/crypto/hash.h"
+
+#include <ctype.h>
 
 #define KEY_LEN    24 /* 16 bytes in base64 */
 #define GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -12,14 +15,14 @@
 #define MASKED     0x80
 #define LENGTH     0x7f
 
-static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
+/* The shape is asked for, and not that the last digit's four unused bits are zero: servers do not ask for it
+ * either. */
 static bool is_key(struct pst_str key)
 {
     if (key.len != KEY_LEN || key.p[22] != '=' || key.p[23] != '=')
         return false;
     for (size_t i = 0; i < 22; i++) {
-        if (key.p[i] == '\0' || strchr(base64, key.p[i]) == NULL)
+        if (!isalnum((unsigned char)key.p[i]) && key.p[i] != '+' && key.p[i] != '/')
             return false;
     }
     return true;
@@ -51,18 +54,11 @@ enum pst_websocket_ask pst_websocket_asked(const struct pst_fields *fields, stru
 void pst_websocket_accept(struct pst_str key, char accept[static PST_WEBSOCKET_ACCEPT_SIZE])
 {
     char text[KEY_LEN + sizeof(GUID) - 1] = {0};
-    uint8_t digest[PST_SHA1_BYTES + 1] = {0}; /* a multiple of three */
+    uint8_t digest[PST_SHA1_BYTES];
     memcpy(text, key.p, key.len < KEY_LEN ? key.len : KEY_LEN);
     memcpy(text + KEY_LEN, GUID, sizeof(GUID) - 1);
     pst_sha1(text, sizeof(text), digest);
-    char *to = accept;
-    for (size_t i = 0; i < sizeof(digest); i += 3) {
-        unsigned bits = (unsigned)digest[i] << 16 | (unsigned)digest[i + 1] << 8 | digest[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6)
-            *to++ = base64[bits >> shift & 63];
-    }
-    accept[PST_WEBSOCKET_ACCEPT_SIZE - 2] = '=';
-    accept[PST_WEBSOCKET_ACCEPT_SIZE - 1] = '\0';
+    pst_base64_encode(PST_BASE64, digest, sizeof(digest), accept);
 }
 
 bool pst_websocket_agreed(const struct pst_answer *answer, const char *accept)

@@ -151,7 +151,7 @@ struct pst_front {
     struct pst_list websockets;
     struct pst_timer websocket_sweep;
     size_t n_websockets;     /* streams, and upgrades under way */
-    size_t n_refusals;       /* of them: refused, their close frame is due */
+    size_t n_refusals;       /* upgrades refused by a close frame that is due; not among n_websockets */
     char *piece;             /* what moves between client and container, a piece at a time */
     struct client *reading;  /* whose bytes libmicrohttpd read last */
     bool run_again;          /* libmicrohttpd has something to do */

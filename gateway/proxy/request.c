@@ -104,6 +104,8 @@ static enum pst_error_id check_permitted(struct exchange *x)
     const struct pst_front *front = x->client->front;
     const struct pst_front_settings *settings = front->parts.settings;
     uint8_t address[16];
+    if (!x->key.has_policy)
+        return PST_ERROR_NONE;
     pst_forwarded_client(&x->fields, x->client->address, settings->trusted_proxies,
                          settings->n_trusted_proxies, address);
     enum pst_key_verdict verdict = pst_keyring_permits(front->parts.keyring, front->parts.reader, &x->key,

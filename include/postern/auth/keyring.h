@@ -38,6 +38,7 @@ struct pst_key_match {
     char id[PST_KEY_ID_SIZE];
     uint8_t secret_slot; /* 1 or 2; 0: found by its id, without a secret */
     bool old_secret;     /* rotated away, in its grace period */
+    bool has_policy;     /* it has scopes or networks: pst_keyring_permits() has something to say */
     uint64_t generation; /* which secret it was; for pst_keyring_still_valid() */
 };
 

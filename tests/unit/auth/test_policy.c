@@ -174,6 +174,7 @@ static enum pst_key_verdict ask(struct pst_keyring *ring, const char *id, const 
         assert_int_equal(match.generation, 0);
         assert_int_equal(pst_keyring_still_valid(ring, 0, &match, 1), PST_KEY_OK);
         verdict = pst_keyring_permits(ring, 0, &match, PST_STR("GET"), pst_str_of(path), loopback);
+        assert_true(verdict == PST_KEY_OK || match.has_policy); /* or the question would not be asked */
     }
     pst_keyring_reader_idle(ring, 0);
     return verdict;
@@ -251,6 +252,7 @@ static void test_rotated_away_twice(void **state)
         int64_t until_us = row.slot[0].old_valid_until_us;
         assert_int_equal(pst_keyring_check(ring, 0, PST_STR(azure), until_us - 1, &match), PST_KEY_OK);
         assert_string_equal(match.id, second.id);
+        assert_false(match.has_policy);
         assert_int_equal(pst_keyring_check(ring, 0, PST_STR(azure), until_us, &match), PST_KEY_EXPIRED);
         pst_arena_done(&arena);
         pst_keyring_reader_idle(ring, 0);
