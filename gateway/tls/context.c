@@ -3,6 +3,7 @@
 
 #include "internal.h"
 #include "postern/base/log.h"
+#include "postern/crypto/engine.h"
 
 #include <errno.h>
 #include <mbedtls/error.h>
@@ -51,7 +52,7 @@ const char *pst_tls_library_version(void)
 
 int pst_tls_init(void)
 {
-    return psa_crypto_init() == PSA_SUCCESS ? 0 : -PST_ETLS;
+    return pst_crypto_init() == 0 && psa_crypto_init() == PSA_SUCCESS ? 0 : -PST_ETLS;
 }
 
 struct tls_block *tls_block_get(struct pst_tls_context *context)

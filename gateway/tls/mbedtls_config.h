@@ -23,8 +23,12 @@
 #define MBEDTLS_ERROR_C
 #define MBEDTLS_VERSION_C
 
-/* Randomness: the kernel's, through one of the DRBGs. */
+/* Randomness: the kernel's, through one of the DRBGs. The pool's hash is SHA-256, which processors have
+ * instructions for. PSA asks the kernel itself (gateway/crypto/hooks/random.c): its own generator is one for
+ * all threads, behind a lock. */
 #define MBEDTLS_ENTROPY_C
+#define MBEDTLS_ENTROPY_FORCE_SHA256
+#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_HMAC_DRBG_C
 
@@ -115,8 +119,19 @@
 #define MBEDTLS_SSL_SESSION_TICKETS
 #define MBEDTLS_SSL_TICKET_C
 
-/* Hooks (MBEDTLS_GCM_ALT, MBEDTLS_ECDSA_SIGN_ALT, …) are switched on here. Their context headers
- * (gcm_alt.h, …) live in gateway/crypto/alt/; tools/deps copies what it finds there beside the library's
- * headers, and what the hooks call is resolved when the binary is linked. */
+/* Hooks: what gateway/crypto/hooks defines in the library's stead. Their context headers (gcm_alt.h, …) are
+ * in gateway/crypto/alt; tools/deps copies them beside the library's headers. -Dcrypto=stock builds without.
+ */
+#if !defined(POSTERN_CRYPTO_STOCK)
+#define MBEDTLS_GCM_ALT
+#define MBEDTLS_CHACHAPOLY_ALT
+#define MBEDTLS_SHA256_ALT
+#define MBEDTLS_SHA512_ALT
+#define MBEDTLS_ECDSA_SIGN_ALT
+#define MBEDTLS_ECDSA_VERIFY_ALT
+#define MBEDTLS_ECDH_GEN_PUBLIC_ALT
+#define MBEDTLS_ECDH_COMPUTE_SHARED_ALT
+#define MBEDTLS_PSA_P256M_DRIVER_ENABLED
+#endif
 
 #endif

@@ -3,16 +3,14 @@
 #include "postern/crypto/hash.h"
 
 #include "postern/base/num.h"
+#include "vectors.h"
 
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 static size_t from_hex(const char *hex, uint8_t *out, size_t size)
 {
@@ -102,51 +100,19 @@ static void test_rfc4231(void **state)
         assert_true(mac_matches(rfc4231[i].key, rfc4231[i].data, rfc4231[i].mac));
 }
 
-static json_t *load_vectors(const char *name)
+static void visit_hmac(const json_t *group, const json_t *test, const char *result)
 {
-    const char *folder = getenv("POSTERN_VECTORS");
-    if (!folder)
-        folder = getenv("POSTERN_VECTORS_DEFAULT");
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", folder ? folder : "../shared/vectors", name);
-    json_error_t error;
-    json_t *root = json_load_file(path, 0, &error);
-    if (!root)
-        print_message("not run: no vectors at %s (%s); set POSTERN_VECTORS to their folder\n", path,
-                      error.text);
-    return root;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    assert_non_null(text);
-    return text;
+    (void)group;
+    bool matches =
+        mac_matches(vectors_text(test, "key"), vectors_text(test, "msg"), vectors_text(test, "tag"));
+    if (matches != (strcmp(result, "valid") == 0))
+        vectors_fail(test, matches ? "was taken" : "was refused");
 }
 
 static void test_wycheproof(void **state)
 {
     (void)state;
-    json_t *root = load_vectors("hmac_sha256_test.json");
-    if (!root)
-        skip();
-    size_t g, t, ran = 0;
-    json_t *group, *test;
-    json_array_foreach(json_object_get(root, "testGroups"), g, group)
-    {
-        json_array_foreach(json_object_get(group, "tests"), t, test)
-        {
-            bool valid = strcmp(text_of(test, "result"), "valid") == 0;
-            bool matches = mac_matches(text_of(test, "key"), text_of(test, "msg"), text_of(test, "tag"));
-            if (matches != valid)
-                fail_msg("case %d: %s", (int)json_integer_value(json_object_get(test, "tcId")),
-                         text_of(test, "comment"));
-            ran++;
-        }
-    }
-    assert_int_equal(ran, json_integer_value(json_object_get(root, "numberOfTests")));
-    print_message("%zu Wycheproof cases\n", ran);
-    json_decref(root);
+    vectors_each("hmac_sha256_test.json", visit_hmac);
 }
 
 static void test_compare(void **state)

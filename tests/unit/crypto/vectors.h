@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wycheproof's vectors (C2SP/wycheproof, testvectors_v1), read where POSTERN_VECTORS says; they are not a
+ * part of the project. */
+#ifndef POSTERN_TEST_CRYPTO_VECTORS_H
+#define POSTERN_TEST_CRYPTO_VECTORS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One vector; `result` is "valid", "acceptable" or "invalid". */
+typedef void vectors_visit(const json_t *group, const json_t *test, const char *result);
+
+/* Visits all of a file, and fails when fewer are there than it says. Skips the test with a message when there
+ * is no such file. */
+void vectors_each(const char *file, vectors_visit *visit);
+
+const char *vectors_text(const json_t *object, const char *name);
+/* Hexadecimal digits of a field, in memory of its own, exactly as large (so that a sanitizer sees each step
+ * outside); never NULL. To be freed. */
+uint8_t *vectors_bytes(const json_t *object, const char *name, size_t *ret_len);
+/* Fails naming the vector. */
+void vectors_fail(const json_t *test, const char *what);
+
+#endif
