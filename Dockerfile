@@ -8,6 +8,7 @@ WORKDIR /src
 # The libraries first: this layer stays in the cache until their version or configuration changes.
 COPY tools/deps tools/deps
 COPY gateway/tls/mbedtls_config.h gateway/tls/mbedtls_config.h
+COPY gateway/crypto/alt gateway/crypto/alt
 RUN tools/deps
 COPY . .
 RUN meson setup build/image && ninja -C build/image postern

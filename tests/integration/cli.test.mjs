@@ -42,6 +42,15 @@ describe('help and exit codes', limit, () => {
     assert.equal(result.code, 0);
     assert.match(result.stdout, /\d+\.\d+\.\d+/);
   });
+
+  test('version --verbose names what does the arithmetic of TLS', limit, async () => {
+    const text = await cli(['version', '--verbose']);
+    assert.equal(text.code, 0, text.stderr);
+    assert.match(text.stdout, /^AEAD by .*(nettle|libipsec-mb).*hogweed|^all by mbedTLS/m);
+    const json = await cli(['version', '--verbose', '--json']);
+    assert.ok(text.stdout.includes(JSON.parse(json.stdout).crypto));
+    assert.equal(JSON.parse((await cli(['version', '--json'])).stdout).crypto, undefined);
+  });
 });
 
 describe('settings', limit, () => {
