@@ -190,7 +190,7 @@ static void test_form(void **state)
         assert_int_not_equal(check_with(rig.jwks, (struct pst_str){token.p, len}), PST_JWT_OK);
     char text[PST_JWT_MAX];
     for (size_t extra = 0; extra < 3; extra++) {
-        static const char *const ends[] = {".", "=", "." CLAIMS};
+        static const char *const ends[] = {".", "=", ".eyJleHAiOjF9"};
         int n = snprintf(text, sizeof(text), "%.*s%s", (int)token.len, token.p, ends[extra]);
         assert_int_not_equal(check_with(rig.jwks, (struct pst_str){text, (size_t)n}), PST_JWT_OK);
     }
