@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The socket, the daemon's thread, and the frame around every request: who asks, its body, its answer. */
+#include "assets.h"
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
@@ -75,9 +76,14 @@ static void request_free(struct admin_request *r)
 static void add_headers(const struct admin_request *r, struct MHD_Response *response)
 {
     MHD_add_response_header(response, "X-Request-Id", r->request_id);
-    MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (r->output != NULL || r->literal.len > 0)
+    if (r->asset != NULL)
+        admin_asset_headers(r->asset, response);
+    else
+        MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (r->packed && r->literal.len > 0)
+        MHD_add_response_header(response, "Content-Encoding", "gzip");
+    if (r->asset == NULL && (r->output != NULL || r->literal.len > 0))
         MHD_add_response_header(response, "Content-Type", "application/json; charset=utf-8");
     if (r->etag[0] != '\0')
         MHD_add_response_header(response, "ETag", r->etag);
@@ -96,7 +102,7 @@ static enum MHD_Result answer(struct admin_request *r)
         response = MHD_create_response_from_buffer_static(r->literal.len, r->literal.p);
     } else {
         text = r->output != NULL ? json_dumps(r->output, JSON_COMPACT) : NULL;
-        if (r->status != 204 && text == NULL)
+        if (r->status != 204 && r->status != 304 && text == NULL)
             return MHD_NO; /* no memory for an answer: the connection closes */
         response = text != NULL ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE)
                                 : MHD_create_response_empty(MHD_RF_NONE);

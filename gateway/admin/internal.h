@@ -36,8 +36,10 @@ struct admin_request {
     json_t *input; /* the body, of routes that take one */
 
     unsigned status;
-    json_t *output;         /* NULL: no body */
-    struct pst_str literal; /* a body that is there already; static */
+    json_t *output;                  /* NULL: no body */
+    struct pst_str literal;          /* a body that is there already; static */
+    const struct admin_asset *asset; /* NULL: the answer is no file of the page */
+    bool packed;                     /* `literal` is compressed */
     char etag[24];
     char location[64];
     char allow[48]; /* methods, of a 405 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of operations, and what all of them have in common: unknown parameters are refused, a body is
  * one JSON object. */
+#include "assets.h"
 #include "internal.h"
 
 #include <stdio.h>
@@ -104,6 +105,8 @@ static void read_body(struct admin_request *r)
 
 void admin_dispatch(struct admin_request *r, const char *path)
 {
+    if (admin_asset_answer(r, path))
+        return;
     const struct admin_route *route = find(r, path);
     if (route == NULL)
         return;

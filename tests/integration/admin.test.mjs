@@ -159,7 +159,7 @@ test('what is wrong is named', async () => {
 });
 
 test('other paths and methods', async () => {
-  for (const target of ['/', '/admin/v1', '/admin/v1/keys/', '/admin/v1/keys/a/b', '/admin/v2/keys']) {
+  for (const target of ['/x', '/assets/', '/admin/v1', '/admin/v1/keys/', '/admin/v1/keys/a/b', '/admin/v2/keys']) {
     assert.equal((await call('GET', target)).status, 404, target);
   }
   const answer = await call('PUT', '/admin/v1/keys');

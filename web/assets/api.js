@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls /admin/v1. A call that finds the session gone asks for a new one and then goes on, so that nothing a person
+// has typed is lost.
+const TIMEOUT_MS = 30000;
+
+export class ApiError extends Error {
+  constructor(status, { code, message, request_id: requestId, details } = {}) {
+    super(message ?? `The gateway answered ${status}.`);
+    Object.assign(this, { status, code, requestId, details: details ?? [] });
+  }
+}
+
+let csrfToken;
+let askAgain;
+
+export const setCsrfToken = (token) => (csrfToken = token);
+/** `ask` opens a sign-in and resolves when it is done, or rejects when it was given up. */
+export const onSessionLost = (ask) => (askAgain = ask);
+
+export function target(path, query = {}) {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '') search.set(name, value);
+  }
+  return `/admin/v1${path}${search.size > 0 ? `?${search}` : ''}`;
+}
+
+async function send(method, path, { query, body, headers = {}, signal }) {
+  const fields = { ...headers };
+  if (body !== undefined) fields['Content-Type'] = 'application/json';
+  if (method !== 'GET' && csrfToken) fields['X-CSRF-Token'] = csrfToken;
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    return await fetch(target(path, query), { method, headers: fields, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'same-origin', redirect: 'error', signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, { code: 'Network', message: 'The gateway does not answer. Is it running, and is the way to it open? Nothing you typed is lost.' });
+  }
+}
+
+async function problem(answer) {
+  const text = await answer.text().catch(() => '');
+  let error;
+  try {
+    error = JSON.parse(text).error;
+  } catch {
+    error = undefined;
+  }
+  const wait = answer.headers.get('Retry-After');
+  if (error && wait) error.message += ` Try again in ${wait} s.`;
+  return new ApiError(answer.status, error);
+}
+
+/** {status, headers, json}; `raw` leaves the body to the caller. Throws an ApiError. */
+export async function call(method, path, options = {}) {
+  let answer = await send(method, path, options);
+  if (answer.status === 401 && !options.signingIn && askAgain) {
+    await askAgain();
+    answer = await send(method, path, options);
+  }
+  if (!answer.ok) throw await problem(answer);
+  if (options.raw) return answer;
+  const text = await answer.text();
+  return { status: answer.status, headers: answer.headers, json: text ? JSON.parse(text) : undefined };
+}
+
+export const get = async (path, query, signal) => (await call('GET', path, { query, signal })).json;
+
+/** Every page of a list up to `most` items. */
+export async function getAll(path, query, most) {
+  const items = [];
+  let cursor;
+  do {
+    const page = await get(path, { ...query, limit: 500, cursor });
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && items.length < most);
+  return items;
+}
+
+/** Runs `work` on each item, at most `width` at a time. */
+export async function each(items, width, work) {
+  const queue = [...items];
+  await Promise.all(Array.from({ length: Math.min(width, queue.length) }, async () => {
+    while (queue.length > 0) await work(queue.shift());
+  }));
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trail: who changed what, when, from where.
+import { get } from './api.js';
+import { field, select } from './dialog.js';
+import { cell, failure, fill, h, heading, loading, row, table } from './dom.js';
+import { plural, time } from './format.js';
+
+const PAGE = 50;
+const kinds = { cli: 'command line', token: 'token', session: 'session', certificate: 'certificate', socket: 'socket' };
+const actions = [['', 'Everything'], ...['key.create', 'key.import', 'key.update', 'key.rotate', 'key.revoke', 'key.delete', 'token.create', 'token.revoke'].map((name) => [name, name])];
+
+const shown = (value) => (value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value));
+
+/** Only what is different: [[name, before, after]…]. */
+function differences(before, after) {
+  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
+  return names.map((name) => [name, before?.[name], after?.[name]]).filter(([, was, is]) => JSON.stringify(was) !== JSON.stringify(is));
+}
+
+function details(entry) {
+  const changed = differences(entry.before, entry.after);
+  if (changed.length === 0) return h('span', { class: 'muted' }, '–');
+  return h('details', {}, h('summary', {}, plural(changed.length, 'field')),
+    h('dl', { class: 'facts small' }, changed.map(([name, was, is]) => [h('dt', {}, name), h('dd', {}, entry.before ? [h('code', {}, shown(was)), ' → '] : null, h('code', {}, shown(is)))])));
+}
+
+const who = ({ name, kind, role, address }) => [name, h('div', { class: 'small muted' }, `${kinds[kind] ?? kind}, ${role}${address ? `, ${address}` : ''}`)];
+
+const targetLink = (entry) => (entry.action.startsWith('key.') ? h('a', { href: `#/keys/${encodeURIComponent(entry.target)}` }, h('code', {}, entry.target)) : h('code', {}, entry.target));
+
+export function auditTable(entries, { target = true } = {}) {
+  const columns = [{ label: 'What' }, ...(target ? [{ label: 'Of' }] : []), { label: 'When' }, { label: 'Who' }, { label: 'Changed' }];
+  const rows = entries.map((entry) => row(heading(h('code', {}, entry.action)), target ? cell('Of', targetLink(entry)) : null,
+    cell('When', time(entry.time)), cell('Who', who(entry.actor)), cell('Changed', details(entry))));
+  return table({ caption: 'Changes, the latest first', columns, rows });
+}
+
+export async function auditView(main, { signal, query, remember }) {
+  const cursors = [undefined];
+  const count = h('span', { class: 'muted', role: 'status' });
+  const list = h('div', {}, loading('the trail'));
+  const action = select(actions, query.action ?? '');
+  const target = h('input', { type: 'search', value: query.target ?? '', placeholder: 'Id of a key or token', spellcheck: 'false' });
+  const load = async () => {
+    const filter = { action: action.value, target: target.value.trim() };
+    remember(filter);
+    try {
+      const page = await get('/audit', { ...filter, limit: PAGE, cursor: cursors.at(-1) }, signal);
+      count.textContent = page.total === undefined ? '' : plural(page.total, 'change');
+      const turn = (move) => () => {
+        move();
+        load().then(() => scrollTo({ top: 0 }));
+      };
+      fill(list, page.items.length === 0 ? h('div', { class: 'card empty' }, h('h2', {}, 'Nothing on record'), h('p', {}, 'Every change of keys and tokens is kept here, whoever makes it: on this page, over REST, or with the command line.'))
+        : [h('div', { class: 'table-wrap' }, auditTable(page.items)),
+          h('nav', { class: 'pager', 'aria-label': 'Pages' }, h('span', {}), h('div', { class: 'row' },
+            h('button', { type: 'button', disabled: cursors.length === 1, onclick: turn(() => cursors.pop()) }, 'Newer'),
+            h('button', { type: 'button', disabled: !page.next_cursor, onclick: turn(() => cursors.push(page.next_cursor)) }, 'Older')))]);
+    } catch (error) {
+      if (!signal.aborted) fill(list, failure(error, load));
+    }
+  };
+  const again = () => {
+    cursors.splice(1);
+    return load();
+  };
+  action.addEventListener('change', again);
+  target.addEventListener('change', again);
+  fill(main, h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Audit'), count)),
+    h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() }, field('action', 'What', action), field('target', 'Of', target)), list);
+  await load();
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dialogs. Focus goes in, stays in, and comes back to what opened it; a form stays as it was filled until its request
+// has succeeded.
+import { fill, h, newId } from './dom.js';
+
+function place(dialog, title) {
+  const back = document.activeElement;
+  dialog.setAttribute('aria-labelledby', title.id);
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (back?.isConnected) back.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+const heading = (text) => h('h2', { id: newId('title'), tabindex: '-1' }, text);
+
+/** Shows something with one way out. Escape does not close it: what is in there is not shown again. */
+export function show(title, content, done = 'Done') {
+  return new Promise((resolve) => {
+    const head = heading(title);
+    const dialog = h('dialog', {}, h('div', { class: 'inner' }, head, content,
+      h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, done))));
+    dialog.addEventListener('cancel', (event) => event.preventDefault());
+    dialog.addEventListener('keydown', (event) => event.key === 'Escape' && event.preventDefault());
+    dialog.addEventListener('close', resolve);
+    place(dialog, head);
+    head.focus();
+  });
+}
+
+/** Under the form's fields, what the server says about them; true when every word of it found its field. */
+function showBroken(form, error) {
+  const strays = [];
+  for (const { field, rule } of error.details ?? []) {
+    const top = field.split(/[.[]/)[0];
+    const place = form.querySelector(`[data-field="${CSS.escape(field)}"]`) ?? form.querySelector(`[data-field="${CSS.escape(top)}"]`);
+    const control = place?.querySelector('input, select, textarea');
+    if (!control) {
+      strays.push(`${field}: ${rule}`);
+      continue;
+    }
+    place.closest('details')?.setAttribute('open', '');
+    const id = newId('broken');
+    place.append(h('p', { class: 'broken', id }, rule));
+    control.setAttribute('aria-invalid', 'true');
+    control.setAttribute('aria-describedby', [control.getAttribute('aria-describedby'), id].filter(Boolean).join(' '));
+  }
+  return strays;
+}
+
+function clearBroken(form) {
+  for (const text of form.querySelectorAll('.broken')) text.remove();
+  for (const control of form.querySelectorAll('[aria-invalid]')) {
+    control.removeAttribute('aria-invalid');
+    const hint = control.closest('[data-field]')?.querySelector('.hint');
+    if (hint?.id) control.setAttribute('aria-describedby', hint.id);
+    else control.removeAttribute('aria-describedby');
+  }
+}
+
+/** Tells what went wrong, in the form, and leads to it. `remedy(error)` may give elements that help. */
+function showFailure(form, place, error, remedy) {
+  const strays = showBroken(form, error);
+  const first = form.querySelector('[aria-invalid]');
+  fill(place, h('div', { class: 'message danger' }, h('div', {},
+    h('strong', {}, error.message), strays.map((text) => h('p', {}, text)),
+    error.requestId ? h('p', { class: 'small muted' }, `Request ${error.requestId}`) : null), remedy?.(error)));
+  if (first) first.focus();
+  else place.scrollIntoView({ block: 'nearest' });
+}
+
+/**
+ * A form that sends something. `send()` does it and may throw; the dialog closes when it has succeeded and `ask`
+ * resolves with its result, or with undefined when the person gave up.
+ */
+export function ask(title, content, { action, danger = false, narrow = true, send, remedy, cancel = 'Cancel', focus }) {
+  return new Promise((resolve) => {
+    const head = heading(title);
+    const errors = h('div', { role: 'alert' });
+    const submit = h('button', { type: 'submit', class: danger ? 'danger primary' : 'primary' }, action);
+    const form = h('form', { novalidate: true }, head, content, errors,
+      h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => dialog.close() }, cancel), submit));
+    const dialog = h('dialog', { class: narrow ? 'narrow' : undefined }, form);
+    let result;
+    const run = async (how) => {
+      if (submit.disabled) return;
+      submit.disabled = true;
+      fill(errors);
+      clearBroken(form);
+      try {
+        result = await how();
+        dialog.close();
+      } catch (error) {
+        showFailure(form, errors, error, (e) => remedy?.(e, run));
+      }
+      submit.disabled = false;
+    };
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      run(send);
+    });
+    dialog.addEventListener('close', () => resolve(result));
+    place(dialog, head);
+    (focus ?? form.querySelector('input, select, textarea') ?? submit).focus();
+  });
+}
+
+/** A labelled field; `control` is an input, select or textarea. */
+export function field(name, label, control, hint) {
+  const id = newId(name);
+  control.id = id;
+  control.name = name;
+  if (hint) control.setAttribute('aria-describedby', `${id}-hint`);
+  return h('div', { class: 'field', 'data-field': name }, h('label', { for: id }, label), control,
+    hint ? h('p', { class: 'hint', id: `${id}-hint` }, hint) : null);
+}
+
+/** <select> of [[value, text]…]. */
+export function select(options, chosen, properties = {}) {
+  return h('select', properties, options.map(([value, text]) => h('option', { value, selected: value === chosen }, text)));
+}
+
+/** One of several, as radio buttons: {element, value()}. */
+export function choice(name, label, options, chosen) {
+  const element = h('fieldset', { 'data-field': name, class: 'field' }, h('legend', {}, label),
+    h('div', { class: 'choices' }, options.map(([value, text]) => h('label', {}, h('input', { type: 'radio', name, value, checked: value === chosen }), text))));
+  return { element, value: () => element.querySelector(':checked').value };
+}

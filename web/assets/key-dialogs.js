@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be done to a key: create, edit, rotate, revoke, disable, delete. Whatever fails leaves its dialog as it was.
+import { call, get } from './api.js';
+import { ask, choice, show } from './dialog.js';
+import { copyButton, h, message, notify } from './dom.js';
+import { filledIn, changes, keyForm } from './key-form.js';
+
+const graces = [['0', 'Now'], ['900', '15 min'], ['3600', '1 h'], ['21600', '6 h'], ['86400', '24 h'], ['604800', '7 days']];
+export const graceText = Object.fromEntries(graces);
+
+const pathOf = (key) => `/keys/${encodeURIComponent(key.id)}`;
+
+/** Where clients reach the gateway: its public URL, or this page's host with the gateway's own port. */
+async function gateway() {
+  try {
+    const [{ items }, status] = await Promise.all([get('/settings'), get('/status')]);
+    const value = (name) => items.find((setting) => setting.name === name)?.value ?? '';
+    const url = value('public_url') || `https://${location.hostname}:${/:(\d+)$/.exec(value('listen'))?.[1] ?? '443'}`;
+    return { url: url.replace(/\/$/, ''), trust: status.certificate.self_signed ? ` --cacert ${status.certificate.path}` : '' };
+  } catch {
+    return { url: `https://${location.hostname}`, trust: '' };
+  }
+}
+
+const once = (label, secret) => h('div', { class: 'field' }, h('span', { class: 'label' }, label),
+  h('div', { class: 'secret' }, h('code', {}, secret), copyButton(() => secret, 'Copy', `Copy ${label}`)));
+
+/** Shows the secrets that `answer` brought. They are kept nowhere: neither in the page nor in the browser. */
+async function showSecrets(title, answer) {
+  const secret = answer.key1 ?? answer.key2;
+  const { url, trust } = await gateway();
+  const path = answer.scopes[0]?.path ?? '/';
+  const line = `curl${trust} -H 'Ocp-Apim-Subscription-Key: ${secret}' ${url}${path}`;
+  await show(title, [
+    message('warn', [h('strong', {}, 'Copy it now. '), 'It will not be shown again: the gateway keeps only a digest of it.']),
+    ['key1', 'key2'].filter((name) => answer[name]).map((name) => once(name, answer[name])),
+    once('As a curl line', line),
+  ], 'I have stored it');
+}
+
+export async function createKey() {
+  const form = keyForm();
+  // A repeated attempt after a lost answer does not make a second key.
+  const idempotencyKey = crypto.randomUUID();
+  const made = await ask('Create a key', form.element, {
+    action: 'Create', narrow: false,
+    send: async () => (await call('POST', '/keys', { body: filledIn(form.value()), headers: { 'Idempotency-Key': idempotencyKey } })).json,
+  });
+  if (!made) return;
+  await showSecrets(`“${made.name}” is ready`, made);
+  location.hash = `#/keys/${made.id}`;
+}
+
+const patch = (key, body, etag) => call('PATCH', pathOf(key), { body, headers: { 'If-Match': etag } });
+
+/** Edits `key` as read with `etag`; true when it was changed. */
+export function editKey(key, etag) {
+  const form = keyForm(key);
+  const save = async (tag) => {
+    const body = changes(key, form.value());
+    if (Object.keys(body).length > 0) await patch(key, body, tag);
+    return true;
+  };
+  return ask(`Edit “${key.name}”`, form.element, {
+    action: 'Save', narrow: false, send: () => save(etag),
+    remedy: (error, run) => error.status === 412 && h('button', { type: 'button', class: 'small', onclick: () => run(() => save('*')) }, 'Save mine over it'),
+  });
+}
+
+export function setEnabled(key, etag, enabled) {
+  const send = async () => {
+    await patch(key, { enabled }, etag);
+    return true;
+  };
+  if (enabled) return send();
+  return ask(`Disable “${key.name}”?`, h('p', {}, 'Both of its secrets stop working within a second: requests with them get 401, and streams end. You can enable it again.'), {
+    action: 'Disable', danger: true, send,
+    remedy: (error, run) => error.status === 412 && h('button', { type: 'button', class: 'small', onclick: () => run(async () => { await patch(key, { enabled }, '*'); return true; }) }, 'Disable it all the same'),
+  });
+}
+
+/** Deleting asks for the name, since nothing brings a key back. */
+export async function deleteKey(key) {
+  const typed = h('input', { autocomplete: 'off', spellcheck: 'false', 'aria-label': 'The key’s name' });
+  const done = await ask(`Delete “${key.name}”?`, [
+    h('p', {}, 'Both secrets stop working, and nothing brings them back. What it has used stays in the usage.'),
+    h('div', { class: 'field', 'data-field': 'confirm' }, h('p', {}, 'Type the name to go on: ', h('code', {}, key.name)), typed),
+  ], {
+    action: 'Delete for ever', danger: true,
+    send: async () => {
+      if (typed.value.trim() !== key.name.trim()) throw Object.assign(new Error('The key was not deleted.'), { details: [{ field: 'confirm', rule: 'This is not the key’s name.' }] });
+      await call('DELETE', pathOf(key));
+      return true;
+    },
+  });
+  if (done) notify(`“${key.name}” is deleted.`);
+  return done;
+}
+
+export async function rotateSecret(key, name) {
+  const grace = choice('grace_seconds', 'How long does the old secret still work?', graces, '86400');
+  const runs = key.secrets[name]?.old;
+  const answer = await ask(`Rotate ${name} of “${key.name}”`, [
+    h('p', {}, `Makes a new ${name}. Clients that use the old one have as long as you choose here to change over; ${name === 'key1' ? 'key2' : 'key1'} stays as it is.`),
+    runs ? message('warn', 'An earlier rotation is still running: the secret from before it stops working at once.') : null,
+    grace.element,
+  ], {
+    action: 'Rotate',
+    send: async () => (await call('POST', `${pathOf(key)}/rotate`, { body: { secret: name, grace_seconds: Number(grace.value()) } })).json,
+  });
+  if (answer) await showSecrets(`The new ${name} of “${key.name}”`, answer);
+  return Boolean(answer);
+}
+
+export function revokeSecret(key, name) {
+  return ask(`Revoke ${name} of “${key.name}”?`, h('p', {}, `${name}, and a secret it replaced, stop working within a second. Rotate it to get a new one.`), {
+    action: 'Revoke', danger: true,
+    send: async () => {
+      await call('DELETE', `${pathOf(key)}/secrets/${name}`);
+      return true;
+    },
+  });
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fields of a key, for creating and for editing one.
+import { field, select } from './dialog.js';
+import { h } from './dom.js';
+import { fromInput, toInput } from './format.js';
+
+const words = (text) => text.split(/[\s,]+/).filter(Boolean);
+const wholeNumber = (input) => (input.value.trim() === '' ? null : Number(input.value));
+
+function scopeRow(scope = { path: '' }) {
+  const methods = h('input', { value: (scope.methods ?? []).join(', '), placeholder: 'every method', 'aria-label': 'Methods of this rule', spellcheck: 'false' });
+  const path = h('input', { value: scope.path, placeholder: '/language', 'aria-label': 'Path that this rule begins with', spellcheck: 'false' });
+  const element = h('div', { class: 'scope' }, methods, path, h('button', { type: 'button', class: 'small', onclick: () => element.remove() }, 'Remove'));
+  const read = () => {
+    const list = words(methods.value.toUpperCase());
+    return { ...(list.length > 0 ? { methods: list } : {}), path: path.value.trim() };
+  };
+  return Object.assign(element, { read, isEmpty: () => methods.value.trim() === '' && path.value.trim() === '' });
+}
+
+function scopesField(scopes) {
+  const list = h('div', {}, scopes.map(scopeRow));
+  const add = () => {
+    const line = scopeRow();
+    list.append(line);
+    line.querySelector('input').focus();
+  };
+  const element = h('fieldset', { class: 'field', 'data-field': 'scopes' }, h('legend', {}, 'What it may ask for'),
+    h('p', { class: 'hint' }, 'Methods and the beginning of a path. Without a rule, everything.'), list,
+    h('div', {}, h('button', { type: 'button', class: 'small', onclick: add }, 'Add a rule')));
+  return { element, value: () => [...list.children].filter((line) => !line.isEmpty()).map((line) => line.read()) };
+}
+
+function limitsField(limits) {
+  const rate = h('input', { type: 'number', min: '1', value: limits.rate?.requests ?? '' });
+  const seconds = h('input', { type: 'number', min: '1', value: limits.rate?.seconds ?? '' });
+  const concurrency = h('input', { type: 'number', min: '1', value: limits.concurrency ?? '' });
+  const quota = h('input', { type: 'number', min: '1', value: limits.quota?.requests ?? '' });
+  const per = select([['day', 'a day'], ['month', 'a month']], limits.quota?.per ?? 'day');
+  const element = h('fieldset', { class: 'form' }, h('legend', {}, 'How much'),
+    h('div', { class: 'pair' }, field('limits.rate', 'Requests', rate), field('limits.rate.seconds', 'in how many seconds', seconds)),
+    h('div', { class: 'pair' }, field('limits.quota', 'Requests', quota), field('limits.quota.per', 'in', per)),
+    field('limits.concurrency', 'At the same time', concurrency));
+  const value = () => ({
+    rate: wholeNumber(rate) === null && wholeNumber(seconds) === null ? null : { requests: wholeNumber(rate), seconds: wholeNumber(seconds) },
+    concurrency: wholeNumber(concurrency),
+    quota: wholeNumber(quota) === null ? null : { requests: wholeNumber(quota), per: per.value },
+  });
+  return { element, value };
+}
+
+/** {element, value()}; `key` is what is edited, or nothing. */
+export function keyForm(key = { name: '', note: '', tags: [], scopes: [], networks: [], limits: {} }) {
+  const name = h('input', { value: key.name, required: true, maxlength: '100', autocomplete: 'off' });
+  const note = h('textarea', { maxlength: '1000', rows: '2' }, key.note);
+  const tags = h('input', { value: key.tags.join(', '), autocomplete: 'off' });
+  const expires = h('input', { type: 'datetime-local', value: toInput(key.expires) });
+  const notBefore = h('input', { type: 'datetime-local', value: toInput(key.not_before) });
+  const networks = h('textarea', { rows: '2', spellcheck: 'false', placeholder: '10.0.0.0/8' }, key.networks.join('\n'));
+  const scopes = scopesField(key.scopes);
+  const limits = limitsField(key.limits);
+  const restricted = key.scopes.length > 0 || key.networks.length > 0 || Object.values(key.limits).some((limit) => limit !== null);
+  const element = h('div', { class: 'form' },
+    field('name', 'Name', name, 'For people: which team or program it is for.'),
+    field('note', 'Note', note),
+    field('tags', 'Tags', tags, 'Separated by commas.'),
+    h('div', { class: 'pair' }, field('expires', 'Works until', expires, 'Your time. Empty: it does not expire.'), field('not_before', 'Works from', notBefore, 'Your time. Empty: at once.')),
+    h('details', { open: restricted }, h('summary', {}, 'What, from where and how much'),
+      h('div', { class: 'form' }, scopes.element, field('networks', 'Where it may be used from', networks, 'Addresses or networks, one a line. Empty: anywhere.'), limits.element)));
+  const moment = (input, before) => (input.value === toInput(before) ? before ?? null : fromInput(input.value));
+  const value = () => ({
+    name: name.value.trim(), note: note.value.replace(/\s*\n\s*/g, ' ').trim(), tags: tags.value.split(',').map((tag) => tag.trim()).filter(Boolean),
+    expires: moment(expires, key.expires), not_before: moment(notBefore, key.not_before),
+    scopes: scopes.value(), networks: words(networks.value), limits: limits.value(),
+  });
+  return { element, value };
+}
+
+/** What of `value` is not as it was in `key`. */
+export function changes(key, value) {
+  const plain = (v) => JSON.stringify(v ?? null);
+  const limits = (l) => plain([l.rate ?? null, l.concurrency ?? null, l.quota ?? null]);
+  return Object.fromEntries(Object.entries(value).filter(([name, now]) => (name === 'limits' ? limits(now) !== limits(key.limits) : plain(now) !== plain(key[name]))));
+}
+
+/** Leaves out what says nothing, so that a new key is told only what was filled in. */
+export function filledIn(value) {
+  const empty = (v) => v === null || v === '' || (Array.isArray(v) && v.length === 0) || (typeof v === 'object' && !Array.isArray(v) && Object.values(v).every(empty));
+  return Object.fromEntries(Object.entries(value).filter(([name, v]) => name === 'name' || !empty(v)));
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// One key: its secrets, what it may, what it has used, who changed it.
+import { call, get } from './api.js';
+import { auditTable } from './audit.js';
+import { actionButton, copyButton, facts, failure, fill, h, loading, message } from './dom.js';
+import { number, plural, time } from './format.js';
+import { deleteKey, editKey, revokeSecret, rotateSecret, setEnabled } from './key-dialogs.js';
+import { stateBadge } from './keys.js';
+import { isAdmin } from './session.js';
+import { requestsChart, usageOver } from './usage-data.js';
+
+const anything = (text) => h('span', { class: 'muted' }, text);
+
+function limitsText({ rate, concurrency, quota }) {
+  const parts = [
+    rate && `${plural(rate.requests, 'request')} in ${plural(rate.seconds, 'second')}`,
+    quota && `${plural(quota.requests, 'request')} a ${quota.per}`,
+    concurrency && `${number(concurrency)} at the same time`,
+  ].filter(Boolean);
+  return parts.length > 0 ? parts.map((part) => h('div', {}, part)) : anything('without limits');
+}
+
+const scopeLine = (scope) => h('div', { class: 'mono' }, `${scope.methods?.length ? scope.methods.join(', ') : 'every method'} ${scope.path}`);
+
+function about(key) {
+  return h('section', { class: 'card' }, h('h2', {}, 'About'), facts([
+    ['Id', h('span', { class: 'row' }, h('code', {}, key.id), copyButton(() => key.id, 'Copy', 'Copy the id'))],
+    key.note ? ['Note', key.note] : null,
+    key.tags.length > 0 ? ['Tags', h('span', { class: 'row' }, key.tags.map((tag) => h('span', { class: 'tag' }, tag)))] : null,
+    ['Created', time(key.created)],
+    ['Changed', time(key.updated)],
+    ['Last used', time(key.last_used, { relative: true })],
+    ['Works', time(key.not_before, { never: 'from its creation' }), ' until ', time(key.expires, { never: 'it is deleted' })],
+    ['May ask for', key.scopes.length > 0 ? key.scopes.map(scopeLine) : anything('everything')],
+    ['From', key.networks.length > 0 ? key.networks.map((network) => h('div', { class: 'mono' }, network)) : anything('anywhere')],
+    ['How much', limitsText(key.limits)],
+  ]));
+}
+
+/** While the old secret works: until when, and who still comes with it. */
+function graceNotice(old) {
+  const count = old.requests;
+  return h('div', { class: `message ${count ? 'warn' : ''}` }, h('div', {},
+    h('strong', {}, 'The secret before it ', h('code', {}, old.masked), ' still works'), ', until ', time(old.valid_until), ' (', time(old.valid_until, { relative: true }), '). ',
+    count === undefined ? null : count === 0 ? 'No request has come with it since the rotation.' : `${plural(count, 'request')} came with it since the rotation.`));
+}
+
+function secretSlot(key, name, again) {
+  const secret = key.secrets[name];
+  const actions = isAdmin() ? h('div', { class: 'row' },
+    actionButton('Rotate', { class: 'small', 'aria-label': `Rotate ${name}` }, async () => (await rotateSecret(key, name)) && again()),
+    secret ? actionButton('Revoke', { class: 'small danger', 'aria-label': `Revoke ${name}` }, async () => (await revokeSecret(key, name)) && again()) : null) : null;
+  return h('div', { class: 'secret-slot' },
+    h('div', {}, h('h3', {}, name), secret ? [h('code', {}, secret.masked),
+      h('div', { class: 'small muted' }, secret.imported ? 'imported ' : 'made ', time(secret.created), ', last used ', time(secret.last_used, { relative: true }))] : anything('revoked')),
+    actions, secret?.old ? graceNotice(secret.old) : null);
+}
+
+async function usageCard(place, key, signal) {
+  try {
+    const usage = await usageOver('7d', { key: key.id }, signal);
+    fill(place, requestsChart('Requests in the last 7 days', usage), h('p', {}, h('a', { href: `#/usage?key=${encodeURIComponent(key.id)}` }, 'All of its usage')));
+  } catch (error) {
+    if (!signal.aborted) fill(place, failure(error));
+  }
+}
+
+async function auditCard(place, key, signal) {
+  try {
+    const page = await get('/audit', { target: key.id, limit: 10 }, signal);
+    fill(place, h('h2', {}, 'Changes'), page.items.length > 0 ? h('div', { class: 'table-wrap flat' }, auditTable(page.items, { target: false })) : anything('None on record.'),
+      page.next_cursor ? h('p', {}, h('a', { href: `#/audit?target=${encodeURIComponent(key.id)}` }, 'All changes')) : null);
+  } catch (error) {
+    if (!signal.aborted) fill(place, h('h2', {}, 'Changes'), failure(error));
+  }
+}
+
+function actions(key, etag, again) {
+  return h('div', { class: 'row' },
+    actionButton('Edit', {}, async () => (await editKey(key, etag)) && again()),
+    key.enabled ? actionButton('Disable', {}, async () => (await setEnabled(key, etag, false)) && again())
+      : actionButton('Enable', { class: 'primary' }, async () => (await setEnabled(key, etag, true)) && again()),
+    actionButton('Delete', { class: 'danger' }, async () => {
+      if (await deleteKey(key)) location.hash = '#/keys';
+    }));
+}
+
+export async function keyView(main, at) {
+  const { signal, again } = at;
+  if (main.dataset.ready !== at.path.join('/')) fill(main, loading('the key'));
+  let answer;
+  try {
+    answer = await call('GET', `/keys/${encodeURIComponent(at.path[1])}`, { signal });
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    fill(main, h('a', { class: 'back', href: '#/keys' }, '← Keys'), h('h1', { tabindex: '-1' }, 'No such key'), h('p', { class: 'muted' }, `There is no key ${at.path[1]}; perhaps somebody has deleted it.`));
+    return;
+  }
+  const key = answer.json;
+  const usage = h('div', { class: 'stack' }, loading('its usage'));
+  const changes = h('section', { class: 'card' }, h('h2', {}, 'Changes'), loading('its changes'));
+  document.title = `${key.name} · Postern`;
+  fill(main,
+    h('div', { class: 'head' }, h('div', {}, h('a', { class: 'back', href: '#/keys' }, '← Keys'), h('div', { class: 'row' }, h('h1', { tabindex: '-1' }, key.name), stateBadge(key))),
+      isAdmin() ? actions(key, answer.headers.get('ETag'), again) : null),
+    h('div', { class: 'stack' },
+      key.state === 'active' ? null : message('warn', { disabled: 'This key is disabled: requests with it get 401.', expired: 'This key has expired. Edit it to give it more time.', not_yet: 'This key does not work yet.' }[key.state]),
+      h('div', { class: 'cards' }, h('section', { class: 'card' }, h('h2', {}, 'Secrets'), secretSlot(key, 'key1', again), secretSlot(key, 'key2', again)), about(key)),
+      usage, changes));
+  usageCard(usage, key, signal);
+  auditCard(changes, key, signal);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is signed in. The session itself is a cookie that scripts cannot read; here is what the gateway says about it.
+import { call, onSessionLost, setCsrfToken } from './api.js';
+import { ask, field } from './dialog.js';
+import { fill, h } from './dom.js';
+
+let current = null;
+let asking = null;
+
+export const session = () => current;
+export const isAdmin = () => current?.role === 'admin';
+
+function take(answer) {
+  current = answer;
+  setCsrfToken(answer?.csrf_token);
+}
+
+/** Finds out whether somebody is signed in. */
+export async function load() {
+  try {
+    take((await call('GET', '/session', { signingIn: true })).json);
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    take(null);
+  }
+  return current;
+}
+
+async function open(token) {
+  take((await call('POST', '/session', { body: { token: token.trim() }, signingIn: true })).json);
+}
+
+export async function signOut() {
+  await call('DELETE', '/session', { signingIn: true });
+  take(null);
+}
+
+const tokenInput = () => h('input', { type: 'password', autocomplete: 'current-password', required: true, spellcheck: 'false', autocapitalize: 'none', maxlength: '128' });
+
+/** The session ended while somebody was at work: a new one, in front of what they are doing. */
+onSessionLost(() => {
+  asking ??= (async () => {
+    const before = current?.name;
+    const token = tokenInput();
+    const done = await ask('Sign in again', [h('p', {}, before ? `Your session (${before}) has ended. What you were doing waits behind this.` : 'Your session has ended.'), field('token', 'Admin token', token)],
+      { action: 'Sign in', send: async () => { await open(token.value); return true; } });
+    if (!done) {
+      location.reload();
+      throw new Error('Signed out.');
+    }
+    document.dispatchEvent(new CustomEvent('session'));
+  })().finally(() => (asking = null));
+  return asking;
+});
+
+export function signInView(main, onDone) {
+  const token = tokenInput();
+  const errors = h('div', { role: 'alert' });
+  const button = h('button', { type: 'submit', class: 'primary' }, 'Sign in');
+  const form = h('form', { class: 'form', method: 'post', novalidate: true },
+    field('token', 'Admin token', token, 'The first one is in the file admin.token of the gateway’s data directory. postern admin-token create makes more.'), errors, button);
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      if (token.value.trim() === '') throw new Error('Enter an admin token.');
+      await open(token.value);
+      onDone();
+    } catch (error) {
+      fill(errors, h('div', { class: 'message danger' }, h('div', {}, error.status === 401 ? 'This token is wrong, expired or revoked.' : error.message)));
+      token.setAttribute('aria-invalid', 'true');
+      token.focus();
+    }
+    button.disabled = false;
+  });
+  fill(main, h('div', { class: 'sign-in' }, h('h1', { class: 'brand', tabindex: '-1' }, h('img', { src: '/assets/postern.svg', alt: '' }), 'Postern'), h('div', { class: 'card' }, form)));
+  document.title = 'Sign in · Postern';
+  token.focus();
+}

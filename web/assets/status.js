@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the gateway is. It looks again every few seconds; what changed for the worse is said aloud once.
+import { get } from './api.js';
+import { badge, facts, failure, fill, h, loading } from './dom.js';
+import { number, plural, span, time } from './format.js';
+
+const AGAIN_MS = 5000;
+const DAY_MS = 86400e3;
+const CERTIFICATE_WARN_DAYS = 21;
+
+const upstreamBadges = { up: ['ok', 'Up'], down: ['danger', 'Down'], unknown: ['', 'Not known yet'] };
+
+function certificateState({ certificate }) {
+  const days = (new Date(certificate.not_after) - Date.now()) / DAY_MS;
+  if (days <= 0) return ['danger', 'Expired'];
+  return days < CERTIFICATE_WARN_DAYS ? ['warn', 'Expires soon'] : ['ok', 'Valid'];
+}
+
+/** What needs somebody's attention, worst first. */
+function troubles(status) {
+  const [certificate] = certificateState(status);
+  return [
+    status.stores.keys === 'failing' && 'The keys cannot be read. Requests are judged by the keys known so far.',
+    status.stores.usage === 'failing' && 'The usage cannot be written. Requests are served and wait in the journal.',
+    status.upstream.state === 'down' && 'The container does not answer.',
+    status.journal.lost > 0 && `${plural(status.journal.lost, 'request')} could not be counted.`,
+    certificate === 'danger' && 'The certificate has expired: clients refuse it.',
+    certificate === 'warn' && 'The certificate expires soon.',
+  ].filter(Boolean);
+}
+
+const store = (state) => (state === 'ok' ? badge('ok', 'OK') : badge('danger', 'Failing'));
+
+const card = (title, ...content) => h('section', { class: 'card' }, h('h2', {}, title), content);
+
+function cards(status) {
+  const { upstream, certificate, journal } = status;
+  return h('div', { class: 'cards' },
+    card('Gateway', facts([['Version', status.version], ['Running for', h('span', { title: `since ${status.started}` }, span(status.uptime_seconds))], ['Workers', number(status.workers)], ['Connections', number(status.connections)]])),
+    card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null])),
+    card('Certificate', facts([['State', badge(...certificateState(status))], ['Valid until', time(certificate.not_after), ' (', time(certificate.not_after, { relative: true }), ')'],
+      ['Issued by', certificate.self_signed ? 'itself: clients have to be told to trust it' : 'a certificate authority'], ['File', h('code', {}, certificate.path)], ['SHA-256', h('code', { class: 'small' }, certificate.sha256)]])),
+    card('Stores', facts([['Keys', store(status.stores.keys)], ['Usage', store(status.stores.usage)], ['Waiting', h('span', { title: 'Served, and not yet written to usage.db' }, plural(journal.waiting, 'request'))],
+      ['Lost', journal.lost > 0 ? badge('danger', plural(journal.lost, 'request')) : 'nothing']])));
+}
+
+export async function statusView(main, { signal }) {
+  const summary = h('div', { role: 'status' });
+  const body = h('div', {}, loading('the status'));
+  const checked = h('p', { class: 'small muted' });
+  fill(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Status'), checked), h('div', { class: 'stack' }, summary, body));
+  let said;
+  const look = async () => {
+    try {
+      const status = await get('/status', {}, signal);
+      const bad = troubles(status);
+      if (said !== bad.join()) {
+        said = bad.join();
+        fill(summary, bad.length === 0 ? h('div', { class: 'message ok' }, h('strong', {}, 'All is well.')) : h('div', { class: 'message danger' }, h('div', {}, bad.map((text) => h('p', {}, text)))));
+      }
+      fill(body, cards(status));
+      fill(checked, 'Looked at ', time(new Date().toISOString()), '; looks again by itself.');
+    } catch (error) {
+      if (signal.aborted) return;
+      said = undefined;
+      fill(summary, failure(error, look));
+    }
+  };
+  await look();
+  const timer = setInterval(() => document.visibilityState === 'visible' && look(), AGAIN_MS);
+  signal.addEventListener('abort', () => clearInterval(timer));
+}

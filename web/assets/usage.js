@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// What has been used: over time, by key, by route.
+import { call, get } from './api.js';
+import { timeChart } from './chart.js';
+import { field } from './dialog.js';
+import { actionButton, failure, fill, h, heading, loading, numberCell, row, table } from './dom.js';
+import { bytes, compact, dayText, duration, number, percent, plural } from './format.js';
+import { moments, period, ranges, requestsChart, sum, usageOver } from './usage-data.js';
+
+const TOP = 25;
+
+const mean = (line) => (line.requests > 0 ? line.duration_us / line.requests : null);
+
+const figure = (label, value, note) => h('div', { class: 'card figure' }, h('div', { class: 'muted' }, label), h('div', { class: 'value' }, value), note ? h('div', { class: 'small muted' }, note) : null);
+
+function figures(points) {
+  const requests = sum(points, 'requests');
+  const errors = sum(points, 'errors');
+  return h('div', { class: 'figures' },
+    figure('Requests', compact(requests)),
+    figure('Errors', compact(errors), `${percent(errors, requests)} of all`),
+    figure('Received', bytes(sum(points, 'bytes_in'))),
+    figure('Sent', bytes(sum(points, 'bytes_out'))),
+    figure('Mean latency', requests > 0 ? duration(sum(points, 'duration_us') / requests) : '–', requests > 0 ? `longest ${duration(Math.max(...points.map((p) => p.duration_max_us)))}` : null));
+}
+
+function charts(usage) {
+  const { times, bucket, points } = usage;
+  const over = (title, kind, format, series) => timeChart({ title, times, bucket, kind, format, series });
+  return h('div', { class: 'charts' },
+    requestsChart('Requests', usage),
+    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }]),
+    over('Bytes', 'bars', bytes, [{ name: 'received', colour: 3, values: points.map((p) => p.bytes_in) }, { name: 'sent', colour: 1, values: points.map((p) => p.bytes_out) }]),
+    over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'longest', colour: 3, values: points.map((p) => (p.requests > 0 ? p.duration_max_us : null)) }]));
+}
+
+const names = new Map([['', 'without a key']]);
+
+/** The names of keys; one that has been deleted is shown by its id. */
+async function learnNames(ids, signal) {
+  await Promise.all(ids.filter((id) => !names.has(id)).map(async (id) => {
+    try {
+      names.set(id, (await get(`/keys/${encodeURIComponent(id)}`, {}, signal)).name);
+    } catch (error) {
+      if (error.status === 404) names.set(id, `${id} (deleted)`);
+    }
+  }));
+}
+
+function breakdown(title, lines, what) {
+  const most = Math.max(1, ...lines.map((line) => line.requests));
+  const bar = (line) => {
+    const meter = h('span', {});
+    meter.style.width = `${(100 * line.requests) / most}%`;
+    return h('span', { class: 'meter', 'aria-hidden': 'true' }, meter);
+  };
+  const rows = lines.map((line) => row(heading(what(line), bar(line)), numberCell('Requests', number(line.requests)),
+    numberCell('Errors', line.errors > 0 ? `${number(line.errors)} (${percent(line.errors, line.requests)})` : '0'),
+    numberCell('Received', bytes(line.bytes_in)), numberCell('Sent', bytes(line.bytes_out)), numberCell('Mean latency', line.requests > 0 ? duration(mean(line)) : '–')));
+  const columns = [{ label: title }, ...['Requests', 'Errors', 'Received', 'Sent', 'Mean latency'].map((label) => ({ label, class: 'number' }))];
+  return h('section', { class: 'table-wrap' }, table({ caption: `Usage by ${title.toLowerCase()}`, columns, rows }));
+}
+
+async function breakdowns(span, filter, signal) {
+  const top = async (by) => {
+    const { items } = await get('/usage', { by, ...filter, ...period(span) }, signal);
+    return items.sort((a, b) => b.requests - a.requests);
+  };
+  const [keys, routes] = await Promise.all([top('key'), top('route')]);
+  await learnNames(keys.slice(0, TOP).map((line) => line.key), signal);
+  const more = (lines) => (lines.length > TOP ? h('p', { class: 'muted small' }, `The ${TOP} with the most requests, of ${number(lines.length)}. The CSV has all of them.`) : null);
+  const keyName = (line) => (line.key ? h('a', { href: `#/keys/${encodeURIComponent(line.key)}` }, names.get(line.key) ?? line.key) : h('span', { class: 'muted' }, names.get('')));
+  const routeName = (line) => h('code', {}, line.route || 'unknown');
+  return [breakdown('Key', keys.slice(0, TOP), keyName), more(keys), breakdown('Route', routes.slice(0, TOP), routeName), more(routes)];
+}
+
+/** Fetched and saved here, so that a session that has ended asks to sign in and no error page is saved. */
+async function download(span, filter) {
+  const by = `key,route,${span.bucket}`;
+  const answer = await call('GET', '/usage', { query: { by, ...filter, ...period(span) }, headers: { Accept: 'text/csv' }, raw: true });
+  const url = URL.createObjectURL(await answer.blob());
+  h('a', { href: url, download: `usage-${dayText(new Date(span.from))}-to-${dayText(new Date(span.to))}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+class UsageView {
+  constructor(main, at) {
+    Object.assign(this, { at, signal: at.signal });
+    this.query = { range: '7d', key: '', route: '', ...at.query };
+    this.body = h('div', { class: 'stack' });
+    this.status = h('span', { class: 'muted', role: 'status' });
+    this.buttons = h('div', { class: 'segments', role: 'group', 'aria-label': 'Range' });
+    fill(main,
+      h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Usage'), this.status),
+        actionButton('Download CSV', {}, () => download(moments(this.query.range), this.filter()))),
+      h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() },
+        h('div', { class: 'field' }, h('span', { class: 'label', 'aria-hidden': 'true' }, 'Range'), this.buttons), ...this.days(), this.keyField(), this.routeField()),
+      this.body);
+  }
+
+  days() {
+    const [first = '', last = ''] = this.query.range.includes('..') ? this.query.range.split('..') : [];
+    const [from, to] = [first, last].map((value) => h('input', { type: 'date', value, max: dayText(new Date()) }));
+    const changed = () => from.value && to.value && this.change({ range: `${from.value}..${to.value}` });
+    for (const input of [from, to]) input.addEventListener('change', changed);
+    this.clearDays = () => (from.value = to.value = '');
+    return [field('from', 'From day (UTC)', from), field('to', 'To day (UTC)', to)];
+  }
+
+  keyField() {
+    const list = h('datalist', { id: 'key-list' });
+    const input = h('input', { value: this.query.key, list: 'key-list', placeholder: 'All keys', autocomplete: 'off', spellcheck: 'false' });
+    let timer;
+    const suggest = async () => {
+      const page = await get('/keys', { text: input.value, sort: 'name', limit: 20 }, this.signal).catch(() => ({ items: [] }));
+      fill(list, page.items.map((key) => h('option', { value: key.id }, key.name)));
+    };
+    input.addEventListener('focus', suggest, { once: true });
+    input.addEventListener('input', () => {
+      clearTimeout(timer);
+      timer = setTimeout(suggest, 250);
+    });
+    input.addEventListener('change', () => this.change({ key: input.value.trim() }));
+    return h('div', {}, field('key', 'Key', input), list);
+  }
+
+  routeField() {
+    const input = h('input', { value: this.query.route, placeholder: 'All routes', autocomplete: 'off', spellcheck: 'false' });
+    input.addEventListener('change', () => this.change({ route: input.value.trim() }));
+    return field('route', 'Route', input);
+  }
+
+  filter() {
+    return { key: this.query.key, route: this.query.route };
+  }
+
+  change(part) {
+    if (part.range && !part.range.includes('..')) this.clearDays();
+    Object.assign(this.query, part);
+    this.at.remember(this.query);
+    this.load();
+  }
+
+  drawButtons() {
+    const focused = this.buttons.contains(document.activeElement) ? document.activeElement.dataset.range : undefined;
+    fill(this.buttons, ranges.map(([name, label]) => h('button', { type: 'button', 'data-range': name, 'aria-pressed': String(this.query.range === name), onclick: () => this.change({ range: name }) }, label)));
+    if (focused) this.buttons.querySelector(`[data-range="${focused}"]`)?.focus();
+  }
+
+  async load() {
+    this.drawButtons();
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const signal = AbortSignal.any([this.signal, this.loading.signal]);
+    if (!this.body.hasChildNodes()) fill(this.body, loading('the usage'));
+    try {
+      const span = moments(this.query.range);
+      const [usage, tables] = await Promise.all([usageOver(this.query.range, this.filter(), signal), breakdowns(span, this.filter(), signal)]);
+      const requests = sum(usage.points, 'requests');
+      this.status.textContent = plural(requests, 'request');
+      fill(this.body, figures(usage.points), requests > 0 ? [charts(usage), tables] : h('div', { class: 'card empty' }, h('h2', {}, 'No request in this range'), h('p', {}, 'Choose a longer range, or send the gateway a request. It shows here within a few seconds.')));
+    } catch (error) {
+      if (!signal.aborted) fill(this.body, failure(error, () => this.load()));
+    }
+  }
+}
+
+export async function usageView(main, at) {
+  await new UsageView(main, at).load();
+}
