@@ -37,7 +37,7 @@ static void *gmp_resize(void *p, size_t old_size, size_t new_size)
 static void describe(const char *aead)
 {
     snprintf(described, sizeof(described),
-             "AEAD by %s; P-256, P-384, X25519 by hogweed %d.%d and GMP %s; SHA-2 by nettle %d.%d", aead,
+             "AEAD by %s; P-256, P-384, X25519, RSA by hogweed %d.%d and GMP %s; SHA-2 by nettle %d.%d", aead,
              NETTLE_VERSION_MAJOR, NETTLE_VERSION_MINOR, gmp_version, nettle_version_major(),
              nettle_version_minor());
 }
