@@ -22,13 +22,13 @@ function gridLines(most, { whole, steps = 4 }) {
 
 const name = (date, bucket) => (bucket === 'day' ? date.toISOString().slice(0, 10) : `${dayText(date)} ${clockText(date)}`);
 
+/** Where the time is written below: at midnights when several days are shown, else at whole hours. */
 function timeMarks(times, width, bucket) {
-  const every = Math.max(1, Math.ceil(times.length / Math.max(2, Math.floor(width / 80))));
-  return times.map((date, i) => ({ i, date })).filter(({ i }) => i % every === 0).map(({ i, date }) => {
-    const midnight = date.getHours() === 0 && date.getMinutes() === 0;
-    const text = bucket === 'day' ? date.toISOString().slice(5, 10) : midnight || times.length > 72 ? dayText(date).slice(5) : clockText(date);
-    return { i, text };
-  });
+  const days = bucket === 'hour' && times.length > 48;
+  const able = times.map((date, i) => ({ i, date })).filter(({ date }) => !days || date.getHours() === 0);
+  const every = Math.max(1, Math.ceil(able.length / Math.max(2, Math.floor(width / 72))));
+  const text = (date) => (bucket === 'day' ? date.toISOString().slice(5, 10) : days ? dayText(date).slice(5) : clockText(date));
+  return able.filter((_, n) => n % every === 0).map(({ i, date }) => ({ i, text: text(date) }));
 }
 
 function bars(series, x, y, width) {

@@ -59,7 +59,9 @@ function secretSlot(key, name, again) {
 async function usageCard(place, key, signal) {
   try {
     const usage = await usageOver('7d', { key: key.id }, signal);
-    fill(place, requestsChart('Requests in the last 7 days', usage), h('p', {}, h('a', { href: `#/usage?key=${encodeURIComponent(key.id)}` }, 'All of its usage')));
+    const chart = requestsChart('Requests in the last 7 days', usage);
+    chart.append(h('a', { href: `#/usage?key=${encodeURIComponent(key.id)}` }, 'All of its usage'));
+    fill(place, chart);
   } catch (error) {
     if (!signal.aborted) fill(place, failure(error));
   }

@@ -4,6 +4,9 @@ import { call, onSessionLost, setCsrfToken } from './api.js';
 import { ask, field } from './dialog.js';
 import { fill, h } from './dom.js';
 
+/** Whether a session may be there; without it, a first visit asks nothing that can only be refused. It is no secret. */
+const MARK = 'postern-signed-in';
+
 let current = null;
 let asking = null;
 
@@ -13,10 +16,29 @@ export const isAdmin = () => current?.role === 'admin';
 function take(answer) {
   current = answer;
   setCsrfToken(answer?.csrf_token);
+  mark(answer !== null);
+}
+
+function mark(signedIn) {
+  try {
+    if (signedIn) localStorage.setItem(MARK, '1');
+    else localStorage.removeItem(MARK);
+  } catch {
+    // A browser that stores nothing: each visit begins with signing in.
+  }
+}
+
+function marked() {
+  try {
+    return localStorage.getItem(MARK) !== null;
+  } catch {
+    return false;
+  }
 }
 
 /** Finds out whether somebody is signed in. */
 export async function load() {
+  if (!marked()) return null;
   try {
     take((await call('GET', '/session', { signingIn: true })).json);
   } catch (error) {
