@@ -196,22 +196,35 @@ struct pst_str pst_db_text(sqlite3_stmt *stmt, int column)
 }
 
 /* Makes the file ourselves, so that it never exists with another mode; SQLite gives its -wal and -shm files
- * the same. A volume's group rights (Kubernetes adds them at each mount) are taken off a file of ours. */
+ * the same. */
+static int create_file(struct pst_db *db)
+{
+    PST_FD fd = open(db->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
+    return 0;
+}
+
+/* A file that is there is never opened here: closing any descriptor of it drops the locks that this process's
+ * other connections hold (POSIX), and the next program to leave would take the write-ahead log away under
+ * them. A volume's group rights (Kubernetes adds them at each mount) are taken off a file of ours. */
 static int prepare_file(struct pst_db *db)
 {
-    PST_FD fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-    if (fd < 0)
-        return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
     struct stat st;
-    if (fstat(fd, &st) < 0)
+    int err = create_file(db);
+    if (err < 0)
+        return err;
+    if (lstat(db->path, &st) < 0)
         return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
+    if (S_ISLNK(st.st_mode))
+        return pst_db_refuse(db, pst_err_from_errno(ELOOP), "%s", strerror(ELOOP));
     if (!S_ISREG(st.st_mode))
         return pst_db_refuse(db, -PST_EACCES, "not a regular file");
     uid_t self = geteuid();
     if (st.st_uid != self && self != 0)
         return pst_db_refuse(db, -PST_EACCES, "belongs to user %u, and this is user %u", (unsigned)st.st_uid,
                              (unsigned)self);
-    if ((st.st_mode & 077) != 0 && st.st_uid == self && fchmod(fd, 0600) < 0)
+    if ((st.st_mode & 077) != 0 && st.st_uid == self && chmod(db->path, 0600) < 0)
         return pst_db_refuse(db, pst_err_from_errno(errno), "others may read it, and chmod failed: %s",
                              strerror(errno));
     return 0;

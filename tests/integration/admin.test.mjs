@@ -170,6 +170,16 @@ test('other paths and methods', async () => {
   }
 });
 
+test('REST and the command line see each other’s changes, in turns', async () => {
+  const listed = async () => (await postern.cli(['key', 'list', '--json'])).stdout;
+  for (let i = 0; i < 3; i++) {
+    const { id } = (await call('POST', '/admin/v1/keys', { body: { name: `turn-${i}` } })).json;
+    assert.match(await listed(), new RegExp(`"${id}"`), 'a key made over REST');
+    const made = await postern.createKey(`other-turn-${i}`, [], { wait: false });
+    assert.equal((await call('GET', `/admin/v1/keys/${made.id}`)).status, 200, 'a key made by the command line');
+  }
+});
+
 test('lists: pages, order, filters', async () => {
   for (const name of ['b', 'a', 'c']) await call('POST', '/admin/v1/keys', { body: { name: `list-${name}` } });
   const names = [];
