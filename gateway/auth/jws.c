@@ -28,6 +28,8 @@ static const char *const verdict_texts[PST_JWT_VERDICTS] = {
     [PST_JWT_NOT_YET] = "the token is not valid yet",
     [PST_JWT_ISSUER] = "the token's issuer is not trusted",
     [PST_JWT_AUDIENCE] = "the token is for another audience",
+    [PST_JWT_NO_KEYS_YET] = "the token's issuer has not given its keys yet",
+    [PST_JWT_NO_RULE] = "the token is good, but no rule of oidc_keys fits it",
 };
 
 const char *pst_jwt_verdict_text(enum pst_jwt_verdict verdict)

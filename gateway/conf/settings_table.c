@@ -77,6 +77,18 @@ static const struct pst_setting_def defs[] = {
              "at; two different keys in one request are refused."},
     {TEXT(key_query_parameter), .default_text = "",
      .help = "A query parameter that may carry the key too. Empty: none, because URLs end up in logs."},
+    {LIST(STRINGS, oidc_issuers), .default_text = "",
+     .help = "Who may issue access tokens: the issuer (iss), then jwks=URL or /path (else the issuer's "
+             "OpenID configuration is asked), audience=, algorithm=, leeway=, refresh=, ca_file= "
+             "(docs/oidc.md)."},
+    {LIST(STRINGS, oidc_keys), .default_text = "",
+     .help =
+         "Which key a token stands for: the key's id, then claim=value for each claim that the token must "
+         "have, or * for all tokens of the issuer; issuer= when there are several. The first that fits "
+         "decides."},
+    {TEXT(oidc_proxy), .secret = true, .default_text = "",
+     .help = "Proxy through which issuers' keys are fetched: http://[user:password@]host:port. Empty: "
+             "directly."},
     {LIST(STRINGS, open_paths), .item_start = "/", .default_text = "/status, /ready",
      .help = "Paths of the container that need no key, compared byte for byte."},
     {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",

@@ -41,6 +41,17 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
          "permitted network, or have the networks extended.",
          NULL},
 
+    [PST_ERROR_TOKEN_WRONG] = {401, 0, false, "token_wrong", "401",
+                               "Unauthorized. Access token is missing, invalid, audience is incorrect "
+                               "(https://cognitiveservices.azure.com), or have expired.",
+                               "Bearer error=\"invalid_token\""},
+    [PST_ERROR_TOKEN_DENIED] = {401, 0, false, "token_denied", "PermissionDenied",
+                                "The principal of the access token lacks the required data action to perform "
+                                "this operation.",
+                                NULL},
+    [PST_ERROR_TOKEN_KEYS] = {503, RETRY_SOON, false, "token_keys", "ServiceUnavailable",
+                              "The keys of the access token's issuer are not available yet. Try again.",
+                              NULL},
     [PST_ERROR_NO_REDIRECT] = {404, 0, false, "no_redirect", "404",
                                "Resource not found: this gateway redirects to no other host. Connect to it "
                                "directly.",

@@ -223,6 +223,8 @@ enum pst_error_id request_read(struct exchange *x, const char *method, const cha
 /* Questions that Postern answers itself and never passes on, whoever asks. */
 enum pst_error_id request_answered_here(const struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
+/* bearer.c: the token of an issuer in the request's head: may it be used? Fills x->key. */
+enum pst_error_id bearer_check(struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_write_head(struct exchange *x) PST_MUSTCHECK;
 
 /* forward.c: the request's way to the container. */

@@ -15,6 +15,8 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_KEY_SCOPE:
     case PST_ERROR_KEY_SPELLING:
     case PST_ERROR_KEY_NETWORK:
+    case PST_ERROR_TOKEN_WRONG:
+    case PST_ERROR_TOKEN_DENIED:
         return PST_END_REFUSED;
     case PST_ERROR_TARGET_TOO_LONG:
     case PST_ERROR_HEAD_TOO_LARGE:

@@ -120,6 +120,13 @@ static enum pst_error_id check_permitted(struct exchange *x)
                                          : PST_ERROR_KEY_WRONG;
 }
 
+/* What is longer than any key may be a token. */
+static enum pst_error_id check_token(struct exchange *x)
+{
+    enum pst_error_id id = bearer_check(x);
+    return id == PST_ERROR_NONE ? check_permitted(x) : id;
+}
+
 static enum pst_error_id check_key(struct exchange *x, struct pst_str presented)
 {
     struct pst_front *front = x->client->front;
@@ -140,7 +147,7 @@ static enum pst_error_id judge(struct exchange *x, const struct pst_credential *
         return PST_ERROR_KEY_CONFLICT;
     case PST_CREDENTIAL_ONE:
         if (credential->too_long)
-            return path_is_open(x) ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
+            return path_is_open(x) ? PST_ERROR_NONE : check_token(x);
         break;
     case PST_CREDENTIAL_EMPTY:
         return path_is_open(x) ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;

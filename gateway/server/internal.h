@@ -4,6 +4,7 @@
 #define POSTERN_SERVER_INTERNAL_H
 
 #include "postern/admin/admin.h"
+#include "postern/auth/oidc.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
 #include "postern/usage/ledger.h"
@@ -63,6 +64,8 @@ struct pst_server {
     struct pst_tls_material *material;
     struct pst_ticket_key ticket_key;
     struct pst_keyring *keyring;
+    struct pst_issuers *issuers; /* NULL, with the next: none */
+    struct pst_oidc *oidc;
     struct pst_ledger *ledger;
     struct pst_journal **journals;
     struct bounds bounds;
@@ -75,6 +78,10 @@ struct pst_server {
 
 /* front_settings.c: the front's settings from the table's. */
 int front_settings_make(struct pst_server *server) PST_MUSTCHECK;
+
+/* oidc.c: the issuers of tokens, where the settings name some; after TLS. */
+int oidc_open(struct pst_server *server) PST_MUSTCHECK;
+void oidc_close(struct pst_server *server);
 
 /* admin.c: starts the admin side where the settings want one; last, when all it tells of is there. */
 int admin_start(struct pst_server *server) PST_MUSTCHECK;

@@ -156,6 +156,7 @@ static int start_worker(struct pst_server *server, unsigned index)
         .ticket_key = &server->ticket_key,
         .origin = server->keeper.origin,
         .keyring = server->keyring,
+        .oidc = server->oidc,
         .journal = server->journals[index],
         .listeners = listeners,
         .n_listeners = server->bounds.n,
@@ -194,6 +195,8 @@ static int set_up(struct pst_server *server)
         err = find_upstream(server);
     if (err == 0)
         err = open_stores(server);
+    if (err == 0)
+        err = oidc_open(server);
     if (err == 0)
         err = listen_all(s, server->n_workers, &server->bounds);
     if (err == 0)
@@ -288,6 +291,7 @@ void pst_server_stop(struct pst_server *server)
     for (unsigned i = 0; i < server->n_started; i++)
         pst_worker_free(server->workers[i]);
     listen_close(&server->bounds, server->n_workers);
+    oidc_close(server);
     pst_ledger_close(server->ledger);
     for (unsigned i = 0; server->journals != NULL && i < server->n_workers; i++)
         pst_journal_close(server->journals[i]);

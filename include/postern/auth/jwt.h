@@ -50,6 +50,8 @@ enum pst_jwt_verdict {
     PST_JWT_NOT_YET, /* nbf or iat are in the future */
     PST_JWT_ISSUER,
     PST_JWT_AUDIENCE,
+    PST_JWT_NO_KEYS_YET, /* these two of pst_oidc_check() only: its issuer's keys could not be had so far */
+    PST_JWT_NO_RULE,     /* it is good, but no rule says which key it stands for */
     PST_JWT_VERDICTS
 };
 

@@ -45,6 +45,11 @@ struct pst_settings {
     char **key_sources;
     size_t n_key_sources;
     char *key_query_parameter;
+    char **oidc_issuers;
+    size_t n_oidc_issuers;
+    char **oidc_keys;
+    size_t n_oidc_keys;
+    char *oidc_proxy;
     char **open_paths;
     size_t n_open_paths;
     uint64_t host_header; /* enum pst_host_header */

@@ -22,6 +22,9 @@ enum pst_error_id {
     PST_ERROR_KEY_SCOPE,    /* 403, the key's scopes do not permit method or path */
     PST_ERROR_KEY_SPELLING, /* 403, the key has scopes, and the path could be read in two ways */
     PST_ERROR_KEY_NETWORK,  /* 403, the key's networks do not have the client's address */
+    PST_ERROR_TOKEN_WRONG,  /* 401, a token of an issuer that is not good: the client is not told why */
+    PST_ERROR_TOKEN_DENIED, /* 401, a good token that stands for no key that may be used */
+    PST_ERROR_TOKEN_KEYS,   /* 503, its issuer's keys could not be had yet */
     PST_ERROR_NO_REDIRECT,  /* 404, the Speech SDK's question for another host */
 
     /* The request line and head. */

@@ -84,6 +84,7 @@ struct pst_front_parts {
     struct pst_pool *pool;
     struct pst_keyring *keyring;
     unsigned reader;             /* this worker's number in the keyring */
+    struct pst_oidc *oidc;       /* NULL: tokens of issuers are not taken; the same number */
     struct pst_journal *journal; /* NULL: nothing is noted */
     struct pst_front_stats *stats;
 };

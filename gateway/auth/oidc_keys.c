@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps the issuers' keys fresh, on a thread of its own: fetching may take seconds. */
+#include "json_strict.h"
+#include "oidc_private.h"
+
+#include "postern/base/clock.h"
+#include "postern/base/fd.h"
+#include "postern/base/log.h"
+#include "postern/fetch/fetch.h"
+#include "postern/fetch/url.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define TICK_US 250000
+/* A kid that is not known has new keys fetched no more often than this: a token signed with a new key may
+ * have to wait as long, and somebody who makes kids up cannot make more of us than this. */
+#define WANTED_US 10000000
+/* After a failure: 2 s, 4 s, 8 s … 5 minutes. */
+#define RETRY_FIRST_US 2000000
+#define RETRY_LAST_US  300000000
+#define FILE_LOOK_US   1000000
+#define S_US           UINT64_C(1000000)
+/* Of one document; the end of the gateway waits for no longer than two of them. */
+#define FETCH_TIMEOUT_MS 5000
+#define DISCOVERY_DEPTH  8
+
+/* Old sets */
+
+static bool is_read(const struct pst_oidc *oidc, const struct keyset *set)
+{
+    for (unsigned i = 0; i < oidc->options.n_readers; i++) {
+        if (atomic_load(&oidc->readers[i].reads) == set)
+            return true;
+    }
+    return false;
+}
+
+static void free_set(struct keyset *set)
+{
+    if (set)
+        pst_jwks_free(set->jwks);
+    free(set);
+}
+
+static void free_retired(struct pst_oidc *oidc)
+{
+    for (struct keyset **at = &oidc->retired; *at;) {
+        struct keyset *set = *at;
+        if (is_read(oidc, set)) {
+            at = &set->next_retired;
+            continue;
+        }
+        *at = set->next_retired;
+        free_set(set);
+    }
+}
+
+/* New sets */
+
+static void publish(struct pst_oidc *oidc, struct key_source *source, struct keyset *set)
+{
+    set->generation = atomic_load(&source->generation) + 1;
+    struct keyset *old = atomic_exchange(&source->set, set);
+    atomic_store(&source->generation, set->generation);
+    if (old) {
+        old->next_retired = oidc->retired;
+        oidc->retired = old;
+    }
+}
+
+/* Takes in a set's text, which may be the one that is known. */
+static int adopt(struct pst_oidc *oidc, struct key_source *source, struct pst_str text, struct pst_why *why)
+{
+    const struct keyset *known = atomic_load(&source->set);
+    struct keyset *set = calloc(1, sizeof(*set));
+    if (!set)
+        return pst_why_set(why, -PST_ENOMEM, NULL, "out of memory");
+    pst_sha256(text.p, text.len, set->digest);
+    if (known && memcmp(known->digest, set->digest, sizeof(set->digest)) == 0) {
+        free(set);
+        return 0;
+    }
+    int err = pst_jwks_parse(text, &source->issuer->algorithms, &set->jwks, why);
+    if (err < 0) {
+        free(set);
+        return err;
+    }
+    pst_info("auth", "issuer " PST_STR_FMT ": %zu key(s) from %s%s%s", PST_STR_ARG(source->issuer->name),
+             set->jwks->n, source->issuer->jwks, set->jwks->n_skipped > 0 ? "; left out: " : "", why->text);
+    publish(oidc, source, set);
+    return 0;
+}
+
+/* Where they come from */
+
+static int read_file(struct pst_oidc *oidc, struct key_source *source, struct pst_why *why)
+{
+    struct pst_buf text;
+    pst_buf_init(&text, PST_JWKS_BYTES_MAX + 1);
+    int err = pst_file_read(source->issuer->jwks, PST_JWKS_BYTES_MAX, &text);
+    if (err < 0)
+        (void)pst_why_set(why, err, NULL, "%s", pst_strerror(err));
+    else
+        err = adopt(oidc, source, pst_buf_str(&text), why);
+    pst_buf_done(&text);
+    return err;
+}
+
+/* GET of one JSON document; 0 means status 200. */
+static int get(const struct pst_oidc *oidc, const struct key_source *source, const char *url,
+               struct pst_fetch_answer *ret, struct pst_why *why)
+{
+    struct pst_fetch_why fetch_why;
+    const struct pst_fetch_options options = {
+        .timeout_ms = FETCH_TIMEOUT_MS,
+        .max_bytes = PST_JWKS_BYTES_MAX,
+        .ca_file = source->issuer->ca_file ? source->issuer->ca_file : oidc->options.ca_file,
+        .proxy = oidc->options.proxy,
+        .accept = "application/json",
+    };
+    int err = pst_fetch_get(url, &options, ret, &fetch_why);
+    if (err < 0)
+        return pst_why_set(why, err, NULL, "%s", fetch_why.text);
+    if (ret->status == 200)
+        return 0;
+    unsigned status = ret->status;
+    pst_fetch_answer_done(ret);
+    return pst_why_set(why, -PST_EPROTO, NULL, "%s answered %u", url, status);
+}
+
+/* OpenID Connect Discovery 1.0, section 4: the document has to be of the issuer that it was asked about. */
+static int read_discovery(const struct key_source *source, struct pst_str text, char *url, size_t size,
+                          struct pst_why *why)
+{
+    json_t *document = pst_json_strict(text, DISCOVERY_DEPTH, NULL);
+    struct pst_str issuer = pst_json_text(document, "issuer"), uri = pst_json_text(document, "jwks_uri");
+    struct pst_url parsed;
+    const char *reason;
+    int err = 0;
+    if (!document)
+        err = pst_why_set(why, -PST_EPARSE, NULL, "%s is not proper JSON", source->issuer->jwks);
+    else if (!pst_str_eq(issuer, source->issuer->name))
+        err = pst_why_set(why, -PST_EPROTO, NULL, "%s is of another issuer, \"%.200s\"", source->issuer->jwks,
+                          issuer.p ? issuer.p : "");
+    else if (!uri.p || pst_url_parse(uri, &parsed, &reason) < 0 || !parsed.https ||
+             pst_str_copy(uri, url, size) < 0)
+        err = pst_why_set(why, -PST_EPROTO, NULL, "%s has no https:// jwks_uri", source->issuer->jwks);
+    json_decref(document);
+    return err;
+}
+
+static int discover(const struct pst_oidc *oidc, const struct key_source *source, char *url, size_t size,
+                    struct pst_why *why)
+{
+    struct pst_fetch_answer answer;
+    int err = get(oidc, source, source->issuer->jwks, &answer, why);
+    if (err < 0)
+        return err;
+    err = read_discovery(source, pst_buf_str(&answer.body), url, size, why);
+    pst_fetch_answer_done(&answer);
+    return err;
+}
+
+/* How long what was fetched is good for: what the issuer says, within our own bounds. */
+static uint64_t fresh_us(const struct key_source *source, int64_t max_age_s)
+{
+    uint64_t most_s = source->issuer->refresh_s, least_s = 60;
+    if (max_age_s < 0 || (uint64_t)max_age_s > most_s)
+        return most_s * S_US;
+    return ((uint64_t)max_age_s < least_s ? least_s : (uint64_t)max_age_s) * S_US;
+}
+
+static int fetch(struct pst_oidc *oidc, struct key_source *source, uint64_t *ret_fresh_us,
+                 struct pst_why *why)
+{
+    char discovered[PST_URL_TARGET_SIZE];
+    const char *url = source->issuer->jwks;
+    struct pst_fetch_answer answer;
+    int err = 0;
+    if (source->issuer->source == PST_JWKS_DISCOVERED) {
+        err = discover(oidc, source, discovered, sizeof(discovered), why);
+        url = discovered;
+    }
+    if (err == 0)
+        err = get(oidc, source, url, &answer, why);
+    if (err < 0)
+        return err;
+    err = adopt(oidc, source, pst_buf_str(&answer.body), why);
+    *ret_fresh_us = fresh_us(source, answer.max_age_s);
+    pst_fetch_answer_done(&answer);
+    return err;
+}
+
+/* When */
+
+static uint64_t retry_us(unsigned failures)
+{
+    uint64_t wait = RETRY_FIRST_US;
+    while (failures-- > 1 && wait < RETRY_LAST_US)
+        wait *= 2;
+    return wait < RETRY_LAST_US ? wait : RETRY_LAST_US;
+}
+
+/* The first failure of a row is told, and the recovery. */
+static void note_outcome(struct key_source *source, int err, const struct pst_why *why)
+{
+    struct pst_str name = source->issuer->name;
+    const char *known =
+        atomic_load(&source->set) ? "those known stay in use" : "its tokens cannot be checked";
+    if (err < 0 && source->failures++ == 0)
+        pst_warn("auth", "issuer " PST_STR_FMT ": no new keys (%s); %s", PST_STR_ARG(name), why->text, known);
+    else if (err < 0)
+        pst_debug("auth", "issuer " PST_STR_FMT ": no new keys (%s)", PST_STR_ARG(name), why->text);
+    else if (source->failures > 0)
+        pst_info("auth", "issuer " PST_STR_FMT ": keys can be had again", PST_STR_ARG(name));
+    if (err == 0)
+        source->failures = 0;
+}
+
+static bool file_is_as_read(struct key_source *source)
+{
+    struct stat now;
+    if (stat(source->issuer->jwks, &now) < 0)
+        return false;
+    bool same = now.st_mtim.tv_sec == source->file.st_mtim.tv_sec &&
+                now.st_mtim.tv_nsec == source->file.st_mtim.tv_nsec && now.st_ino == source->file.st_ino &&
+                now.st_size == source->file.st_size;
+    source->file = now;
+    return same;
+}
+
+static void refresh_file(struct pst_oidc *oidc, struct key_source *source, uint64_t now)
+{
+    struct pst_why why = {.text = ""};
+    if (source->next_us > now)
+        return;
+    source->next_us = now + FILE_LOOK_US;
+    if (file_is_as_read(source))
+        return;
+    note_outcome(source, read_file(oidc, source, &why), &why);
+}
+
+static bool is_due(struct key_source *source, uint64_t now)
+{
+    if (now >= source->next_us)
+        return true;
+    bool wanted = atomic_load_explicit(&source->wanted, memory_order_relaxed);
+    return wanted && source->failures == 0 && now - source->last_us >= WANTED_US;
+}
+
+static void refresh_url(struct pst_oidc *oidc, struct key_source *source, uint64_t now)
+{
+    struct pst_why why = {.text = ""};
+    uint64_t fresh = 0;
+    if (!is_due(source, now))
+        return;
+    source->last_us = now;
+    atomic_store_explicit(&source->wanted, false, memory_order_relaxed);
+    int err = fetch(oidc, source, &fresh, &why);
+    note_outcome(source, err, &why);
+    source->next_us = pst_clock_mono_us() + (err < 0 ? retry_us(source->failures) : fresh);
+}
+
+static bool is_stopping(struct pst_oidc *oidc)
+{
+    pthread_mutex_lock(&oidc->mutex);
+    bool stop = oidc->stop;
+    pthread_mutex_unlock(&oidc->mutex);
+    return stop;
+}
+
+void oidc_keys_refresh(struct pst_oidc *oidc, bool files_only)
+{
+    for (size_t i = 0; i < oidc->options.issuers->n; i++) {
+        struct key_source *source = &oidc->sources[i];
+        uint64_t now = pst_clock_mono_us();
+        if (source->issuer->source == PST_JWKS_FILE)
+            refresh_file(oidc, source, now);
+        else if (!files_only && !is_stopping(oidc))
+            refresh_url(oidc, source, now);
+    }
+    free_retired(oidc);
+}
+
+/* The thread */
+
+static bool wait_tick(struct pst_oidc *oidc)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TICK_US * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&oidc->mutex);
+    while (!oidc->stop && pthread_cond_timedwait(&oidc->wake, &oidc->mutex, &until) != ETIMEDOUT)
+        continue;
+    bool stop = oidc->stop;
+    pthread_mutex_unlock(&oidc->mutex);
+    return !stop;
+}
+
+static void *run(void *arg)
+{
+    struct pst_oidc *oidc = arg;
+    (void)pthread_setname_np(pthread_self(), "issuers");
+    do {
+        oidc_keys_refresh(oidc, false);
+    } while (wait_tick(oidc));
+    return NULL;
+}
+
+int oidc_keys_start(struct pst_oidc *oidc)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&oidc->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&oidc->mutex, NULL);
+    if (pthread_create(&oidc->thread, NULL, run, oidc) != 0)
+        return -PST_EIO;
+    oidc->started = true;
+    return 0;
+}
+
+void oidc_keys_stop(struct pst_oidc *oidc)
+{
+    if (!oidc->started)
+        return;
+    pthread_mutex_lock(&oidc->mutex);
+    oidc->stop = true;
+    pthread_cond_signal(&oidc->wake);
+    pthread_mutex_unlock(&oidc->mutex);
+    pthread_join(oidc->thread, NULL);
+    pthread_cond_destroy(&oidc->wake);
+    pthread_mutex_destroy(&oidc->mutex);
+    oidc->started = false;
+}
+
+void oidc_keys_free(struct pst_oidc *oidc)
+{
+    for (size_t i = 0; oidc->sources && i < oidc->options.issuers->n; i++) {
+        struct keyset *set = atomic_exchange(&oidc->sources[i].set, NULL);
+        free_set(set);
+    }
+    while (oidc->retired) {
+        struct keyset *next = oidc->retired->next_retired;
+        free_set(oidc->retired);
+        oidc->retired = next;
+    }
+}

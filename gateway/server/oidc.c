@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+#include "postern/base/log.h"
+
+static void log_problem(void *arg, const char *setting, const char *problem)
+{
+    (void)arg;
+    pst_error("server", "%s: %s", setting, problem);
+}
+
+int oidc_open(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    if (s->n_oidc_issuers == 0 && s->n_oidc_keys == 0)
+        return 0;
+    int err = pst_issuers_parse(s->oidc_issuers, s->n_oidc_issuers, s->oidc_keys, s->n_oidc_keys, log_problem,
+                                NULL, &server->issuers);
+    if (err < 0)
+        return err;
+    const struct pst_oidc_options options = {
+        .issuers = server->issuers,
+        .ca_file = s->ca_file,
+        .proxy = s->oidc_proxy,
+        .n_readers = server->n_workers,
+    };
+    return pst_oidc_open(&options, &server->oidc);
+}
+
+void oidc_close(struct pst_server *server)
+{
+    pst_oidc_close(server->oidc);
+    pst_issuers_free(server->issuers);
+}
