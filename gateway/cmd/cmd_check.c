@@ -228,7 +228,7 @@ static void check_oidc(const struct check *check)
     struct pst_proxy proxy;
     const char *reason = "";
     if (s->oidc_proxy[0] != '\0' && pst_proxy_parse(pst_str_of(s->oidc_proxy), &proxy, &reason) < 0)
-        PROBLEM(check, "oidc_proxy", "it %s", reason);
+        PROBLEM(check, "oidc_proxy", "%s", reason);
     if (pst_issuers_parse(s->oidc_issuers, s->n_oidc_issuers, s->oidc_keys, s->n_oidc_keys, oidc_problem,
                           &self, &issuers) < 0)
         return;

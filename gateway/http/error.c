@@ -48,7 +48,7 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_TOKEN_DENIED] = {401, 0, false, "token_denied", "PermissionDenied",
                                 "The principal of the access token lacks the required data action to perform "
                                 "this operation.",
-                                NULL},
+                                "Bearer error=\"insufficient_scope\""},
     [PST_ERROR_TOKEN_KEYS] = {503, RETRY_SOON, false, "token_keys", "ServiceUnavailable",
                               "The keys of the access token's issuer are not available yet. Try again.",
                               NULL},

@@ -344,6 +344,6 @@ test('check tells what is wrong in the settings, each with its item', limit, asy
     assert.match(done.text, reason);
   }
   const proxy = await check('https://a.example', 'appone000001 *', { oidc_proxy: 'ftp://secret@x' });
-  assert.match(proxy.text, /oidc_proxy/);
+  assert.match(proxy.text, /OIDC_PROXY/);
   assert.equal(proxy.text.includes('secret'), false);
 });
