@@ -69,5 +69,6 @@ enum pst_error_id bearer_check(struct exchange *x)
         pst_keyring_check_id(parts->keyring, parts->reader, pst_str_of(found.key_id), now_us, &x->key);
     if (key != PST_KEY_OK)
         return refuse(x, found.key_id, pst_key_verdict_text(key), PST_ERROR_TOKEN_DENIED);
+    x->good_until_us = found.good_until_s * 1000000;
     return PST_ERROR_NONE;
 }

@@ -108,6 +108,7 @@ struct exchange {
     char request_id[PST_REQUEST_ID_SIZE];
     struct pst_str request_id_str;
     struct pst_key_match key;
+    int64_t good_until_us; /* when the token ends by which the key was found, real time; 0: no token */
 
     /* To the container */
     struct pst_lease lease;

@@ -213,6 +213,12 @@ void websockets_stop(struct pst_front *front)
 
 /* Limits, credentials and usage, from time to time */
 
+/* The token that the stream was opened with. */
+static bool has_expired(const struct exchange *x)
+{
+    return x->good_until_us > 0 && pst_loop_real_us(x->client->front->parts.loop) >= x->good_until_us;
+}
+
 static void check_credential(struct websocket *ws)
 {
     struct exchange *x = ws->x;
@@ -221,10 +227,12 @@ static void check_credential(struct websocket *ws)
         return;
     enum pst_key_verdict verdict =
         pst_keyring_still_valid(parts->keyring, parts->reader, &x->key, pst_loop_real_us(parts->loop));
+    if (verdict == PST_KEY_OK && has_expired(x))
+        verdict = PST_KEY_EXPIRED;
     if (verdict == PST_KEY_OK)
         return;
-    pst_debug("auth", "stream %s of key %s ends: the key is %s", x->request_id, x->key.id,
-              pst_key_verdict_text(verdict));
+    pst_debug("auth", "stream %s of key %s ends: the key, or the token for it, is %s", x->request_id,
+              x->key.id, pst_key_verdict_text(verdict));
     end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(PST_ERROR_KEY_WRONG)->message), PST_END_REFUSED);
 }
 

@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+
+import WebSocket, { WebSocketServer } from 'ws';
 
 import { request } from './lib/client.mjs';
 import { Issuer, forgedWithHmac, makeKey, makeToken } from './lib/issuer.mjs';
@@ -179,6 +182,36 @@ test('a token expires while it is in the caches', limit, async () => {
   for (let i = 0; i < 4; i++) assertWrong(await withToken(token), 'expired in the cache');
 });
 
+test('a stream ends with the token or the key that opened it', limit, async () => {
+  const echo = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  echo.on('connection', (ws) => ws.on('message', (data) => ws.send(data)));
+  await once(echo, 'listening');
+  const data_dir = temporaryDirectory();
+  const id = await keyIn(data_dir, ['streams']);
+  const one = await Postern.start({ upstream: `http://127.0.0.1:${echo.address().port}`, data_dir, ca_file: issuer.ca, oidc_issuers: `${issuer.name} leeway=0`, oidc_keys: `${id} *` });
+  const open = async (exp) => {
+    const ws = new WebSocket(`wss://127.0.0.1:${one.port}/speech/x`, { rejectUnauthorized: false, headers: { Authorization: `Bearer ${makeToken(keys.EdDSA, claims({ exp }))}` } });
+    const ended = new Promise((resolve) => ws.on('close', (code, reason) => resolve({ code, reason: String(reason), at: Date.now() })));
+    await once(ws, 'open');
+    ws.send('hello');
+    await once(ws, 'message');
+    return { ended };
+  };
+  try {
+    await eventually(15000, 'the keys', async () => (await withToken(makeToken(keys.EdDSA, claims()), {}, one.port)).status !== 503);
+    const exp = now() + 3;
+    const [short, long] = [await open(exp), await open(now() + 3600)];
+    const first = await short.ended;
+    assert.equal(first.code, 4000);
+    assert.ok(first.at >= exp * 1000, 'not before its time');
+    assert.equal((await one.cli(['key', 'disable', id])).code, 0);
+    assert.equal((await long.ended).code, 4000);
+  } finally {
+    await one.stop();
+    echo.close();
+  }
+});
+
 test('two credentials that differ are refused, the same twice is one', limit, async () => {
   const token = makeToken(keys.ES256, claims());
   const second = makeToken(keys.ES256, claims({ jti: '2' }));
@@ -252,6 +285,32 @@ test('an issuer that never answers holds up neither requests nor the end', limit
   await one.stop();
   for (const socket of sockets) socket.destroy();
   silent.close();
+});
+
+test('keys are fetched through the proxy that is set, and it is shown to nobody', limit, async () => {
+  const asked = [];
+  const proxy = http.createServer().on('connect', (request, socket) => {
+    asked.push(`${request.url} ${request.headers['proxy-authorization']}`);
+    const onward = net.connect(Number(request.url.split(':')[1]), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.pipe(onward).pipe(socket);
+    });
+    for (const end of [onward, socket]) end.on('error', () => {});
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  const data_dir = temporaryDirectory();
+  const id = await keyIn(data_dir, ['proxied']);
+  const one = await Postern.start({ upstream: upstream.url, data_dir, ca_file: issuer.ca, oidc_issuers: issuer.name, oidc_keys: `${id} *`, oidc_proxy: `http://me:proxysecret@127.0.0.1:${proxy.address().port}` });
+  try {
+    await eventually(15000, 'the keys', async () => (await withToken(makeToken(keys.EdDSA, claims()), {}, one.port)).status === 200);
+    assert.deepEqual([...new Set(asked)], [`localhost:${issuer.port} Basic ${Buffer.from('me:proxysecret').toString('base64')}`]);
+    const shown = await one.cli(['check', '--print']);
+    assert.equal((shown.stdout + one.stderr).includes('proxysecret'), false);
+  } finally {
+    await one.stop();
+    proxy.closeAllConnections();
+    proxy.close();
+  }
 });
 
 test('answers of an issuer that are no keys are refused, and those known stay', limit, async () => {
