@@ -122,8 +122,8 @@ void check_open_files(struct visit *visit)
                    strerror(errno));
         return;
     }
-    /* Two for a client, one for its connection to the container; the gateway raises its own soft limit. */
-    uint64_t wanted = s->workers * (2 * s->max_connections + s->upstream_max_connections) + 64;
+    /* One for a client, one for its connection to the container; the gateway raises its own soft limit. */
+    uint64_t wanted = s->workers * (s->max_connections + s->upstream_max_connections) + 64;
     if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= wanted)
         visit_note(visit, CHECK_FILES, PST_DOCTOR_OK, NULL, "%llu needed at most, %llu allowed",
                    (unsigned long long)wanted, (unsigned long long)limit.rlim_max);

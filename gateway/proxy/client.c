@@ -3,6 +3,7 @@
  * of that socket; the limits on idle connections, slow heads and slow bodies are watched here, because a
  * suspended connection of libmicrohttpd's has none. */
 #include "internal.h"
+#include "mhd_memory.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
 #include "postern/tls/seam.h"
@@ -11,11 +12,12 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /* What is read and dropped at a time of a body nobody wants any more. */
 #define DISCARD_BYTES 16384
+/* A connection that has been idle for so long gives back the memory it can do without: not so soon that a
+ * client which asks once a second pays for it each time. */
+#define REST_AFTER_US 2000000
 /* The rate of a body is looked at this often, once its grace is over. */
 #define RATE_CHECK_US 2000000
 
@@ -27,7 +29,7 @@ static void free_when_gone(struct client *client)
     pst_timer_clear(front->parts.loop, &client->timer);
     pst_list_remove(&client->node);
     pst_list_remove(&client->fresh);
-    pst_fd_close(client->event_fd);
+    virtual_socket_close(&front->sockets, client->socket);
     if (front->reading == client)
         front->reading = NULL;
     front->n_clients--;
@@ -93,7 +95,7 @@ static void on_mhd_closed(void *arg, bool orderly)
     if (unanswered)
         mhd_error_unanswered(client);
     client->mhd = NULL;
-    client->event_fd = -1;
+    client->socket = -1;
     client->state = CLIENT_ENDING;
     if (client->session == NULL)
         free_when_gone(client);
@@ -112,8 +114,8 @@ static const struct pst_seam_events seam_events = {
 void client_wake(struct client *client)
 {
     client->front->run_again = true;
-    if (!client->suspended && client->event_fd >= 0)
-        virtual_epoll_wake(&client->front->sockets, client->event_fd);
+    if (!client->suspended && client->socket >= 0)
+        virtual_epoll_wake(&client->front->sockets, client->socket);
 }
 
 void client_suspend(struct client *client)
@@ -163,8 +165,8 @@ static void on_established(void *arg, struct pst_session *session)
     front->n_handshakes--;
     atomic_fetch_sub_explicit(&front->parts.stats->handshakes_open, 1, memory_order_relaxed);
     client_idle(client);
-    client->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (front->stopping || client->event_fd < 0) {
+    client->socket = virtual_socket_open(&front->sockets);
+    if (front->stopping || client->socket < 0) {
         pst_session_close(client->session);
         return;
     }
@@ -173,7 +175,7 @@ static void on_established(void *arg, struct pst_session *session)
     (void)pst_seam_disown();
     if (err < 0) {
         client->mhd = NULL;
-        client->event_fd = -1; /* closed by libmicrohttpd */
+        client->socket = -1; /* closed by libmicrohttpd */
         if (client->session != NULL)
             pst_session_close(client->session);
         return;
@@ -275,7 +277,22 @@ void client_idle(struct client *client)
     client->answering = false;
     client->send_waits = false;
     client->idle_mark = pst_session_bytes_read(client->session);
-    pst_timer_set(front->parts.loop, &client->timer, front->parts.settings->idle_timeout_us);
+    uint64_t limit_us = front->parts.settings->idle_timeout_us;
+    client->rested = limit_us <= REST_AFTER_US;
+    pst_timer_set(front->parts.loop, &client->timer, client->rested ? limit_us : REST_AFTER_US);
+}
+
+/* Half of a request may have come since the loop looked: then there is something to do, and no rest. */
+static void rest(struct client *client)
+{
+    struct pst_front *front = client->front;
+    client->rested = true;
+    pst_timer_set(front->parts.loop, &client->timer, front->parts.settings->idle_timeout_us - REST_AFTER_US);
+    if (client->exchange != NULL || !pst_list_empty(&client->fresh) ||
+        pst_session_bytes_read(client->session) != client->idle_mark)
+        return;
+    pst_session_rest(client->session);
+    mhd_memory_rest(client->mhd_memory);
 }
 
 void client_busy(struct client *client, bool body_follows)
@@ -368,7 +385,10 @@ static void on_timer(struct pst_timer *timer, void *arg)
     }
     switch (client->state) {
     case CLIENT_IDLE:
-        client_end(client);
+        if (client->rested)
+            client_end(client);
+        else
+            rest(client);
         break;
     case CLIENT_HEAD:
         client_write_error(client, PST_ERROR_REQUEST_TIMEOUT, (struct pst_str){NULL, 0});
@@ -403,7 +423,7 @@ void client_new(struct pst_front *front, int fd, const struct sockaddr *peer)
         return;
     }
     client->front = front;
-    client->event_fd = -1;
+    client->socket = -1;
     client->over_limit = front->n_clients >= settings->max_connections;
     pst_list_init(&client->fresh);
     pst_timer_init(&client->timer, on_timer, client);

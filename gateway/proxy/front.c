@@ -56,6 +56,8 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
 {
     (void)arg;
     struct client *client = client_of(connection);
+    if (client != NULL)
+        client->mhd_memory = target;
     return client != NULL ? exchange_new(client, pst_str_of(target)) : NULL;
 }
 
@@ -96,7 +98,7 @@ int front_add_to_mhd(struct client *client)
 {
     connecting = client;
     virtual_epoll_use(&client->front->sockets);
-    enum MHD_Result added = MHD_add_connection(client->front->daemon, client->event_fd, NULL, 0);
+    enum MHD_Result added = MHD_add_connection(client->front->daemon, client->socket, NULL, 0);
     connecting = NULL;
     return added == MHD_YES ? 0 : -PST_EIO;
 }

@@ -33,14 +33,16 @@ struct client {
     struct pst_list fresh; /* in front->fresh: bytes came, see whether they were a whole head */
     struct pst_session *session;
     struct MHD_Connection *mhd;
+    const void *mhd_memory; /* points into its pool, NULL before the first request */
     struct exchange *exchange;
     struct pst_timer timer;
-    int event_fd; /* the virtual socket; libmicrohttpd closes it */
+    int socket; /* a virtual one; libmicrohttpd closes it */
     enum client_state state;
     uint64_t idle_mark; /* session's bytes read when the last request ended */
     uint64_t rate_mark; /* bytes read at the last look at the body's rate */
     uint64_t rate_mark_us;
 
+    bool rested;     /* idle, and has given back what memory it can */
     bool suspended;  /* libmicrohttpd's connection is */
     bool answering;  /* an answer of ours is queued: what libmicrohttpd writes is that */
     bool swallow;    /* libmicrohttpd's own error answer was replaced: drop what it writes */

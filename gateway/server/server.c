@@ -19,7 +19,7 @@
 #define ABORT_WAIT_US 3000000
 #define POLL_US       20000
 
-/* Two descriptors for a client, one for its upstream connection. */
+/* One descriptor for a client, one for its upstream connection. */
 static void raise_file_limit(const struct pst_settings *settings, unsigned n_workers)
 {
     struct rlimit limit;
@@ -28,7 +28,7 @@ static void raise_file_limit(const struct pst_settings *settings, unsigned n_wor
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     uint64_t wanted =
-        (uint64_t)n_workers * (2 * settings->max_connections + settings->upstream_max_connections) + 64;
+        (uint64_t)n_workers * (settings->max_connections + settings->upstream_max_connections) + 64;
     if (limit.rlim_cur < wanted)
         pst_warn("server",
                  "the limit of open files is %llu; max_connections needs %llu: beyond it new connections "

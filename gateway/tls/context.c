@@ -52,6 +52,7 @@ const char *pst_tls_library_version(void)
 
 int pst_tls_init(void)
 {
+    tls_memory_init();
     return pst_crypto_init() == 0 && psa_crypto_init() == PSA_SUCCESS ? 0 : -PST_ETLS;
 }
 

@@ -77,6 +77,12 @@ void tls_self_signed_paths(const char *data_dir, char *certificate, char *key, s
 /* mbedTLS's own text for one of its errors. */
 const char *tls_error_text(int mbedtls_error, char *text, size_t size);
 
+/* Before anything else of mbedTLS's. */
+void tls_memory_init(void);
+/* Gives back what two record buffers do not hold: nothing but the beginning of the first matters. Pointers
+ * into them, or NULL. */
+void tls_memory_rest(const void *in_buffer, const void *out_buffer);
+
 struct tls_block *tls_block_get(struct pst_tls_context *context);
 void tls_block_put(struct pst_tls_context *context, struct tls_block *block);
 

@@ -35,6 +35,11 @@ struct pst_session {
     enum phase phase;
     enum pst_session_end outcome;
 
+    /* Where mbedTLS's record buffers are, as its calls of bio_recv() and bio_send() show. */
+    const unsigned char *record_in; /* the place of a record's head */
+    const unsigned char *record_out;
+    bool between_records; /* mbedTLS waits for the first byte of a record */
+
     bool readable;   /* the socket may have more: set by its edge, cleared by a short read */
     bool peer_shut;  /* EPOLLRDHUP or EPOLLHUP was seen */
     bool eof;        /* recv() returned 0 */
@@ -116,6 +121,9 @@ static int receive(struct pst_session *s)
 static int bio_recv(void *arg, unsigned char *data, size_t len)
 {
     struct pst_session *s = arg;
+    if (s->record_in == NULL)
+        s->record_in = data;
+    s->between_records = data == s->record_in && s->in_len == 0;
     if (s->in_len == 0) {
         if (!s->readable || s->broken)
             return s->broken ? MBEDTLS_ERR_SSL_INTERNAL_ERROR
@@ -126,6 +134,7 @@ static int bio_recv(void *arg, unsigned char *data, size_t len)
     }
     size_t n = s->in_len < len ? s->in_len : len;
     memcpy(data, s->in, n);
+    s->between_records = false;
     s->in += n;
     s->in_len -= n;
     return (int)n;
@@ -155,6 +164,7 @@ static size_t send_some(struct pst_session *s, const unsigned char *data, size_t
 static int bio_send(void *arg, const unsigned char *data, size_t len)
 {
     struct pst_session *s = arg;
+    s->record_out = data;
     if (s->broken)
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
     size_t sent = pst_buf_len(&s->output) > 0 ? 0 : send_some(s, data, len);
@@ -302,6 +312,14 @@ ssize_t pst_session_read(struct pst_session *s, void *data, size_t len)
     return got > 0 ? (ssize_t)got : why;
 }
 
+void pst_session_rest(struct pst_session *s)
+{
+    bool idle = s->phase == OPEN && s->between_records && s->in_len == 0 && !s->readable && !s->broken &&
+                s->block == NULL && pst_buf_len(&s->output) == 0 && mbedtls_ssl_check_pending(&s->ssl) == 0;
+    if (idle)
+        tls_memory_rest(s->record_in, s->record_out);
+}
+
 bool pst_session_has_pending(const struct pst_session *s)
 {
     return !s->read_over && (s->in_len > 0 || mbedtls_ssl_check_pending(&s->ssl) != 0 || s->readable);
@@ -370,12 +388,25 @@ int pst_session_accept(struct pst_tls_context *context, struct pst_loop *loop, i
     return 0;
 }
 
+/* What mbedTLS does after a handshake of TLS 1.2, and after one of TLS 1.3 leaves until the connection ends:
+ * the transcript, keys and ciphers of the handshake, 4 KiB of secrets that are not needed again. A function
+ * of the library's that its own files call; the parameters are set to NULL in it, as its code expects once a
+ * handshake is over. */
+void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl);
+
+static void forget_handshake(struct pst_session *s)
+{
+    if (mbedtls_ssl_get_version_number(&s->ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+        mbedtls_ssl_handshake_wrapup_free_hs_transform(&s->ssl);
+}
+
 static void step_handshake(struct pst_session *s)
 {
     int ret = mbedtls_ssl_handshake(&s->ssl);
     keep_input(s);
     if (ret == 0) {
         pst_timer_clear(s->loop, &s->timer);
+        forget_handshake(s);
         s->phase = OPEN;
         s->events->established(s->arg, s);
         return;

@@ -63,6 +63,9 @@ bool pst_session_has_pending(const struct pst_session *session);
 ssize_t pst_session_write(struct pst_session *session, const void *data, size_t len) PST_MUSTCHECK;
 /* Seals and sends what the turn wrote, for every session of the context. */
 void pst_session_flush_all(struct pst_tls_context *context);
+/* For a session that has been idle for a while: gives memory back to the kernel that the next record will
+ * need again (a few page faults). Does nothing when the session is in the middle of something. */
+void pst_session_rest(struct pst_session *session);
 /* Bytes accepted by write that the socket has not taken yet. */
 bool pst_session_output_waits(const struct pst_session *session);
 
