@@ -41,7 +41,7 @@ void pst_oidc_close(struct pst_oidc *oidc)
 {
     if (!oidc)
         return;
-    oidc_keys_stop(oidc);
+    pst_ticker_stop(&oidc->ticker);
     oidc_keys_free(oidc);
     for (size_t i = 0; oidc->readers && i < oidc->options.n_readers; i++)
         pst_token_cache_free(oidc->readers[i].cache);

@@ -9,9 +9,7 @@
 #include "postern/fetch/fetch.h"
 #include "postern/fetch/url.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define TICK_US 250000
 /* A kid that is not known has new keys fetched no more often than this: a token signed with a new key may
@@ -263,14 +261,6 @@ static void refresh_url(struct pst_oidc *oidc, struct key_source *source, uint64
     source->next_us = pst_clock_mono_us() + (err < 0 ? retry_us(source->failures) : fresh);
 }
 
-static bool is_stopping(struct pst_oidc *oidc)
-{
-    pthread_mutex_lock(&oidc->mutex);
-    bool stop = oidc->stop;
-    pthread_mutex_unlock(&oidc->mutex);
-    return stop;
-}
-
 void oidc_keys_refresh(struct pst_oidc *oidc, bool files_only)
 {
     for (size_t i = 0; i < oidc->options.issuers->n; i++) {
@@ -278,65 +268,20 @@ void oidc_keys_refresh(struct pst_oidc *oidc, bool files_only)
         uint64_t now = pst_clock_mono_us();
         if (source->issuer->source == PST_JWKS_FILE)
             refresh_file(oidc, source, now);
-        else if (!files_only && !is_stopping(oidc))
+        else if (!files_only && !pst_ticker_stopping(&oidc->ticker))
             refresh_url(oidc, source, now);
     }
     free_retired(oidc);
 }
 
-/* The thread */
-
-static bool wait_tick(struct pst_oidc *oidc)
+static void turn(void *oidc)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_US * 1000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&oidc->mutex);
-    while (!oidc->stop && pthread_cond_timedwait(&oidc->wake, &oidc->mutex, &until) != ETIMEDOUT)
-        continue;
-    bool stop = oidc->stop;
-    pthread_mutex_unlock(&oidc->mutex);
-    return !stop;
-}
-
-static void *run(void *arg)
-{
-    struct pst_oidc *oidc = arg;
-    (void)pthread_setname_np(pthread_self(), "issuers");
-    do {
-        oidc_keys_refresh(oidc, false);
-    } while (wait_tick(oidc));
-    return NULL;
+    oidc_keys_refresh(oidc, false);
 }
 
 int oidc_keys_start(struct pst_oidc *oidc)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&oidc->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_init(&oidc->mutex, NULL);
-    if (pthread_create(&oidc->thread, NULL, run, oidc) != 0)
-        return -PST_EIO;
-    oidc->started = true;
-    return 0;
-}
-
-void oidc_keys_stop(struct pst_oidc *oidc)
-{
-    if (!oidc->started)
-        return;
-    pthread_mutex_lock(&oidc->mutex);
-    oidc->stop = true;
-    pthread_cond_signal(&oidc->wake);
-    pthread_mutex_unlock(&oidc->mutex);
-    pthread_join(oidc->thread, NULL);
-    pthread_cond_destroy(&oidc->wake);
-    pthread_mutex_destroy(&oidc->mutex);
-    oidc->started = false;
+    return pst_ticker_start(&oidc->ticker, "issuers", TICK_US, turn, oidc);
 }
 
 void oidc_keys_free(struct pst_oidc *oidc)

@@ -5,9 +5,9 @@
 
 #include "postern/auth/oidc.h"
 #include "postern/auth/token_cache.h"
+#include "postern/base/ticker.h"
 #include "postern/crypto/hash.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -45,12 +45,8 @@ struct pst_oidc {
     struct pst_oidc_options options;
     struct key_source *sources; /* one per issuer, in their order */
     struct oidc_reader *readers;
-    struct keyset *retired; /* the thread's */
-    pthread_t thread;
-    bool started;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop; /* with `mutex` */
+    struct keyset *retired;   /* the thread's */
+    struct pst_ticker ticker; /* the thread "issuers" */
 };
 
 /* oidc_keys.c */
@@ -58,7 +54,6 @@ struct pst_oidc {
 /* One round over all sources: fetches what is due. */
 void oidc_keys_refresh(struct pst_oidc *oidc, bool files_only);
 int oidc_keys_start(struct pst_oidc *oidc) PST_MUSTCHECK;
-void oidc_keys_stop(struct pst_oidc *oidc);
 void oidc_keys_free(struct pst_oidc *oidc);
 
 #endif

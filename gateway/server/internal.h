@@ -5,12 +5,11 @@
 
 #include "postern/admin/admin.h"
 #include "postern/auth/oidc.h"
+#include "postern/base/ticker.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
 #include "postern/usage/ledger.h"
 #include "postern/worker/worker.h"
-
-#include <pthread.h>
 
 #define MAX_LISTENERS 16
 #define MAX_WORKERS   256
@@ -34,12 +33,7 @@ void listen_close(struct bounds *bounds, unsigned n_workers);
 /* The storage thread: takes in changes of the keys, writes usage and the access log down, looks the
  * container's name up, rotates the ticket key. */
 struct keeper {
-    pthread_t thread;
-    bool started;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool stop; /* with `mutex` */
-
+    struct pst_ticker ticker;
     struct pst_keyring *keyring;
     struct pst_ledger *ledger;
     struct pst_upstream upstream;

@@ -3,9 +3,6 @@
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
 
-#include <errno.h>
-#include <time.h>
-
 /* A key made by `postern key` works, and a finished request is in the log, within this long. */
 #define TICK_US          250000
 #define RETAIN_US        60000000
@@ -74,63 +71,26 @@ static void rotate(struct keeper *keeper, uint64_t now)
     explicit_bzero(&key, sizeof(key));
 }
 
-static bool wait_tick(struct keeper *keeper)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_US * 1000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&keeper->mutex);
-    while (!keeper->stop && pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &until) != ETIMEDOUT)
-        continue;
-    bool stop = keeper->stop;
-    pthread_mutex_unlock(&keeper->mutex);
-    return !stop;
-}
-
-static void *run(void *arg)
+static void turn(void *arg)
 {
     struct keeper *keeper = arg;
-    (void)pthread_setname_np(pthread_self(), "keeper");
-    while (wait_tick(keeper)) {
-        (void)pst_keyring_refresh(keeper->keyring); /* logs its failures itself, and tries again */
-        drain(keeper);
-        uint64_t now = pst_clock_mono_us();
-        retain(keeper, now);
-        resolve(keeper, now);
-        rotate(keeper, now);
-    }
-    return NULL;
+    (void)pst_keyring_refresh(keeper->keyring); /* logs its failures itself, and tries again */
+    drain(keeper);
+    uint64_t now = pst_clock_mono_us();
+    retain(keeper, now);
+    resolve(keeper, now);
+    rotate(keeper, now);
 }
 
 int keeper_start(struct keeper *keeper)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    pthread_mutex_init(&keeper->mutex, NULL);
     uint64_t now = pst_clock_mono_us();
     keeper->next_resolve_us = keeper->origin != NULL ? now + RESOLVE_US : now;
     keeper->next_rotate_us = now + keeper->ticket_period_us;
-    if (pthread_create(&keeper->thread, NULL, run, keeper) != 0)
-        return -PST_EIO;
-    keeper->started = true;
-    return 0;
+    return pst_ticker_start(&keeper->ticker, "keeper", TICK_US, turn, keeper);
 }
 
 void keeper_stop(struct keeper *keeper)
 {
-    if (!keeper->started)
-        return;
-    pthread_mutex_lock(&keeper->mutex);
-    keeper->stop = true;
-    pthread_cond_signal(&keeper->wake);
-    pthread_mutex_unlock(&keeper->mutex);
-    pthread_join(keeper->thread, NULL);
-    pthread_cond_destroy(&keeper->wake);
-    pthread_mutex_destroy(&keeper->mutex);
-    keeper->started = false;
+    pst_ticker_stop(&keeper->ticker);
 }

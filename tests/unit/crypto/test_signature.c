@@ -120,6 +120,40 @@ static void test_rfc7515_es256(void **state)
     expect_only(ec_key(), PST_ALG_ES256, message, ec_signature);
 }
 
+static struct pst_verify_key *large_ec_key(enum pst_curve curve, const char *x_text, const char *y_text)
+{
+    struct bytes x, y;
+    struct pst_verify_key *key = NULL;
+    const char *reason;
+    assert_int_equal(pst_verify_key_ec(curve, decode(x_text, &x), decode(y_text, &y), &key, &reason), 0);
+    return key;
+}
+
+static void test_rfc7515_es512(void **state)
+{
+    (void)state;
+    struct pst_verify_key *key = large_ec_key(
+        PST_CURVE_P521,
+        "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+        "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2");
+    expect_only(key, PST_ALG_ES512, "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA",
+                "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_"
+                "7XdtAG8GaSwFKdCAPZgoXD2Y"
+                "BJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn");
+}
+
+/* RFC 7515 has no example of it; this one is OpenSSL's. */
+static void test_es384(void **state)
+{
+    (void)state;
+    struct pst_verify_key *key =
+        large_ec_key(PST_CURVE_P384, "hcxA5cnYlA54Af4bmhsIGoJWVrxc8Gn0aZGrpTez53w_5JgPso-xULdj5aTPUCee",
+                     "Qcq9AqD_wGze9_Q2j_j7HFxC_n04xqJJckkGhtYLo4BWyjxsH6EhoLCzLcUmOZ86");
+    expect_only(key, PST_ALG_ES384, "eyJhbGciOiJFUzM4NCJ9.UGF5bG9hZA",
+                "sylipSscn7voAR3V1hDwov-0C4l8FA6PsBD4rQX3WsIvYoHUTXFdA_5pQfEPfbn5"
+                "Vy-NAYrSOb9IzBgtX9HqKeB8MRaDHUONiglmzM1jAZmYUm4gtxbPlhvxQ6_jL_ZX");
+}
+
 static void test_rfc8037_eddsa(void **state)
 {
     (void)state;
@@ -302,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rfc7515_rs256), cmocka_unit_test(test_rfc7515_es256),
+        cmocka_unit_test(test_rfc7515_es512), cmocka_unit_test(test_es384),
         cmocka_unit_test(test_rfc8037_eddsa), cmocka_unit_test(test_names),
         cmocka_unit_test(test_weak_rsa),      cmocka_unit_test(test_bad_points),
         cmocka_unit_test(test_weak_ed25519),  cmocka_unit_test(test_sign),
