@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keeps the issuers' keys fresh, on a thread of its own: fetching may take seconds. */
-#include "json_strict.h"
 #include "oidc_private.h"
 
+#include "postern/auth/issuer_keys.h"
 #include "postern/base/clock.h"
-#include "postern/base/fd.h"
 #include "postern/base/log.h"
-#include "postern/fetch/fetch.h"
-#include "postern/fetch/url.h"
 
 #include <stdlib.h>
 
@@ -22,7 +19,6 @@
 #define S_US           UINT64_C(1000000)
 /* Of one document; the end of the gateway waits for no longer than two of them. */
 #define FETCH_TIMEOUT_MS 5000
-#define DISCOVERY_DEPTH  8
 
 /* Old sets */
 
@@ -91,76 +87,6 @@ static int adopt(struct pst_oidc *oidc, struct key_source *source, struct pst_st
     return 0;
 }
 
-/* Where they come from */
-
-static int read_file(struct pst_oidc *oidc, struct key_source *source, struct pst_why *why)
-{
-    struct pst_buf text;
-    pst_buf_init(&text, PST_JWKS_BYTES_MAX + 1);
-    int err = pst_file_read(source->issuer->jwks, PST_JWKS_BYTES_MAX, &text);
-    if (err < 0)
-        (void)pst_why_set(why, err, NULL, "%s", pst_strerror(err));
-    else
-        err = adopt(oidc, source, pst_buf_str(&text), why);
-    pst_buf_done(&text);
-    return err;
-}
-
-/* GET of one JSON document; 0 means status 200. */
-static int get(const struct pst_oidc *oidc, const struct key_source *source, const char *url,
-               struct pst_fetch_answer *ret, struct pst_why *why)
-{
-    struct pst_fetch_why fetch_why;
-    const struct pst_fetch_options options = {
-        .timeout_ms = FETCH_TIMEOUT_MS,
-        .max_bytes = PST_JWKS_BYTES_MAX,
-        .ca_file = source->issuer->ca_file ? source->issuer->ca_file : oidc->options.ca_file,
-        .proxy = oidc->options.proxy,
-        .accept = "application/json",
-    };
-    int err = pst_fetch_get(url, &options, ret, &fetch_why);
-    if (err < 0)
-        return pst_why_set(why, err, NULL, "%s", fetch_why.text);
-    if (ret->status == 200)
-        return 0;
-    unsigned status = ret->status;
-    pst_fetch_answer_done(ret);
-    return pst_why_set(why, -PST_EPROTO, NULL, "%s answered %u", url, status);
-}
-
-/* OpenID Connect Discovery 1.0, section 4: the document has to be of the issuer that it was asked about. */
-static int read_discovery(const struct key_source *source, struct pst_str text, char *url, size_t size,
-                          struct pst_why *why)
-{
-    json_t *document = pst_json_strict(text, DISCOVERY_DEPTH, NULL);
-    struct pst_str issuer = pst_json_text(document, "issuer"), uri = pst_json_text(document, "jwks_uri");
-    struct pst_url parsed;
-    const char *reason;
-    int err = 0;
-    if (!document)
-        err = pst_why_set(why, -PST_EPARSE, NULL, "%s is not proper JSON", source->issuer->jwks);
-    else if (!pst_str_eq(issuer, source->issuer->name))
-        err = pst_why_set(why, -PST_EPROTO, NULL, "%s is of another issuer, \"%.200s\"", source->issuer->jwks,
-                          issuer.p ? issuer.p : "");
-    else if (!uri.p || pst_url_parse(uri, &parsed, &reason) < 0 || !parsed.https ||
-             pst_str_copy(uri, url, size) < 0)
-        err = pst_why_set(why, -PST_EPROTO, NULL, "%s has no https:// jwks_uri", source->issuer->jwks);
-    json_decref(document);
-    return err;
-}
-
-static int discover(const struct pst_oidc *oidc, const struct key_source *source, char *url, size_t size,
-                    struct pst_why *why)
-{
-    struct pst_fetch_answer answer;
-    int err = get(oidc, source, source->issuer->jwks, &answer, why);
-    if (err < 0)
-        return err;
-    err = read_discovery(source, pst_buf_str(&answer.body), url, size, why);
-    pst_fetch_answer_done(&answer);
-    return err;
-}
-
 /* How long what was fetched is good for: what the issuer says, within our own bounds. */
 static uint64_t fresh_us(const struct key_source *source, int64_t max_age_s)
 {
@@ -170,24 +96,24 @@ static uint64_t fresh_us(const struct key_source *source, int64_t max_age_s)
     return ((uint64_t)max_age_s < least_s ? least_s : (uint64_t)max_age_s) * S_US;
 }
 
-static int fetch(struct pst_oidc *oidc, struct key_source *source, uint64_t *ret_fresh_us,
+/* Reads them anew. */
+static int renew(struct pst_oidc *oidc, struct key_source *source, uint64_t *ret_fresh_us,
                  struct pst_why *why)
 {
-    char discovered[PST_URL_TARGET_SIZE];
-    const char *url = source->issuer->jwks;
-    struct pst_fetch_answer answer;
-    int err = 0;
-    if (source->issuer->source == PST_JWKS_DISCOVERED) {
-        err = discover(oidc, source, discovered, sizeof(discovered), why);
-        url = discovered;
+    const struct pst_issuer_keys_options options = {
+        .ca_file = oidc->options.ca_file,
+        .proxy = oidc->options.proxy,
+        .timeout_ms = FETCH_TIMEOUT_MS,
+    };
+    struct pst_buf text;
+    int64_t max_age_s;
+    pst_buf_init(&text, PST_JWKS_BYTES_MAX + 1);
+    int err = pst_issuer_keys_read(source->issuer, &options, &text, &max_age_s, why);
+    if (err == 0) {
+        err = adopt(oidc, source, pst_buf_str(&text), why);
+        *ret_fresh_us = fresh_us(source, max_age_s);
     }
-    if (err == 0)
-        err = get(oidc, source, url, &answer, why);
-    if (err < 0)
-        return err;
-    err = adopt(oidc, source, pst_buf_str(&answer.body), why);
-    *ret_fresh_us = fresh_us(source, answer.max_age_s);
-    pst_fetch_answer_done(&answer);
+    pst_buf_done(&text);
     return err;
 }
 
@@ -232,12 +158,13 @@ static bool file_is_as_read(struct key_source *source)
 static void refresh_file(struct pst_oidc *oidc, struct key_source *source, uint64_t now)
 {
     struct pst_why why = {.text = ""};
+    uint64_t fresh;
     if (source->next_us > now)
         return;
     source->next_us = now + FILE_LOOK_US;
     if (file_is_as_read(source))
         return;
-    note_outcome(source, read_file(oidc, source, &why), &why);
+    note_outcome(source, renew(oidc, source, &fresh, &why), &why);
 }
 
 static bool is_due(struct key_source *source, uint64_t now)
@@ -256,7 +183,7 @@ static void refresh_url(struct pst_oidc *oidc, struct key_source *source, uint64
         return;
     source->last_us = now;
     atomic_store_explicit(&source->wanted, false, memory_order_relaxed);
-    int err = fetch(oidc, source, &fresh, &why);
+    int err = renew(oidc, source, &fresh, &why);
     note_outcome(source, err, &why);
     source->next_us = pst_clock_mono_us() + (err < 0 ? retry_us(source->failures) : fresh);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that `serve` would stumble over, said at once and with its place. Changes nothing. */
 #include "postern/auth/credential.h"
-#include "postern/auth/issuers.h"
+#include "postern/auth/issuer_keys.h"
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
 #include "postern/fetch/url.h"
@@ -199,25 +199,24 @@ static void oidc_problem(void *arg, const char *setting, const char *problem)
 /* Keys in files can be looked at; others may not be reachable from where the check runs. */
 static void check_key_set(const struct check *check, const struct pst_issuer *issuer)
 {
-    struct pst_buf text;
     struct pst_jwks *jwks = NULL;
     struct pst_why why = {.text = ""};
-    struct pst_tls_roots *roots = NULL;
-    struct pst_tls_why tls_why;
-    pst_buf_init(&text, PST_JWKS_BYTES_MAX + 1);
-    int err = issuer->source == PST_JWKS_FILE ? pst_file_read(issuer->jwks, PST_JWKS_BYTES_MAX, &text) : 0;
-    if (err < 0)
-        PROBLEM(check, PST_ISSUERS_SETTING, "%s: %s", issuer->jwks, pst_strerror(err));
-    else if (issuer->source == PST_JWKS_FILE &&
-             pst_jwks_parse(pst_buf_str(&text), &issuer->algorithms, &jwks, &why) < 0)
-        PROBLEM(check, PST_ISSUERS_SETTING, "%s: %s", issuer->jwks, why.text);
+    if (issuer->source != PST_JWKS_FILE)
+        return;
+    if (pst_issuer_keys_get(issuer, &(struct pst_issuer_keys_options){.ca_file = NULL}, &jwks, &why) < 0)
+        PROBLEM(check, PST_ISSUERS_SETTING, "%s", why.text);
     else if (why.text[0] != '\0')
         WARNING(check, PST_ISSUERS_SETTING, "%s: left out: %s", issuer->jwks, why.text);
-    if (issuer->ca_file != NULL && pst_tls_roots_load(issuer->ca_file, &roots, &tls_why) < 0)
-        PROBLEM(check, PST_ISSUERS_SETTING, "ca_file=%s", tls_why.text);
-    pst_tls_roots_free(roots);
     pst_jwks_free(jwks);
-    pst_buf_done(&text);
+}
+
+static void check_issuer_ca(const struct check *check, const struct pst_issuer *issuer)
+{
+    struct pst_tls_roots *roots = NULL;
+    struct pst_tls_why why;
+    if (issuer->ca_file != NULL && pst_tls_roots_load(issuer->ca_file, &roots, &why) < 0)
+        PROBLEM(check, PST_ISSUERS_SETTING, "ca_file=%s", why.text);
+    pst_tls_roots_free(roots);
 }
 
 static void check_oidc(const struct check *check)
@@ -232,8 +231,10 @@ static void check_oidc(const struct check *check)
     if (pst_issuers_parse(s->oidc_issuers, s->n_oidc_issuers, s->oidc_keys, s->n_oidc_keys, oidc_problem,
                           &self, &issuers) < 0)
         return;
-    for (size_t i = 0; i < issuers->n; i++)
+    for (size_t i = 0; i < issuers->n; i++) {
         check_key_set(check, &issuers->at[i]);
+        check_issuer_ca(check, &issuers->at[i]);
+    }
     pst_issuers_free(issuers);
 }
 

@@ -19,6 +19,7 @@
 #define CHECK_LISTEN      "listen"
 #define CHECK_KEYS        "keys.db"
 #define CHECK_USAGE       "usage.db"
+#define CHECK_ISSUERS     "issuers"
 #define CHECK_ENTROPY     "entropy"
 #define CHECK_CPU         "cpu"
 #define CHECK_CONTAINER   "container"
@@ -57,6 +58,7 @@ void check_certificate(struct visit *visit);
 void check_listen(struct visit *visit);
 void check_keys_db(struct visit *visit);
 void check_usage_db(struct visit *visit);
+void check_issuers(struct visit *visit);
 void check_entropy(struct visit *visit);
 void check_cpu(struct visit *visit);
 void check_container(struct visit *visit);

@@ -32,6 +32,7 @@ static const struct check checks[] = {
     {CHECK_LISTEN, "the listening ports are free, or this gateway's", check_listen, false},
     {CHECK_KEYS, "the keys' database is whole and of this version", check_keys_db, false},
     {CHECK_USAGE, "the usage database is whole and of this version", check_usage_db, false},
+    {CHECK_ISSUERS, "the keys of the issuers of access tokens can be had", check_issuers, false},
     {CHECK_ENTROPY, "the kernel gives random numbers", check_entropy, false},
     {CHECK_CPU, "the processor has instructions for AES", check_cpu, false},
     {CHECK_CONTAINER, "the container answers", check_container, false},

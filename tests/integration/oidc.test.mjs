@@ -406,3 +406,19 @@ test('check tells what is wrong in the settings, each with its item', limit, asy
   assert.match(proxy.text, /OIDC_PROXY/);
   assert.equal(proxy.text.includes('secret'), false);
 });
+
+test('doctor tells whether an issuer\'s keys can be had', limit, async () => {
+  const look = async (oidc_issuers, oidc_keys = 'appone000001 *') => {
+    const done = await cli(['doctor', '--json'], { settings: { data_dir: temporaryDirectory(), listen: '127.0.0.1:0', upstream: upstream.url, ca_file: issuer.ca, oidc_issuers, oidc_keys } });
+    return done.json().checks.filter((c) => c.check === 'issuers');
+  };
+  const [good] = await look(issuer.name);
+  assert.equal(good.status, 'ok', good.seen);
+  assert.match(good.seen, /key\(s\)/);
+  const two = await look(`${issuer.name}, https://localhost:1`, `appone000001 issuer=${issuer.name} *`);
+  assert.deepEqual(two.map((c) => c.status), ['ok', 'failed']);
+  assert.match(two[1].todo, /oidc_proxy/);
+  assert.equal((await look(`${issuer.name} jwks=${issuer.name}/nothing`))[0].status, 'failed');
+  assert.equal((await look('', ''))[0].status, 'skipped');
+  assert.match((await look('urn:x'))[0].todo, /postern check/);
+});

@@ -31,7 +31,6 @@ struct json_t; /* jansson's */
 
 enum pst_jwt_verdict {
     PST_JWT_OK,
-    PST_JWT_NO_MEMORY,
     PST_JWT_TOO_LONG,
     PST_JWT_PARTS,     /* not three parts */
     PST_JWT_BASE64,    /* a part is not canonical base64url */
