@@ -83,6 +83,7 @@ void admin_keys_list(struct admin_request *r);
 void admin_keys_create(struct admin_request *r);
 void admin_keys_import(struct admin_request *r);
 void admin_key_get(struct admin_request *r);
+void admin_key_change(struct admin_request *r);
 void admin_key_delete(struct admin_request *r);
 void admin_key_rotate(struct admin_request *r);
 void admin_key_revoke(struct admin_request *r);
@@ -90,6 +91,23 @@ void admin_usage_get(struct admin_request *r);
 void admin_status_get(struct admin_request *r);
 void admin_settings_get(struct admin_request *r);
 void admin_openapi_get(struct admin_request *r);
+
+/* key_fields.c: what a body says about a key. The texts are the body's or `text`'s. */
+#define ADMIN_KEY_FIELDS_MAX 9
+#define ADMIN_KEY_FIELDS_RULE                                                                                \
+    (PST_KEYS_SET_TAGS | PST_KEYS_SET_SCOPES | PST_KEYS_SET_NETWORKS | PST_KEYS_SET_LIMITS)
+#define ADMIN_KEY_FIELDS_NEW                                                                                 \
+    (PST_KEYS_SET_NAME | PST_KEYS_SET_NOTE | PST_KEYS_SET_EXPIRES | PST_KEYS_SET_NOT_BEFORE |                \
+     ADMIN_KEY_FIELDS_RULE)
+struct admin_key_fields {
+    struct pst_key_row row;
+    unsigned what; /* PST_KEYS_SET_..., those that were given */
+    char *text[ADMIN_KEY_FIELDS_MAX];
+};
+/* Reads those of `allowed`; `others` are names that somebody else reads. What is wrong is in the answer. */
+void admin_key_fields_read(struct admin_request *r, unsigned allowed, const char *const *others,
+                           struct admin_key_fields *ret);
+void admin_key_fields_done(struct admin_key_fields *f);
 
 /* key_json.c: how a key looks. NULL: no memory. */
 json_t *admin_key_json(struct admin_request *r, const struct pst_key_row *row);

@@ -26,52 +26,22 @@ static void refuse_unknown(struct admin_request *r, const char *const *known)
     }
 }
 
-static struct pst_str text_field(struct admin_request *r, const char *name, bool secret)
+/* A text that only an import has; a secret's value is not repeated. */
+static struct pst_str import_field(struct admin_request *r, const char *name)
 {
     const json_t *value = json_object_get(r->input, name);
     if (value == NULL)
         return PST_STR("");
-    if (json_is_string(value) && json_string_length(value) > 0)
-        return (struct pst_str){json_string_value(value), json_string_length(value)};
-    if (!json_is_string(value) || strcmp(name, "note") != 0)
-        admin_invalid(r, name, secret ? NULL : value, "a text that is not empty");
-    return PST_STR("");
+    if (!json_is_string(value) || json_string_length(value) == 0)
+        admin_invalid(r, name, strcmp(name, "id") == 0 ? value : NULL, "a text that is not empty");
+    return (struct pst_str){json_string_value(value), json_string_length(value)};
 }
 
-static int64_t time_field(struct admin_request *r, const char *name)
+static void make(struct admin_request *r, const struct pst_key_new *request)
 {
-    const json_t *value = json_object_get(r->input, name);
-    int64_t us = 0;
-    if (value == NULL || json_is_null(value))
-        return 0;
-    if (!json_is_string(value) || pst_time_parse(json_string_value(value), &us) < 0 || us <= 0) {
-        admin_invalid(r, name, value, "a time in RFC 3339 (2026-11-23T16:00:00Z), or null");
-        return 0;
-    }
-    return us;
-}
-
-static void make(struct admin_request *r, const char *const *known, bool importing)
-{
-    refuse_unknown(r, known);
-    struct pst_key_new request = {
-        .name = text_field(r, "name", false),
-        .note = text_field(r, "note", false),
-        .expires_us = time_field(r, "expires"),
-        .not_before_us = time_field(r, "not_before"),
-    };
-    if (importing) {
-        request.id = text_field(r, "id", false);
-        request.imports[0] = text_field(r, "key1", true);
-        request.imports[1] = text_field(r, "key2", true);
-        if (json_object_get(r->input, "key1") == NULL)
-            admin_invalid(r, "key1", NULL, "is needed");
-    }
-    if (admin_failed(r))
-        return;
     struct pst_key_made made;
     struct pst_why why = {0};
-    int err = pst_keys_make(r->admin->keys, &request, &made, &why);
+    int err = pst_keys_make(r->admin->keys, request, &made, &why);
     if (err < 0) {
         const char *field = why.field != NULL && strcmp(why.field, "secret") == 0 ? "key1" : why.field;
         admin_fail_err(r, err, field, why.text);
@@ -82,19 +52,43 @@ static void make(struct admin_request *r, const char *const *known, bool importi
     pst_wipe(&made, sizeof(made));
 }
 
+static void read_and_make(struct admin_request *r, bool importing)
+{
+    static admin_names none = {NULL}, imports = {"id", "key1", "key2", NULL};
+    struct admin_key_fields given;
+    admin_key_fields_read(r, ADMIN_KEY_FIELDS_NEW, importing ? imports : none, &given);
+    const struct pst_key_row *row = &given.row;
+    struct pst_key_new request = {.name = row->name,
+                                  .note = row->note,
+                                  .tags = row->tags,
+                                  .scopes = row->scopes,
+                                  .networks = row->networks,
+                                  .limits = row->limits,
+                                  .expires_us = row->expires_us,
+                                  .not_before_us = row->not_before_us};
+    if (importing) {
+        request.id = import_field(r, "id");
+        request.imports[0] = import_field(r, "key1");
+        request.imports[1] = import_field(r, "key2");
+        if (json_object_get(r->input, "key1") == NULL)
+            admin_invalid(r, "key1", NULL, "is needed");
+    }
+    if (!admin_failed(r))
+        make(r, &request);
+    admin_key_fields_done(&given);
+}
+
 void admin_keys_create(struct admin_request *r)
 {
-    static admin_names known = {"name", "note", "expires", "not_before", NULL};
     if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Idempotency-Key") != NULL)
         admin_fail(r, 400, "BadHeader", "Idempotency-Key is not taken by this version.");
     else
-        make(r, known, false);
+        read_and_make(r, false);
 }
 
 void admin_keys_import(struct admin_request *r)
 {
-    static admin_names known = {"id", "name", "note", "expires", "not_before", "key1", "key2", NULL};
-    make(r, known, true);
+    read_and_make(r, true);
 }
 
 /* List */
@@ -201,29 +195,60 @@ static bool still_matches(struct admin_request *r)
     return r->status == 200;
 }
 
-void admin_key_delete(struct admin_request *r)
+/* Begins a change of the key that If-Match names; false: the answer has been made. */
+static bool begin_matched(struct admin_request *r)
 {
     struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
-    struct pst_why why = {0};
     int err = pst_keys_begin(store);
     if (err < 0) {
         admin_fail_err(r, err, NULL, pst_keys_why(store));
-        return;
+        return false;
     }
-    if (!still_matches(r)) {
-        pst_keys_rollback(store);
-        return;
-    }
-    err = pst_keys_remove(r->admin->keys, r->params[0], &why);
+    if (still_matches(r))
+        return true;
+    pst_keys_rollback(store);
+    return false;
+}
+
+/* Ends it with what the service said. */
+static bool end_matched(struct admin_request *r, int err, const struct pst_why *why)
+{
+    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
     if (err < 0) {
         pst_keys_rollback(store);
-        admin_fail_err(r, err, NULL, why.text);
-        return;
+        admin_fail_err(r, err, why->field, why->text);
+        return false;
     }
     err = pst_keys_commit(store);
     if (err < 0)
         admin_fail_err(r, err, NULL, pst_keys_why(store));
-    else
+    return err == 0;
+}
+
+void admin_key_change(struct admin_request *r)
+{
+    static admin_names none = {NULL};
+    if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "If-Match") == NULL) {
+        admin_fail(r, 428, "PreconditionRequired",
+                   "Send If-Match with the ETag that was read, or * to change the key whatever it is now.");
+        return;
+    }
+    struct admin_key_fields given;
+    struct pst_why why = {0};
+    admin_key_fields_read(r, ADMIN_KEY_FIELDS_NEW | PST_KEYS_SET_STATE, none, &given);
+    given.row.id = r->params[0];
+    if (!admin_failed(r) && begin_matched(r)) {
+        int err = given.what != 0 ? pst_keys_change(r->admin->keys, &given.row, given.what, 0, &why) : 0;
+        if (end_matched(r, err, &why))
+            admin_key_answer(r, 200, r->params[0], NULL);
+    }
+    admin_key_fields_done(&given);
+}
+
+void admin_key_delete(struct admin_request *r)
+{
+    struct pst_why why = {0};
+    if (begin_matched(r) && end_matched(r, pst_keys_remove(r->admin->keys, r->params[0], &why), &why))
         r->status = 204;
 }
 

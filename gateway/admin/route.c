@@ -20,6 +20,7 @@ static const struct admin_route routes[] = {
     {"POST", "/admin/v1/keys", no_query, true, admin_keys_create},
     {"POST", "/admin/v1/keys/import", no_query, true, admin_keys_import},
     {"GET", "/admin/v1/keys/{}", no_query, false, admin_key_get},
+    {"PATCH", "/admin/v1/keys/{}", no_query, true, admin_key_change},
     {"DELETE", "/admin/v1/keys/{}", no_query, false, admin_key_delete},
     {"POST", "/admin/v1/keys/{}/rotate", no_query, true, admin_key_rotate},
     {"DELETE", "/admin/v1/keys/{}/secrets/{}", no_query, false, admin_key_revoke},

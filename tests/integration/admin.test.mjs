@@ -142,7 +142,10 @@ test('what is wrong is named', async () => {
   assert.deepEqual(await rules('/admin/v1/keys', { name: 5, expires: 'soon', wat: 1 }), ['expires', 'name', 'wat']);
   assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', expires: '2001-01-01T00:00:00Z' }), ['expires']);
   assert.deepEqual(await rules('/admin/v1/keys', { name: 'a\r\nSet-Cookie: x' }), ['name']);
-  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', scopes: [] }), ['scopes']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', scopes: {}, tags: 'a', limits: [], enabled: true }), ['enabled', 'limits', 'scopes', 'tags']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', networks: ['10.0.0.0/33'] }), ['networks']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', scopes: [{ path: 'no-slash' }] }), ['scopes']);
+  assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', limits: { rate: { requests: 0, per_seconds: 1 } } }), ['limits']);
   assert.deepEqual(await rules('/admin/v1/keys/import', { name: 'x', key1: 'short' }), ['key1']);
   assert.deepEqual(await rules('/admin/v1/keys/0123456789ab/rotate', { secret: 'key3', grace_seconds: 2592001 }), ['grace_seconds', 'secret']);
   for (const raw of ['{', '[]', '{"name":"a","name":"b"}', '{"name":"\\u0000"}', Buffer.from('{"name":"\xff"}', 'latin1'), '']) {
@@ -156,6 +159,47 @@ test('what is wrong is named', async () => {
     'keys?expires_before=soon', 'keys?cursor=x', 'usage?by=wat', 'usage?by=hour,day', 'usage?from=2026-01-02&to=2026-01-01', 'status?x']) {
     assert.equal((await call('GET', `/admin/v1/${target}`)).status, 400, target);
   }
+});
+
+test('a key is changed field by field, and by one person at a time', async () => {
+  const given = { name: 'fields', note: 'a', tags: ['x', 'y'], expires: '2099-01-01T00:00:00Z', not_before: '2026-01-01T00:00:00Z', networks: ['127.0.0.0/8'],
+    scopes: [{ methods: ['GET'], path: '/x' }], limits: { rate: { requests: 10, per_seconds: 60 }, concurrency: 2, quota: { requests: 5, per: 'day' } } };
+  const made = await call('POST', '/admin/v1/keys', { body: given });
+  assert.equal(made.status, 201, made.text);
+  const target = `/admin/v1/keys/${made.json.id}`;
+  const shown = ({ name, note, tags, expires, not_before, networks, scopes, limits }) => ({ name, note, tags, expires: expires?.replace('.000', ''), not_before: not_before?.replace('.000', ''), networks, scopes, limits });
+  assert.deepEqual(shown(made.json), given);
+  const change = (body, match = '*') => call('PATCH', target, { body, headers: match ? { 'if-match': match } : {} });
+
+  // Each alone, and the others stay.
+  let wanted = given;
+  for (const part of [{ name: 'new' }, { note: '' }, { tags: [] }, { expires: null }, { not_before: null }, { networks: ['10.0.0.0/8', '::1'] }, { scopes: [] },
+    { limits: { rate: null, concurrency: 7, quota: null } }, { limits: {} }]) {
+    wanted = { ...wanted, ...part, ...(part.limits?.concurrency ? { limits: { concurrency: 7 } } : {}) };
+    const answer = await change(part);
+    assert.equal(answer.status, 200, answer.text);
+    const { expires, not_before: notBefore, ...rest } = shown(answer.json);
+    const { expires: e, not_before: n, networks, ...others } = wanted;
+    assert.deepEqual([expires ?? null, notBefore ?? null], [e, n]);
+    assert.equal(answer.json.networks.length, networks.length);
+    assert.deepEqual({ ...rest, networks: undefined }, { ...others, networks: undefined });
+  }
+  const disabled = await change({ enabled: false });
+  assert.equal(disabled.json.state, 'disabled');
+  assert.equal((await change({ enabled: true })).json.state, 'active');
+  assert.equal((await change({})).status, 200);
+
+  // One person at a time.
+  const { headers: { etag } } = await call('GET', target);
+  assert.equal((await change({ note: 'first' }, etag)).status, 200);
+  assert.equal((await change({ note: 'second' }, etag)).status, 412);
+  assert.equal((await change({ note: 'second' }, null)).status, 428);
+  assert.equal((await call('GET', target)).json.note, 'first');
+  const wrong = await change({ name: '', key1: 'x', enabled: 'yes' });
+  assert.deepEqual(wrong.json.error.details.map((d) => d.field).sort(), ['enabled', 'key1']);
+  assert.deepEqual((await change({ name: '' })).json.error.details.map((d) => d.field), ['name']);
+  assert.equal((await call('PATCH', '/admin/v1/keys/0123456789ab', { body: { note: 'x' }, headers: { 'if-match': '*' } })).status, 404);
+  assert.equal((await call('PATCH', '/admin/v1/keys/0123456789ab', { body: { note: 'x' }, headers: { 'if-match': '"1"' } })).status, 404);
 });
 
 test('other paths and methods', async () => {

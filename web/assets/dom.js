@@ -73,17 +73,20 @@ export function copyButton(text, label, what = label) {
   return button;
 }
 
-/** A button that is busy until what it does is done; what goes wrong is said. */
+/** A button that does nothing else until what it does is done; what goes wrong is said. It keeps the focus, which a
+ * disabled one would lose. */
 export function actionButton(label, properties, action) {
   const button = h('button', { type: 'button', ...properties }, label);
+  let busy = false;
   button.addEventListener('click', async () => {
-    button.disabled = true;
+    if (busy) return;
+    busy = true;
     try {
       await action();
     } catch (error) {
       notify(error.message);
     }
-    button.disabled = false;
+    busy = false;
   });
   return button;
 }

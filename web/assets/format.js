@@ -45,7 +45,7 @@ export function relativeText(date, now = Date.now()) {
     if (value < size) break;
     value /= size;
   }
-  const text = plural(Math.floor(value), unit);
+  const text = plural(unit === 'month' || unit === 'year' ? Math.round(value) : Math.floor(value), unit);
   return date > now ? `in ${text}` : `${text} ago`;
 }
 

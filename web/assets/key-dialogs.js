@@ -40,11 +40,9 @@ async function showSecrets(title, answer) {
 
 export async function createKey() {
   const form = keyForm();
-  // A repeated attempt after a lost answer does not make a second key.
-  const idempotencyKey = crypto.randomUUID();
   const made = await ask('Create a key', form.element, {
     action: 'Create', narrow: false,
-    send: async () => (await call('POST', '/keys', { body: filledIn(form.value()), headers: { 'Idempotency-Key': idempotencyKey } })).json,
+    send: async () => (await call('POST', '/keys', { body: filledIn(form.value()) })).json,
   });
   if (!made) return;
   await showSecrets(`“${made.name}” is ready`, made);

@@ -33,16 +33,16 @@ function scopesField(scopes) {
 
 function limitsField(limits) {
   const rate = h('input', { type: 'number', min: '1', value: limits.rate?.requests ?? '' });
-  const seconds = h('input', { type: 'number', min: '1', value: limits.rate?.seconds ?? '' });
+  const seconds = h('input', { type: 'number', min: '1', value: limits.rate?.per_seconds ?? '' });
   const concurrency = h('input', { type: 'number', min: '1', value: limits.concurrency ?? '' });
   const quota = h('input', { type: 'number', min: '1', value: limits.quota?.requests ?? '' });
   const per = select([['day', 'a day'], ['month', 'a month']], limits.quota?.per ?? 'day');
-  const element = h('fieldset', { class: 'form' }, h('legend', {}, 'How much'),
-    h('div', { class: 'pair' }, field('limits.rate', 'Requests', rate), field('limits.rate.seconds', 'in how many seconds', seconds)),
+  const element = h('fieldset', { class: 'form', 'data-field': 'limits' }, h('legend', {}, 'How much'),
+    h('div', { class: 'pair' }, field('limits.rate', 'Requests', rate), field('limits.rate.per_seconds', 'in how many seconds', seconds)),
     h('div', { class: 'pair' }, field('limits.quota', 'Requests', quota), field('limits.quota.per', 'in', per)),
     field('limits.concurrency', 'At the same time', concurrency));
   const value = () => ({
-    rate: wholeNumber(rate) === null && wholeNumber(seconds) === null ? null : { requests: wholeNumber(rate), seconds: wholeNumber(seconds) },
+    rate: wholeNumber(rate) === null && wholeNumber(seconds) === null ? null : { requests: wholeNumber(rate), per_seconds: wholeNumber(seconds) },
     concurrency: wholeNumber(concurrency),
     quota: wholeNumber(quota) === null ? null : { requests: wholeNumber(quota), per: per.value },
   });

@@ -13,7 +13,7 @@ const anything = (text) => h('span', { class: 'muted' }, text);
 
 function limitsText({ rate, concurrency, quota }) {
   const parts = [
-    rate && `${plural(rate.requests, 'request')} in ${plural(rate.seconds, 'second')}`,
+    rate && `${plural(rate.requests, 'request')} in ${plural(rate.per_seconds, 'second')}`,
     quota && `${plural(quota.requests, 'request')} a ${quota.per}`,
     concurrency && `${number(concurrency)} at the same time`,
   ].filter(Boolean);

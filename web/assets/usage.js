@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What has been used: over time, by key, by route.
-import { call, get } from './api.js';
+import { call, each, get } from './api.js';
 import { timeChart } from './chart.js';
 import { field } from './dialog.js';
 import { actionButton, failure, fill, h, heading, loading, numberCell, row, table } from './dom.js';
@@ -38,13 +38,10 @@ const names = new Map([['', 'without a key']]);
 
 /** The names of keys; one that has been deleted is shown by its id. */
 async function learnNames(ids, signal) {
-  await Promise.all(ids.filter((id) => !names.has(id)).map(async (id) => {
-    try {
-      names.set(id, (await get(`/keys/${encodeURIComponent(id)}`, {}, signal)).name);
-    } catch (error) {
-      if (error.status === 404) names.set(id, `${id} (deleted)`);
-    }
-  }));
+  await each(ids.filter((id) => !names.has(id)), 4, async (id) => {
+    const { items } = await get('/keys', { text: id, limit: 5 }, signal);
+    names.set(id, items.find((key) => key.id === id)?.name ?? `${id} (deleted)`);
+  });
 }
 
 function breakdown(title, lines, what) {

@@ -43,9 +43,9 @@ export async function person(browser, { scheme = 'light', size = 'wide', ...opti
   return Object.assign(page, { complaints });
 }
 
-/** Chromium itself says so when fetch gets an answer of 400 and above; those that a test provokes are named. */
+/** Chromium itself says so when fetch gets an answer of 400 and above; those that a test provokes are named, by status or text. */
 export function assertQuiet(page, provoked = []) {
-  const left = page.complaints.filter((text) => !provoked.some((status) => text.includes(`the server responded with a status of ${status}`)));
+  const left = page.complaints.filter((text) => !provoked.some((what) => text.includes(typeof what === 'number' ? `the server responded with a status of ${what}` : what)));
   assert.deepEqual(left, []);
 }
 
