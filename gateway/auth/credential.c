@@ -52,6 +52,16 @@ int pst_key_sources_add(struct pst_key_sources *sources, struct pst_str text)
     return 0;
 }
 
+bool pst_key_sources_take_bearer(const struct pst_key_sources *sources)
+{
+    for (size_t i = 0; i < sources->n; i++) {
+        if (pst_str_ieq((struct pst_str){sources->at[i].scheme, sources->at[i].scheme_len},
+                        PST_STR("Bearer")))
+            return true;
+    }
+    return false;
+}
+
 /* Characters that stand in a query as they are (RFC 3986 section 2.3). */
 static bool is_unreserved(char c)
 {

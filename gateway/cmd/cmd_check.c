@@ -219,6 +219,19 @@ static void check_issuer_ca(const struct check *check, const struct pst_issuer *
     pst_tls_roots_free(roots);
 }
 
+static void check_takes_bearer(const struct check *check)
+{
+    const struct pst_settings *s = check->s;
+    struct pst_key_sources sources;
+    bool readable = true;
+    pst_key_sources_init(&sources);
+    for (size_t i = 0; i < s->n_key_sources; i++)
+        readable = pst_key_sources_add(&sources, pst_str_of(s->key_sources[i])) == 0 && readable;
+    if (readable && s->n_oidc_issuers > 0 && !pst_key_sources_take_bearer(&sources))
+        PROBLEM(check, PST_ISSUERS_SETTING,
+                "key_sources lacks \"Authorization: Bearer\", where tokens come; add it");
+}
+
 static void check_oidc(const struct check *check)
 {
     const struct pst_settings *s = check->s;
@@ -231,6 +244,7 @@ static void check_oidc(const struct check *check)
     if (pst_issuers_parse(s->oidc_issuers, s->n_oidc_issuers, s->oidc_keys, s->n_oidc_keys, oidc_problem,
                           &self, &issuers) < 0)
         return;
+    check_takes_bearer(check);
     for (size_t i = 0; i < issuers->n; i++) {
         check_key_set(check, &issuers->at[i]);
         check_issuer_ca(check, &issuers->at[i]);

@@ -39,7 +39,7 @@ static enum pst_error_id find_token(const struct exchange *x, struct pst_str *re
         *ret = token;
         found = true;
     }
-    return found && pst_jwt_is_shaped(*ret) ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
+    return found ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
 }
 
 static enum pst_error_id refuse(const struct exchange *x, const char *key_id, const char *reason,
@@ -48,6 +48,19 @@ static enum pst_error_id refuse(const struct exchange *x, const char *key_id, co
     pst_debug("auth", "request %s from %s refused: %s%s%s", x->request_id, x->client->address_text, reason,
               key_id[0] != '\0' ? ", key " : "", key_id);
     return id;
+}
+
+/* What is no token at all was meant to be a key. */
+static enum pst_error_id error_of(enum pst_jwt_verdict verdict, struct pst_str token)
+{
+    switch (verdict) {
+    case PST_JWT_NO_KEYS_YET:
+        return PST_ERROR_TOKEN_KEYS;
+    case PST_JWT_NO_RULE:
+        return PST_ERROR_TOKEN_DENIED;
+    default:
+        return pst_jwt_is_shaped(token) ? PST_ERROR_TOKEN_WRONG : PST_ERROR_KEY_WRONG;
+    }
 }
 
 enum pst_error_id bearer_check(struct exchange *x)
@@ -61,10 +74,7 @@ enum pst_error_id bearer_check(struct exchange *x)
         return id;
     enum pst_jwt_verdict verdict = pst_oidc_check(parts->oidc, parts->reader, token, now_us, &found);
     if (verdict != PST_JWT_OK)
-        return refuse(x, "", pst_jwt_verdict_text(verdict),
-                      verdict == PST_JWT_NO_KEYS_YET ? PST_ERROR_TOKEN_KEYS
-                      : verdict == PST_JWT_NO_RULE   ? PST_ERROR_TOKEN_DENIED
-                                                     : PST_ERROR_TOKEN_WRONG);
+        return refuse(x, "", pst_jwt_verdict_text(verdict), error_of(verdict, token));
     enum pst_key_verdict key =
         pst_keyring_check_id(parts->keyring, parts->reader, pst_str_of(found.key_id), now_us, &x->key);
     if (key != PST_KEY_OK)

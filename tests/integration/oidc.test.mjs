@@ -402,6 +402,9 @@ test('check tells what is wrong in the settings, each with its item', limit, asy
     assert.equal(done.code, 1, `${issuers} | ${rules}: ${done.text}`);
     assert.match(done.text, reason);
   }
+  const unread = await check('https://a.example', 'appone000001 *', { key_sources: 'api-key' });
+  assert.match(unread.text, /key_sources lacks "Authorization: Bearer"/);
+  assert.equal(unread.code, 1);
   const proxy = await check('https://a.example', 'appone000001 *', { oidc_proxy: 'ftp://secret@x' });
   assert.match(proxy.text, /OIDC_PROXY/);
   assert.equal(proxy.text.includes('secret'), false);

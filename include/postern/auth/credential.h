@@ -67,6 +67,9 @@ int pst_key_sources_add(struct pst_key_sources *sources, struct pst_str text) PS
  * have to escape) or -PST_ELIMIT. */
 int pst_key_sources_set_query(struct pst_key_sources *sources, struct pst_str name) PST_MUSTCHECK;
 
+/* Whether "Authorization: Bearer" is among them, where tokens of issuers come. */
+bool pst_key_sources_take_bearer(const struct pst_key_sources *sources);
+
 /* `query` is the raw text between '?' and '#', empty when there is none or when it must not count here.
  * Always fills `ret`; pst_credential_done() wipes it. */
 void pst_credential_find(const struct pst_key_sources *sources, const struct pst_fields *fields,
