@@ -53,6 +53,7 @@ static struct admin_request *request_new(struct pst_admin *admin, struct MHD_Con
     r->admin = admin;
     r->connection = connection;
     r->method = method;
+    r->file = -1;
     pst_buf_init(&r->body, BODY_MAX_BYTES);
     struct pst_str given =
         pst_str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Request-Id"));
@@ -70,6 +71,7 @@ static void request_free(struct admin_request *r)
     pst_buf_wipe(&r->body);
     json_decref(r->input);
     json_decref(r->output);
+    pst_fd_close(r->file);
     free(r);
 }
 
@@ -83,8 +85,9 @@ static void add_headers(const struct admin_request *r, struct MHD_Response *resp
         MHD_add_response_header(response, "Cache-Control", "no-store");
     if (r->packed && r->literal.len > 0)
         MHD_add_response_header(response, "Content-Encoding", "gzip");
-    if (r->asset == NULL && (r->output != NULL || r->literal.len > 0))
-        MHD_add_response_header(response, "Content-Type", "application/json; charset=utf-8");
+    if (r->asset == NULL && (r->output != NULL || r->literal.len > 0 || r->type != NULL))
+        MHD_add_response_header(response, "Content-Type",
+                                r->type != NULL ? r->type : "application/json; charset=utf-8");
     if (r->etag[0] != '\0')
         MHD_add_response_header(response, "ETag", r->etag);
     if (r->location[0] != '\0')
@@ -93,24 +96,39 @@ static void add_headers(const struct admin_request *r, struct MHD_Response *resp
         MHD_add_response_header(response, "Allow", r->allow);
 }
 
+/* libmicrohttpd takes the file over. */
+static struct MHD_Response *file_response(struct admin_request *r)
+{
+    struct stat st;
+    if (fstat(r->file, &st) < 0)
+        return NULL;
+    struct MHD_Response *response = MHD_create_response_from_fd64((uint64_t)st.st_size, r->file);
+    if (response != NULL)
+        r->file = -1;
+    return response;
+}
+
 /* libmicrohttpd takes the text over and frees it; the one copy of a new secret is gone with the answer. */
+static struct MHD_Response *text_response(struct admin_request *r)
+{
+    char *text = r->output != NULL ? json_dumps(r->output, JSON_COMPACT) : NULL;
+    if (text == NULL)
+        return r->status == 204 || r->status == 304 ? MHD_create_response_empty(MHD_RF_NONE) : NULL;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(text);
+    return response;
+}
+
 static enum MHD_Result answer(struct admin_request *r)
 {
-    char *text = NULL;
-    struct MHD_Response *response;
-    if (r->literal.len > 0) {
-        response = MHD_create_response_from_buffer_static(r->literal.len, r->literal.p);
-    } else {
-        text = r->output != NULL ? json_dumps(r->output, JSON_COMPACT) : NULL;
-        if (r->status != 204 && r->status != 304 && text == NULL)
-            return MHD_NO; /* no memory for an answer: the connection closes */
-        response = text != NULL ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE)
-                                : MHD_create_response_empty(MHD_RF_NONE);
-    }
-    if (response == NULL) {
-        free(text);
-        return MHD_NO;
-    }
+    struct MHD_Response *response = r->file >= 0 ? file_response(r)
+                                    : r->literal.len > 0
+                                        ? MHD_create_response_from_buffer_static(r->literal.len, r->literal.p)
+                                        : text_response(r);
+    if (response == NULL)
+        return MHD_NO; /* no memory for an answer: the connection closes */
     add_headers(r, response);
     enum MHD_Result queued = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);

@@ -38,6 +38,8 @@ struct admin_request {
     unsigned status;
     json_t *output;                  /* NULL: no body */
     struct pst_str literal;          /* a body that is there already; static */
+    int file;                        /* a body in a file, ours until the answer is queued; -1: none */
+    const char *type;                /* of the body; NULL: JSON */
     const struct admin_asset *asset; /* NULL: the answer is no file of the page */
     bool packed;                     /* `literal` is compressed */
     char etag[24];
@@ -88,6 +90,10 @@ void admin_key_delete(struct admin_request *r);
 void admin_key_rotate(struct admin_request *r);
 void admin_key_revoke(struct admin_request *r);
 void admin_usage_get(struct admin_request *r);
+/* usage_csv.c: answers the same question with a table. */
+void admin_usage_csv(struct admin_request *r, const struct pst_usage_query *query);
+/* "key1", "key2", "none", by the slot of a line. Static. */
+const char *admin_secret_name(uint32_t slot);
 void admin_status_get(struct admin_request *r);
 void admin_settings_get(struct admin_request *r);
 void admin_openapi_get(struct admin_request *r);

@@ -9,7 +9,7 @@
 
 static admin_names no_query = {NULL};
 static admin_names list_query = {"state", "text", "name", "expires_before", "sort", "limit", "cursor", NULL};
-static admin_names usage_query = {"by", "from", "to", "key", "route", "status", NULL};
+static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
 
 static const struct admin_route routes[] = {
     {"GET", "/admin/v1/openapi.json", no_query, false, admin_openapi_get},

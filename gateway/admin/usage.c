@@ -2,6 +2,8 @@
 /* Sums of usage: /admin/v1/usage. */
 #include "internal.h"
 
+#include <string.h>
+
 /* Beyond it the question is too fine: the answer would not fit into memory set aside for one. */
 #define LINES_MAX 100000
 
@@ -42,9 +44,13 @@ static bool read_by(struct admin_request *r, unsigned *ret_by)
     return false;
 }
 
+const char *admin_secret_name(uint32_t slot)
+{
+    return slot == 1 ? "key1" : slot == 2 ? "key2" : "none";
+}
+
 static int add_line(const struct pst_usage_line *line, void *arg)
 {
-    static const char *const secrets[] = {"none", "key1", "key2", "none"};
     struct answer *a = arg;
     if (json_array_size(a->items) == LINES_MAX) {
         a->too_many = true;
@@ -60,7 +66,7 @@ static int add_line(const struct pst_usage_line *line, void *arg)
     if ((a->by & PST_BY_ROUTE) != 0)
         json_object_set_new(item, "route", admin_text(line->route));
     if ((a->by & PST_BY_SECRET) != 0)
-        json_object_set_new(item, "secret", json_string(secrets[line->slot & 3]));
+        json_object_set_new(item, "secret", json_string(admin_secret_name(line->slot)));
     if ((a->by & PST_BY_STATUS) != 0)
         json_object_set_new(item, "status", json_integer(line->status));
     if ((a->by & PST_BY_HOUR) != 0)
@@ -80,32 +86,51 @@ static json_t *names_of(unsigned by)
     return names;
 }
 
-void admin_usage_get(struct admin_request *r)
+static bool read_query(struct admin_request *r, struct pst_usage_query *query)
 {
-    struct pst_usage_query query = {.key = pst_str_of(admin_query(r, "key")),
-                                    .route = pst_str_of(admin_query(r, "route"))};
     uint64_t status = 0;
-    if (!read_by(r, &query.by) || !admin_query_time(r, "from", &query.from_us) ||
-        !admin_query_time(r, "to", &query.to_us) || !admin_query_number(r, "status", 100, 599, &status))
-        return;
-    query.status = (uint32_t)status;
-    if (query.to_us != 0 && query.to_us <= query.from_us) {
-        admin_fail(r, 400, "BadParameter", "to is not later than from.");
-        return;
-    }
-    struct answer a = {.by = query.by, .items = json_array()};
-    int err = pst_usage_store_sums(r->admin->usage, &query, add_line, &a);
+    query->key = pst_str_of(admin_query(r, "key"));
+    query->route = pst_str_of(admin_query(r, "route"));
+    if (!read_by(r, &query->by) || !admin_query_time(r, "from", &query->from_us) ||
+        !admin_query_time(r, "to", &query->to_us) || !admin_query_number(r, "status", 100, 599, &status))
+        return false;
+    query->status = (uint32_t)status;
+    if (query->to_us == 0 || query->to_us > query->from_us)
+        return true;
+    admin_fail(r, 400, "BadParameter", "to is not later than from.");
+    return false;
+}
+
+static void answer_json(struct admin_request *r, const struct pst_usage_query *query)
+{
+    struct answer a = {.by = query->by, .items = json_array()};
+    int err = pst_usage_store_sums(r->admin->usage, query, add_line, &a);
     if (err < 0 || a.too_many) {
         json_decref(a.items);
         if (err < 0)
             admin_fail_err(r, err, NULL, pst_usage_store_why(r->admin->usage));
         else
             admin_fail(r, 400, "TooManyLines",
-                       "This would be more than %d lines: choose a shorter time or a coarser grouping.",
+                       "This would be more than %d lines: choose a shorter time or a coarser grouping, or "
+                       "format=csv.",
                        LINES_MAX);
         return;
     }
     r->status = 200;
-    r->output = json_pack("{s:o, s:o, s:o, s:o}", "from", admin_time(query.from_us), "to",
-                          admin_time(query.to_us), "by", names_of(query.by), "items", a.items);
+    r->output = json_pack("{s:o, s:o, s:o, s:o}", "from", admin_time(query->from_us), "to",
+                          admin_time(query->to_us), "by", names_of(query->by), "items", a.items);
+}
+
+void admin_usage_get(struct admin_request *r)
+{
+    struct pst_usage_query query = {0};
+    const char *format = admin_query(r, "format");
+    if (!read_query(r, &query))
+        return;
+    if (format == NULL || strcmp(format, "json") == 0)
+        answer_json(r, &query);
+    else if (strcmp(format, "csv") == 0)
+        admin_usage_csv(r, &query);
+    else
+        admin_fail(r, 400, "BadParameter", "format is json or csv.");
 }

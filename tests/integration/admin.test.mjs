@@ -30,7 +30,7 @@ function call(method, target, { body, headers = {}, raw } = {}) {
       let text = '';
       answer.setEncoding('utf8').on('data', (part) => (text += part));
       answer.on('end', () => {
-        const got = { status: answer.statusCode, headers: answer.headers, text, json: text ? JSON.parse(text) : undefined };
+        const got = { status: answer.statusCode, headers: answer.headers, text, json: text && answer.headers['content-type'].startsWith('application/json') ? JSON.parse(text) : undefined };
         try {
           check(method, target, got);
           resolve(got);
@@ -58,7 +58,8 @@ function check(method, target, got) {
   }
   if (got.status < 400) driven.add(operation.operationId);
   const validate = schemas(operation, String(got.status));
-  if (validate) validate(got.json);
+  if (got.headers['content-type']?.startsWith('text/csv')) assert.equal(got.status, 200);
+  else if (validate) validate(got.json);
   else assert.equal(got.text, '');
 }
 
@@ -156,7 +157,7 @@ test('what is wrong is named', async () => {
   assert.equal((await call('POST', '/admin/v1/keys', { raw: '{}', headers: { 'content-type': 'text/plain' } })).status, 415);
   assert.equal((await call('POST', '/admin/v1/keys', { body: { name: 'x' }, headers: { 'idempotency-key': 'a' } })).status, 400);
   for (const target of ['keys?limit=0', 'keys?limit=501', 'keys?limit=1&limit=2', 'keys?wat=1', 'keys?sort=wat', 'keys?state=wat',
-    'keys?expires_before=soon', 'keys?cursor=x', 'usage?by=wat', 'usage?by=hour,day', 'usage?from=2026-01-02&to=2026-01-01', 'status?x']) {
+    'keys?expires_before=soon', 'keys?cursor=x', 'usage?by=wat', 'usage?by=hour,day', 'usage?from=2026-01-02&to=2026-01-01', 'usage?format=xml', 'status?x']) {
     assert.equal((await call('GET', `/admin/v1/${target}`)).status, 400, target);
   }
 });
@@ -252,6 +253,12 @@ test('usage, status, settings and the document', async () => {
   assert.equal(line.secret, 'key1');
   assert.ok(line.requests >= 1);
   assert.deepEqual((await call('GET', `/admin/v1/usage?by=hour&key=${id}&to=2001-01-01`)).json.items, []);
+  const csv = await call('GET', `/admin/v1/usage?by=day,route,key,secret,status&key=${id}&status=200&format=csv`);
+  const [head, ...rows] = csv.text.split('\r\n');
+  assert.equal(head, 'key,secret,route,status,day,requests,errors,bytes_in,bytes_out,duration_us,duration_max_us,ttfb_us');
+  assert.equal(rows.at(-1), '');
+  assert.ok(rows[0].startsWith(`"${id}",key1,"/x",200,${line.day},${line.requests},0,`), rows[0]);
+  assert.equal((await call('GET', `/admin/v1/usage?by=hour&to=2001-01-01&format=csv`)).text, 'hour,requests,errors,bytes_in,bytes_out,duration_us,duration_max_us,ttfb_us\r\n');
   assert.ok((await call('GET', `/admin/v1/keys/${id}`)).json.last_used);
   const state = (await call('GET', '/admin/v1/status')).json;
   assert.equal(state.workers, 1);

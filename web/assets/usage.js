@@ -74,7 +74,7 @@ async function breakdowns(span, filter, signal) {
 /** Fetched and saved here, so that a session that has ended asks to sign in and no error page is saved. */
 async function download(span, filter) {
   const by = `key,route,${span.bucket}`;
-  const answer = await call('GET', '/usage', { query: { by, ...filter, ...period(span) }, headers: { Accept: 'text/csv' }, raw: true });
+  const answer = await call('GET', '/usage', { query: { by, ...filter, ...period(span), format: 'csv' }, raw: true });
   const url = URL.createObjectURL(await answer.blob());
   h('a', { href: url, download: `usage-${dayText(new Date(span.from))}-to-${dayText(new Date(span.to))}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60000);
