@@ -284,15 +284,15 @@ void admin_key_rotate(struct admin_request *r)
 
 void admin_key_revoke(struct admin_request *r)
 {
-    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
     int slot = slot_number(r->params[1]);
     if (slot == 0) {
         admin_fail(r, 404, "NotFound", "A key has the secrets key1 and key2.");
         return;
     }
-    int err = pst_keys_clear_slot(store, r->params[0], slot, pst_clock_real_us());
-    if (err < 0 && err != -PST_ENOENT) /* which the answer finds too */
-        admin_fail_err(r, err, NULL, pst_keys_why(store));
+    struct pst_why why = {0};
+    int err = pst_keys_revoke(r->admin->keys, r->params[0], slot, &why);
+    if (err < 0)
+        admin_fail_err(r, err, NULL, why.text);
     else
         admin_key_answer(r, 200, r->params[0], NULL);
 }

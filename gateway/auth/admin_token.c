@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/auth/admin_token.h"
 
+#include "change.h"
 #include "key_fields.h"
 #include "keys_private.h"
 #include "postern/base/clock.h"
@@ -55,6 +56,29 @@ static struct pst_str id_of(struct pst_str text)
 
 /* Making */
 
+static json_t *json_of(const struct pst_admin_token_row *row)
+{
+    char expires[PST_TIME_TEXT_SIZE];
+    if (row->expires_us != 0)
+        pst_time_format(row->expires_us, expires);
+    return json_pack("{s:s, s:s, s:s?}", "name", row->name, "role",
+                     row->role == PST_ADMIN_ADMIN ? "admin" : "viewer", "expires_at",
+                     row->expires_us != 0 ? expires : NULL);
+}
+
+static int add(struct pst_keys *keys, const struct pst_admin_token_row *row, struct pst_why *why)
+{
+    const struct pst_str no_key = {NULL, 0};
+    struct pst_change change;
+    int err = pst_change_begin(&change, keys, "admin_token.create", no_key, why);
+    if (err < 0)
+        return err;
+    err = pst_admin_tokens_add(pst_keys_service_store(keys), row);
+    if (err < 0)
+        err = store_failed(keys, err, why);
+    return pst_change_end_with(&change, err, pst_str_of(row->id), json_of(row), why);
+}
+
 int pst_admin_token_make(struct pst_keys *keys, struct pst_str name, enum pst_admin_role role,
                          int64_t expires_us, struct pst_admin_token_made *ret, struct pst_why *why)
 {
@@ -69,10 +93,8 @@ int pst_admin_token_make(struct pst_keys *keys, struct pst_str name, enum pst_ad
     pst_str_clip(pst_str_of(made.id), row.id, sizeof(row.id));
     pst_str_clip(name, row.name, sizeof(row.name));
     err = pst_keys_token_digest(keys, pst_secret_str(&made.token), row.digest, why);
-    if (err == 0) {
-        err = pst_admin_tokens_add(pst_keys_service_store(keys), &row);
-        err = err < 0 ? store_failed(keys, err, why) : 0;
-    }
+    if (err == 0)
+        err = add(keys, &row, why);
     if (err == 0)
         *ret = made;
     pst_wipe(&made, sizeof(made));
@@ -112,11 +134,18 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
 
 int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
 {
-    int err = pst_admin_tokens_revoke(pst_keys_service_store(keys), id, pst_clock_real_us());
+    const struct pst_str no_key = {NULL, 0};
+    struct pst_change change;
+    int err = pst_change_begin(&change, keys, "admin_token.revoke", no_key, why);
+    if (err < 0)
+        return err;
+    err = pst_admin_tokens_revoke(pst_keys_service_store(keys), id, pst_clock_real_us());
     if (err == -PST_ENOENT)
-        return pst_why_set(why, err, "id",
-                           "there is no such admin token; `postern admin-token list` shows those there are");
-    return err < 0 ? store_failed(keys, err, why) : 0;
+        err = pst_why_set(why, err, "id",
+                          "there is no such admin token; `postern admin-token list` shows those there are");
+    else if (err < 0)
+        err = store_failed(keys, err, why);
+    return pst_change_end_with(&change, err, id, json_pack("{s:b}", "revoked", 1), why);
 }
 
 /* The first one */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/auth/keys.h"
 
+#include "change.h"
 #include "key_fields.h"
 #include "keys_private.h"
 #include "postern/auth/pepper.h"
@@ -26,6 +27,7 @@ struct pst_keys {
     struct pst_hmac_key hmac;       /* once has_hmac: only who makes secrets needs it */
     bool has_hmac;
     bool may_make;
+    struct pst_actor actor; /* in whose name changes are written down */
     char data_dir[PATH_MAX];
 };
 
@@ -144,6 +146,16 @@ struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys)
     return keys->store;
 }
 
+void pst_keys_set_actor(struct pst_keys *keys, const struct pst_actor *actor)
+{
+    keys->actor = *actor;
+}
+
+const struct pst_actor *pst_keys_actor(const struct pst_keys *keys)
+{
+    return &keys->actor;
+}
+
 int pst_keys_token_digest(struct pst_keys *keys, struct pst_str text, uint8_t digest[static PST_SHA256_BYTES],
                           struct pst_why *why)
 {
@@ -185,11 +197,16 @@ static struct pst_key_slot slot_of(const struct pst_keys *keys, struct pst_str s
     return slot;
 }
 
+static bool is_import(const struct pst_key_new *request)
+{
+    return request->imports[0].len > 0 || request->imports[1].len > 0;
+}
+
 static int fill_slots(const struct pst_keys *keys, const struct pst_key_new *request,
                       struct pst_key_made *made, struct pst_key_row *row, struct shown shown[2],
                       struct pst_why *why)
 {
-    bool importing = request->imports[0].len > 0 || request->imports[1].len > 0;
+    bool importing = is_import(request);
     for (int i = 0; i < 2; i++) {
         struct pst_str secret = request->imports[i];
         if (importing && secret.len == 0)
@@ -252,22 +269,36 @@ static int make_once(struct pst_keys *keys, const struct pst_key_new *request, s
     return err < 0 ? fail_store(keys, err, why) : 0;
 }
 
+/* An id that was made up and is taken is made up again. */
+static int make_tries(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *made,
+                      struct pst_why *why)
+{
+    int err = make_once(keys, request, made, why);
+    for (int i = 1; i < ID_TRIES && err == -PST_EEXIST; i++) {
+        if (request->id.len > 0 || is_import(request))
+            break;
+        err = make_once(keys, request, made, why);
+    }
+    return err;
+}
+
 int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, struct pst_key_made *ret_made,
                   struct pst_why *why)
 {
     struct pst_key_made made = {.created_us = pst_clock_real_us()};
+    const struct pst_str no_id = {NULL, 0};
+    struct pst_change change;
     int err = check_new(request, made.created_us, why);
     if (err == 0)
         err = load_pepper(keys, why);
     if (err == 0 && request->imports[0].len > 0 && pst_str_eq(request->imports[0], request->imports[1]))
         err = pst_why_set(why, -PST_EINVAL, "secret", "the two secrets are the same");
-    for (int i = 0; err == 0 && i < ID_TRIES; i++) {
-        err = make_once(keys, request, &made, why);
-        if (err != -PST_EEXIST || request->id.len > 0 || request->imports[0].len > 0 ||
-            request->imports[1].len > 0)
-            break;
-        err = i + 1 < ID_TRIES ? 0 : err;
-    }
+    if (err == 0)
+        err = pst_change_begin(&change, keys, is_import(request) ? "key.import" : "key.create", no_id, why);
+    if (err < 0)
+        return err;
+    err = make_tries(keys, request, &made, why);
+    err = pst_change_end(&change, err, pst_str_of(made.id), why);
     if (err == 0)
         *ret_made = made;
     pst_wipe(&made, sizeof(made));
@@ -292,23 +323,48 @@ static int take_other_time(struct pst_keys *keys, struct pst_key_row *row, unsig
     return err;
 }
 
+static int change_fields(struct pst_keys *keys, struct pst_key_row *row, unsigned what, uint64_t if_seq,
+                         struct pst_why *why)
+{
+    int64_t now_us = pst_clock_real_us();
+    int err = take_other_time(keys, row, what, why);
+    if (err == 0)
+        err = pst_key_fields_check(row, what, now_us, why);
+    if (err < 0)
+        return err;
+    return change_result(keys, pst_keys_update(keys->store, row, what, if_seq, now_us), row->id, why);
+}
+
 int pst_keys_change(struct pst_keys *keys, const struct pst_key_row *fields, unsigned what, uint64_t if_seq,
                     struct pst_why *why)
 {
     struct pst_key_row row = *fields;
-    int64_t now_us = pst_clock_real_us();
+    struct pst_change change;
     if (!pst_key_is_id(row.id))
         return no_such_key(row.id, why);
     row.tags = rule(row.tags);
     row.scopes = rule(row.scopes);
     row.networks = rule(row.networks);
     row.limits = rule(row.limits);
-    int err = take_other_time(keys, &row, what, why);
-    if (err == 0)
-        err = pst_key_fields_check(&row, what, now_us, why);
+    int err = pst_change_begin(&change, keys, "key.update", row.id, why);
     if (err < 0)
         return err;
-    return change_result(keys, pst_keys_update(keys->store, &row, what, if_seq, now_us), row.id, why);
+    err = change_fields(keys, &row, what, if_seq, why);
+    return pst_change_end(&change, err, row.id, why);
+}
+
+static int rotate_to(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,
+                     const struct pst_secret *secret, struct pst_why *why)
+{
+    struct shown shown;
+    struct pst_change change;
+    int err = pst_change_begin(&change, keys, "key.rotate", id, why);
+    if (err < 0)
+        return err;
+    int64_t now_us = pst_clock_real_us(); /* others were waited for: the grace period begins now */
+    struct pst_key_slot made = slot_of(keys, pst_secret_str(secret), false, now_us, &shown);
+    err = pst_keys_set_slot(keys->store, id, slot, &made, grace_us > 0 ? now_us + grace_us : 0, now_us);
+    return pst_change_end(&change, change_result(keys, err, id, why), id, why);
 }
 
 int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,
@@ -326,24 +382,41 @@ int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t 
     PST_SECRET_SCOPE secret = {0};
     if (pst_key_make_secret(id_text, &secret) < 0)
         return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
-    struct shown shown;
-    int64_t now_us = pst_clock_real_us();
-    struct pst_key_slot made = slot_of(keys, pst_secret_str(&secret), false, now_us, &shown);
-    err = pst_keys_set_slot(keys->store, id, slot, &made, grace_us > 0 ? now_us + grace_us : 0, now_us);
+    err = rotate_to(keys, id, slot, grace_us, &secret, why);
     if (err == 0)
         *ret_secret = secret;
-    return change_result(keys, err, id, why);
+    return err;
+}
+
+int pst_keys_revoke(struct pst_keys *keys, struct pst_str id, int slot, struct pst_why *why)
+{
+    struct pst_change change;
+    int err = pst_change_begin(&change, keys, "key.revoke_secret", id, why);
+    if (err < 0)
+        return err;
+    err = pst_keys_clear_slot(keys->store, id, slot, pst_clock_real_us());
+    return pst_change_end(&change, change_result(keys, err, id, why), id, why);
 }
 
 int pst_keys_enable(struct pst_keys *keys, struct pst_str id, bool enabled, struct pst_why *why)
 {
     enum pst_key_state state = enabled ? PST_KEY_STATE_ACTIVE : PST_KEY_STATE_DISABLED;
-    return change_result(keys, pst_keys_set_state(keys->store, id, state, pst_clock_real_us()), id, why);
+    struct pst_change change;
+    int err = pst_change_begin(&change, keys, enabled ? "key.enable" : "key.disable", id, why);
+    if (err < 0)
+        return err;
+    err = pst_keys_set_state(keys->store, id, state, pst_clock_real_us());
+    return pst_change_end(&change, change_result(keys, err, id, why), id, why);
 }
 
 int pst_keys_remove(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
 {
-    return change_result(keys, pst_keys_delete(keys->store, id, pst_clock_real_us()), id, why);
+    struct pst_change change;
+    int err = pst_change_begin(&change, keys, "key.delete", id, why);
+    if (err < 0)
+        return err;
+    err = pst_keys_delete(keys->store, id, pst_clock_real_us());
+    return pst_change_end(&change, change_result(keys, err, id, why), id, why);
 }
 
 const char *pst_key_row_state(const struct pst_key_row *row, int64_t now_us)

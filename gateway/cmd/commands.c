@@ -10,6 +10,7 @@ static const struct pst_command commands[] = {
     {"doctor", "find out why a pod does not work, and what to do about it", pst_cmd_doctor},
     {"key", "create, list, show, rotate, enable, disable, delete and import keys", pst_cmd_key},
     {"admin-token", "create, list and revoke tokens for the admin side", pst_cmd_admin_token},
+    {"audit", "who changed what, and whether the trail is whole", pst_cmd_audit},
     {"usage", "sums of what was used, by key, hour, day, route or status", pst_cmd_usage},
     {"settings", "list the settings, or say what one of them means", pst_cmd_settings_list},
     {"version", "print the version and those of the libraries", pst_cmd_version},

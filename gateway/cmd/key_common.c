@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening the keys, and what of a key may be shown. */
+#include "postern/auth/audit.h"
 #include "postern/base/clock.h"
 #include "postern/db/usage_store.h"
 
 #include "key_internal.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Whoever runs the command. A container's user often has no name. */
+static void set_actor(struct pst_keys *keys)
+{
+    struct pst_actor actor = {.kind = PST_ACTOR_CLI};
+    const struct passwd *user = getpwuid(getuid());
+    snprintf(actor.id, sizeof(actor.id), "%u", (unsigned)getuid());
+    if (user != NULL)
+        pst_str_clip(pst_str_of(user->pw_name), actor.name, sizeof(actor.name));
+    pst_keys_set_actor(keys, &actor);
+}
 
 int key_session_open(struct key_session *session, bool make)
 {
@@ -14,8 +28,10 @@ int key_session_open(struct key_session *session, bool make)
     if (pst_cmd_settings(&session->args, &session->settings) < 0)
         return PST_EXIT_FAILED;
     int err = pst_keys_service_open(session->settings.data_dir, make, &session->keys, &session->why);
-    if (err == 0)
+    if (err == 0) {
+        set_actor(session->keys);
         return -1;
+    }
     pst_cmd_error("%s", session->why.text);
     pst_settings_done(&session->settings);
     return PST_EXIT_FAILED;

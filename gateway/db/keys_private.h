@@ -20,6 +20,7 @@ enum keys_stmt {
     KEYS_GET,
     KEYS_LOAD,
     KEYS_CHANGES,
+    KEYS_AUDIT_ADD,
     KEYS_STMTS
 };
 
@@ -33,6 +34,10 @@ struct pst_keys_store {
 /* The statement `which`, prepared from `sql` when it is used for the first time. */
 int pst_keys_stmt(struct pst_keys_store *store, enum keys_stmt which, const char *sql,
                   sqlite3_stmt **ret) PST_MUSTCHECK;
+/* The frame of a change: begins a transaction unless the caller has one under way, and ends what it began by
+ * committing, or undoing when `err` is negative. */
+int pst_keys_change_begin(struct pst_keys_store *store, bool *ret_own) PST_MUSTCHECK;
+int pst_keys_change_end(struct pst_keys_store *store, bool own, int err) PST_MUSTCHECK;
 int pst_keys_read_seq(struct pst_keys_store *store, int64_t *ret) PST_MUSTCHECK;
 
 #endif

@@ -98,6 +98,11 @@ int pst_keys_commit(struct pst_keys_store *store)
     return pst_db_commit(&store->db);
 }
 
+bool pst_keys_in_transaction(const struct pst_keys_store *store)
+{
+    return store->in_transaction;
+}
+
 void pst_keys_rollback(struct pst_keys_store *store)
 {
     store->in_transaction = false;

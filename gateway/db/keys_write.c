@@ -8,8 +8,7 @@
 /* A slice of purging: a millisecond or so, for both what it deletes and what it looks at. */
 #define PURGE_ROWS 500
 
-/* A change in two steps: check and bind, then run. */
-static int change_begin(struct pst_keys_store *store, bool *ret_own)
+int pst_keys_change_begin(struct pst_keys_store *store, bool *ret_own)
 {
     *ret_own = !store->in_transaction;
     if (!*ret_own) {
@@ -21,7 +20,7 @@ static int change_begin(struct pst_keys_store *store, bool *ret_own)
     return pst_db_begin(&store->db);
 }
 
-static int change_end(struct pst_keys_store *store, bool own, int err)
+int pst_keys_change_end(struct pst_keys_store *store, bool own, int err)
 {
     if (!own)
         return err;
@@ -188,8 +187,8 @@ static int insert(struct pst_keys_store *store, const struct pst_key_row *row)
 int pst_keys_create(struct pst_keys_store *store, const struct pst_key_row *row)
 {
     bool own;
-    int err = change_begin(store, &own);
-    return err < 0 ? err : change_end(store, own, insert(store, row));
+    int err = pst_keys_change_begin(store, &own);
+    return err < 0 ? err : pst_keys_change_end(store, own, insert(store, row));
 }
 
 /* Whether the key is there and (if_seq not 0) still as it was. */
@@ -284,8 +283,8 @@ int pst_keys_update(struct pst_keys_store *store, const struct pst_key_row *row,
                     uint64_t if_seq, int64_t now_us)
 {
     bool own;
-    int err = change_begin(store, &own);
-    return err < 0 ? err : change_end(store, own, update(store, row, what, if_seq, now_us));
+    int err = pst_keys_change_begin(store, &own);
+    return err < 0 ? err : pst_keys_change_end(store, own, update(store, row, what, if_seq, now_us));
 }
 
 int pst_keys_set_state(struct pst_keys_store *store, struct pst_str id, enum pst_key_state state,
@@ -339,10 +338,10 @@ int pst_keys_set_slot(struct pst_keys_store *store, struct pst_str id, int slot,
                       const struct pst_key_slot *secret, int64_t old_valid_until_us, int64_t now_us)
 {
     bool own;
-    int err = change_begin(store, &own);
+    int err = pst_keys_change_begin(store, &own);
     if (err < 0)
         return err;
-    return change_end(store, own, set_slot(store, id, slot, secret, old_valid_until_us, now_us));
+    return pst_keys_change_end(store, own, set_slot(store, id, slot, secret, old_valid_until_us, now_us));
 }
 
 #define EMPTY_SLOT_SQL(n)                                                                                    \
@@ -374,12 +373,12 @@ int pst_keys_clear_slot(struct pst_keys_store *store, struct pst_str id, int slo
     if (slot != 1 && slot != 2)
         return pst_db_refuse(&store->db, -PST_EINVAL, "a slot is 1 or 2");
     bool own;
-    int err = change_begin(store, &own);
+    int err = pst_keys_change_begin(store, &own);
     if (err < 0)
         return err;
     err = slot == 1 ? run_on_key(store, KEYS_CLEAR_SLOT_1, CLEAR_SLOT_SQL("1"), id, now_us)
                     : run_on_key(store, KEYS_CLEAR_SLOT_2, CLEAR_SLOT_SQL("2"), id, now_us);
-    return change_end(store, own, err);
+    return pst_keys_change_end(store, own, err);
 }
 
 int pst_keys_delete(struct pst_keys_store *store, struct pst_str id, int64_t now_us)
@@ -389,8 +388,8 @@ int pst_keys_delete(struct pst_keys_store *store, struct pst_str id, int64_t now
              "change_seq = ?2"
              " WHERE id = ?3 AND state < 2";
     bool own;
-    int err = change_begin(store, &own);
-    return err < 0 ? err : change_end(store, own, run_on_key(store, KEYS_DELETE, sql, id, now_us));
+    int err = pst_keys_change_begin(store, &own);
+    return err < 0 ? err : pst_keys_change_end(store, own, run_on_key(store, KEYS_DELETE, sql, id, now_us));
 }
 
 static int purge_one(struct pst_keys_store *store, const char *sql, int64_t before_us)
@@ -415,12 +414,12 @@ int pst_keys_purge(struct pst_keys_store *store, int64_t now_us)
     static const char tombstones[] =
         "DELETE FROM key WHERE rowid IN (SELECT rowid FROM key WHERE state = 2 AND updated_us < ?1 LIMIT ?2)";
     bool own;
-    int err = change_begin(store, &own);
+    int err = pst_keys_change_begin(store, &own);
     if (err < 0)
         return err;
     int deleted = purge_one(store, tombstones, now_us - PST_KEYS_TOMBSTONE_US);
     int first = deleted < 0 ? deleted : purge_one(store, PURGE_OLD_SQL("1"), now_us);
     int second = first < 0 ? first : purge_one(store, PURGE_OLD_SQL("2"), now_us);
-    err = change_end(store, own, second < 0 ? second : 0);
+    err = pst_keys_change_end(store, own, second < 0 ? second : 0);
     return err < 0 ? err : deleted + first + second;
 }

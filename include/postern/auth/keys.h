@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Managing keys: what the command line does, and the admin side will. Each call checks what it is given,
- * makes or hashes secrets, and writes one change into keys.db; a running gateway takes it in within a second.
+ * makes or hashes secrets, and writes one change into keys.db and the audit trail (audit.h); a running
+ * gateway takes it in within a second. Between pst_keys_begin() and commit of the store a change that fails
+ * is to be undone with all before it.
  *
  * A secret leaves here once, in a pst_secret that its owner wipes. One thread at a time; several processes
  * may do this beside each other. On failure `why` (never NULL) has the sentence for people. */
@@ -66,6 +68,8 @@ int pst_keys_change(struct pst_keys *keys, const struct pst_key_row *fields, uns
  * -PST_ENOENT, -PST_EINVAL. */
 int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,
                     struct pst_secret *ret_secret, struct pst_why *why) PST_MUSTCHECK;
+/* Empties slot 1 or 2 at once, the secret in its grace period too. -PST_ENOENT, -PST_EINVAL. */
+int pst_keys_revoke(struct pst_keys *keys, struct pst_str id, int slot, struct pst_why *why) PST_MUSTCHECK;
 /* -PST_ENOENT. */
 int pst_keys_enable(struct pst_keys *keys, struct pst_str id, bool enabled,
                     struct pst_why *why) PST_MUSTCHECK;

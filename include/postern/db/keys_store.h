@@ -95,6 +95,8 @@ const char *pst_keys_why(const struct pst_keys_store *store);
  * fails with -PST_EDB. */
 int pst_keys_begin(struct pst_keys_store *store) PST_MUSTCHECK;
 int pst_keys_commit(struct pst_keys_store *store) PST_MUSTCHECK;
+/* Whether a transaction was begun. */
+bool pst_keys_in_transaction(const struct pst_keys_store *store);
 /* Undoes everything since begin. */
 void pst_keys_rollback(struct pst_keys_store *store);
 
