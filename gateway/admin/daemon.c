@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The socket, the daemon's thread, and the frame around every request: who asks, its body, its answer. */
+/* The daemons with their threads, and the frame around every request: its body, its answer. */
 #include "assets.h"
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
 #include "postern/base/num.h"
+#include "postern/tls/material.h"
+#include "postern/tls/seam.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define BODY_MAX_BYTES  (64 * 1024)
 #define CONNECTIONS_MAX 64u
@@ -21,36 +20,23 @@
 /* A connection's head and the fields of its answer; libmicrohttpd answers 431 beyond it. */
 #define HEAD_MAX_BYTES ((size_t)32 * 1024)
 
-static const char prefix[] = "unix:";
-
 bool pst_admin_wanted(const struct pst_settings *settings)
 {
-    return strcmp(settings->admin_listen, "off") != 0;
-}
-
-/* Who asks. Anyone who can open a socket of mode 0600 is root or its owner already; the kernel's word on it
- * counts all the same, should its mode have been changed. */
-static bool may_ask(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
-    if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-        return false;
-    return peer.uid == 0 || peer.uid == geteuid();
+    return settings->n_admin_listen != 1 || strcmp(settings->admin_listen[0], "off") != 0;
 }
 
 /* Requests */
 
-static struct admin_request *request_new(struct pst_admin *admin, struct MHD_Connection *connection,
-                                         const char *method)
+static struct admin_request *request_new(const struct admin_listener *listener,
+                                         struct MHD_Connection *connection, const char *method)
 {
     static const struct pst_fields none;
+    struct pst_admin *admin = listener->admin;
     struct admin_request *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return NULL;
     r->admin = admin;
+    r->listener = listener;
     r->connection = connection;
     r->method = method;
     r->file = -1;
@@ -59,8 +45,11 @@ static struct admin_request *request_new(struct pst_admin *admin, struct MHD_Con
         pst_str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Request-Id"));
     if (pst_request_id_is_valid(given))
         pst_str_clip(given, r->request_id, sizeof(r->request_id));
-    else
+    if (given.len == 0 || r->request_id[0] == '\0') {
+        pthread_mutex_lock(&admin->lock);
         (void)pst_request_id_take(&admin->ids, &none, r->request_id);
+        pthread_mutex_unlock(&admin->lock);
+    }
     return r;
 }
 
@@ -73,6 +62,14 @@ static void request_free(struct admin_request *r)
     json_decref(r->output);
     pst_fd_close(r->file);
     free(r);
+}
+
+/* A browser notes it for a name and all of its ports: not for localhost, where other things live. */
+static void add_transport_security(const struct admin_request *r, struct MHD_Response *response)
+{
+    const char *host = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Host");
+    if (host != NULL && !pst_str_istarts(pst_str_of(host), PST_STR("localhost")))
+        MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
 }
 
 static void add_headers(const struct admin_request *r, struct MHD_Response *response)
@@ -94,6 +91,17 @@ static void add_headers(const struct admin_request *r, struct MHD_Response *resp
         MHD_add_response_header(response, "Location", r->location);
     if (r->status == 405)
         MHD_add_response_header(response, "Allow", r->allow);
+    if (r->cookie[0] != '\0')
+        MHD_add_response_header(response, "Set-Cookie", r->cookie);
+    if (r->unauthorized)
+        MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"postern admin\"");
+    if (r->retry_after_s > 0) {
+        char text[16];
+        snprintf(text, sizeof(text), "%u", r->retry_after_s);
+        MHD_add_response_header(response, "Retry-After", text);
+    }
+    if (r->listener->tls != NULL)
+        add_transport_security(r, response);
 }
 
 /* libmicrohttpd takes the file over. */
@@ -136,15 +144,17 @@ static enum MHD_Result answer(struct admin_request *r)
 }
 
 /* The head is there. What is wrong already is answered before a body is read. */
-static enum MHD_Result on_head(struct admin_request *r)
+static enum MHD_Result on_head(struct admin_request *r, const char *path)
 {
     uint64_t length = 0;
     const char *text = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Content-Length");
-    if (!may_ask(r->connection))
-        admin_fail(r, 403, "Forbidden", "This socket serves root and the gateway's own user only.");
-    else if (text != NULL && (pst_num_u64(pst_str_of(text), &length) < 0 || length > BODY_MAX_BYTES))
+    pthread_mutex_lock(&r->admin->lock);
+    admin_admit(r, path);
+    pthread_mutex_unlock(&r->admin->lock);
+    if (r->status == 0 && text != NULL &&
+        (pst_num_u64(pst_str_of(text), &length) < 0 || length > BODY_MAX_BYTES))
         admin_fail(r, 413, "BodyTooLarge", "A body here has at most %d bytes.", BODY_MAX_BYTES);
-    return admin_failed(r) ? answer(r) : MHD_YES;
+    return r->status != 0 && admin_failed(r) ? answer(r) : MHD_YES;
 }
 
 static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, const char *url,
@@ -155,7 +165,7 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
     struct admin_request *r = *request_arg;
     if (r == NULL) {
         *request_arg = r = request_new(arg, connection, method);
-        return r != NULL ? on_head(r) : MHD_NO;
+        return r != NULL ? on_head(r, url) : MHD_NO;
     }
     if (*size > 0) {
         /* A chunked body without end is cut off; the answer would not be read. */
@@ -163,7 +173,11 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
         *size = 0;
         return err == 0 ? MHD_YES : MHD_NO;
     }
-    admin_dispatch(r, url);
+    if (r->status == 0) {
+        pthread_mutex_lock(&r->admin->lock);
+        admin_dispatch(r);
+        pthread_mutex_unlock(&r->admin->lock);
+    }
     return answer(r);
 }
 
@@ -177,43 +191,14 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **re
 
 /* Start and stop */
 
-/* A socket that an earlier run left is removed: data_dir's lock says that none is running. */
-static int remove_stale(const char *path)
+static void log_mhd(void *arg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
+static void log_mhd(void *arg, const char *fmt, va_list args)
 {
-    struct stat st;
-    if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : -PST_EIO;
-    if (!S_ISSOCK(st.st_mode)) {
-        pst_error("admin", "admin_listen: %s is there and is no socket", path);
-        return -PST_EEXIST;
-    }
-    return unlink(path) == 0 ? 0 : -PST_EIO;
-}
-
-static int bind_socket(struct pst_admin *admin)
-{
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    struct pst_str listen_text = pst_str_of(admin->parts.settings->admin_listen);
-    struct pst_str path = pst_str_skip(listen_text, sizeof(prefix) - 1);
-    if (!pst_str_starts(listen_text, pst_str_of(prefix)) || !pst_str_starts(path, PST_STR("/")) ||
-        pst_str_copy(path, sa.sun_path, sizeof(sa.sun_path)) < 0) {
-        pst_error("admin",
-                  "admin_listen \"%s\": write off, or unix:/path/of/socket (a path of at most %zu bytes)",
-                  admin->parts.settings->admin_listen, sizeof(sa.sun_path) - 1);
-        return -PST_EINVAL;
-    }
-    memcpy(admin->socket_path, sa.sun_path, sizeof(admin->socket_path));
-    int err = remove_stale(admin->socket_path);
-    if (err < 0)
-        return err;
-    admin->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (admin->listener >= 0 && bind(admin->listener, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-        admin->bound = true;
-    /* Nobody can connect before listen(), so nobody gets in before the mode is set. */
-    if (admin->bound && chmod(admin->socket_path, 0600) == 0 && listen(admin->listener, 64) == 0)
-        return 0;
-    pst_error("admin", "admin_listen: %s: %s", admin->socket_path, strerror(errno));
-    return -PST_EIO;
+    const struct admin_listener *listener = arg;
+    char text[256];
+    vsnprintf(text, sizeof(text), fmt, args);
+    text[strcspn(text, "\n")] = '\0';
+    pst_debug("admin", "%s: %s", listener->text, text);
 }
 
 static int open_stores(struct pst_admin *admin)
@@ -232,20 +217,108 @@ static int open_stores(struct pst_admin *admin)
     return err;
 }
 
-static int start_daemon(struct pst_admin *admin)
+static int start_daemon(struct admin_listener *listener)
 {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
-    admin->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_call, admin,                    //
-                                     MHD_OPTION_LISTEN_SOCKET, admin->listener,               //
-                                     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,            //
-                                     MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,                   //
-                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_MAX_BYTES,      //
-                                     MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                     //
-                                     MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)NULL, //
-                                     MHD_OPTION_END);
-    if (admin->daemon == NULL)
-        pst_error("admin", "libmicrohttpd did not start");
-    return admin->daemon != NULL ? 0 : -PST_EIO;
+    if (listener->tls != NULL) {
+        flags |= MHD_USE_TLS;
+        pst_seam_serve(listener->tls);
+    }
+    /* The two MEM options must be there for a TLS daemon; the seam does not look at them. */
+    static char nothing[] = "";
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, nothing},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, nothing},
+                                   {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    listener->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_call, listener,                 //
+                                        MHD_OPTION_ARRAY, listener->tls != NULL ? tls : none,    //
+                                        MHD_OPTION_LISTEN_SOCKET, listener->fd,                  //
+                                        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,            //
+                                        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,                   //
+                                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_MAX_BYTES,      //
+                                        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                     //
+                                        MHD_OPTION_EXTERNAL_LOGGER, log_mhd, listener,           //
+                                        MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)NULL, //
+                                        MHD_OPTION_END);
+    if (listener->daemon == NULL)
+        pst_error("admin", "libmicrohttpd did not start for %s", listener->text);
+    return listener->daemon != NULL ? 0 : -PST_EIO;
+}
+
+static void log_problem(void *arg, const char *problem)
+{
+    (void)arg;
+    pst_error("admin", "%s", problem);
+}
+
+/* The admin side's own certificate, or the gateway's. The caller unrefs it. */
+static int load_material(const struct pst_admin *admin, struct pst_tls_material **ret_material)
+{
+    const struct pst_settings *s = admin->parts.settings;
+    const struct pst_tls_files files = {
+        .certificate = s->admin_tls_certificate, .key = s->admin_tls_key, .data_dir = s->data_dir};
+    if (s->admin_tls_certificate[0] != '\0' || s->admin_tls_key[0] != '\0')
+        return pst_tls_material_load(&files, log_problem, NULL, ret_material);
+    *ret_material = pst_tls_material_ref(admin->parts.material);
+    return 0;
+}
+
+static int make_tls(const struct pst_admin *admin, struct admin_listener *listener)
+{
+    const struct pst_settings *s = admin->parts.settings;
+    struct pst_tls_material *material = NULL;
+    int err = load_material(admin, &material);
+    if (err < 0)
+        return err;
+    err = pst_tls_context_new(s->tls_profile == PST_PROFILE_MODERN ? PST_TLS_MODERN : PST_TLS_INTERMEDIATE,
+                              material, &listener->tls);
+    pst_tls_material_unref(material);
+    return err;
+}
+
+static int listen_at(struct pst_admin *admin, const char *item)
+{
+    struct admin_listener *listener = &admin->listeners[admin->n_listeners];
+    if (admin->n_listeners == ADMIN_LISTENERS_MAX) {
+        pst_error("admin", "admin_listen names more than %d places", ADMIN_LISTENERS_MAX);
+        return -PST_EINVAL;
+    }
+    listener->admin = admin;
+    admin->n_listeners++;
+    int err = admin_listener_bind(listener, item);
+    if (err == 0 && listener->socket_path[0] == '\0')
+        err = make_tls(admin, listener);
+    return err;
+}
+
+/* Somebody must be able to sign in at all. */
+static int make_first_token(struct pst_admin *admin)
+{
+    const char *data_dir = admin->parts.settings->data_dir;
+    struct pst_why why = {0};
+    int made = pst_admin_token_first(admin->keys, data_dir, &why);
+    if (made < 0)
+        pst_error("admin", "%s", why.text);
+    else if (made > 0)
+        pst_info("admin", "the first admin token is in %s/%s", data_dir, PST_ADMIN_TOKEN_FILE);
+    return made < 0 ? made : 0;
+}
+
+static int start_all(struct pst_admin *admin)
+{
+    bool tokens = false;
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < admin->parts.settings->n_admin_listen; i++)
+        err = listen_at(admin, admin->parts.settings->admin_listen[i]);
+    if (err == 0)
+        err = open_stores(admin);
+    for (size_t i = 0; i < admin->n_listeners; i++)
+        tokens = tokens || admin->listeners[i].tls != NULL;
+    if (err == 0 && tokens)
+        err = make_first_token(admin);
+    for (size_t i = 0; err == 0 && i < admin->n_listeners; i++)
+        err = start_daemon(&admin->listeners[i]);
+    return err;
 }
 
 int pst_admin_start(const struct pst_admin_parts *parts, struct pst_admin **ret_admin)
@@ -254,20 +327,18 @@ int pst_admin_start(const struct pst_admin_parts *parts, struct pst_admin **ret_
     if (admin == NULL)
         return -PST_ENOMEM;
     admin->parts = *parts;
-    admin->listener = -1;
     admin->started_us = pst_clock_real_us();
+    pthread_mutex_init(&admin->lock, NULL);
     int err = pst_request_ids_init(&admin->ids);
     if (err == 0)
-        err = bind_socket(admin);
-    if (err == 0)
-        err = open_stores(admin);
-    if (err == 0)
-        err = start_daemon(admin);
+        err = start_all(admin);
     if (err < 0) {
         pst_admin_stop(admin);
         return err;
     }
-    pst_info("admin", "REST on %s%s", prefix, admin->socket_path);
+    for (size_t i = 0; i < admin->n_listeners; i++)
+        pst_info("admin", "admin side on %s%s", admin->listeners[i].tls != NULL ? "https://" : "",
+                 admin->listeners[i].text);
     *ret_admin = admin;
     return 0;
 }
@@ -276,13 +347,11 @@ void pst_admin_stop(struct pst_admin *admin)
 {
     if (admin == NULL)
         return;
-    if (admin->daemon != NULL)
-        MHD_stop_daemon(admin->daemon); /* closes the listener */
-    else
-        pst_fd_close(admin->listener);
-    if (admin->bound)
-        unlink(admin->socket_path);
+    for (size_t i = 0; i < admin->n_listeners; i++)
+        admin_listener_close(&admin->listeners[i]);
     pst_usage_store_close(admin->usage);
     pst_keys_service_close(admin->keys);
+    pthread_mutex_destroy(&admin->lock);
+    explicit_bzero(&admin->sessions, sizeof(admin->sessions));
     free(admin);
 }

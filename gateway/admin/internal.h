@@ -1,36 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of this folder share: a request on its way through, and how it is answered. All of it lives
- * on the daemon's one thread. */
+/* What the files of this folder share: a request on its way through, and how it is answered. A request
+ * belongs to its listener's thread; what is in struct pst_admin is touched under its lock. */
 #ifndef POSTERN_ADMIN_INTERNAL_H
 #define POSTERN_ADMIN_INTERNAL_H
 
+#include "caller.h"
+#include "guesses.h"
+#include "listener.h"
 #include "postern/admin/admin.h"
 #include "postern/auth/keys.h"
 #include "postern/base/buf.h"
 #include "postern/db/usage_store.h"
 #include "postern/http/request_id.h"
 
+#include "sessions.h"
+
 #include <jansson.h>
 #include <microhttpd.h>
+#include <pthread.h>
 
 #define ADMIN_PARAMS_MAX 2
 
 struct pst_admin {
     struct pst_admin_parts parts;
-    struct MHD_Daemon *daemon;
+    int64_t started_us;
+    struct admin_listener listeners[ADMIN_LISTENERS_MAX];
+    size_t n_listeners;
+
+    /* A request holds it while it is judged and handled; not while its body comes or its answer goes. */
+    pthread_mutex_t lock;
     struct pst_keys *keys;
     struct pst_usage_store *usage;
     struct pst_request_ids ids;
-    int64_t started_us;
-    char socket_path[108];
-    bool bound; /* the socket is ours to remove */
-    int listener;
+    struct admin_sessions sessions;
+    struct admin_guesses guesses;
 };
+
+struct admin_route;
 
 struct admin_request {
     struct pst_admin *admin;
+    const struct admin_listener *listener;
     struct MHD_Connection *connection;
     const char *method;
+    const struct admin_route *route; /* NULL: a file of the page */
+    uint8_t address[16];
+    struct admin_caller caller;
     struct pst_str params[ADMIN_PARAMS_MAX]; /* the path's {} in order */
     struct pst_buf body;
     json_t *input; /* the body, of routes that take one */
@@ -45,6 +60,9 @@ struct admin_request {
     char etag[24];
     char location[64];
     char allow[48]; /* methods, of a 405 */
+    char cookie[192];
+    unsigned retry_after_s;
+    bool unauthorized; /* tell how to authenticate */
     char request_id[PST_REQUEST_ID_SIZE];
 };
 
@@ -56,11 +74,15 @@ struct admin_route {
     const char *pattern; /* "{}" is one segment */
     const char *const *query;
     bool takes_body;
+    enum admin_needs needs;
     void (*handle)(struct admin_request *r);
 };
 
-/* route.c: finds the handler, reads what it needs, and calls it. */
-void admin_dispatch(struct admin_request *r, const char *path);
+/* route.c. The head is there: finds who may handle it and whether he who asks may; a refusal is made here,
+ * and so is the answer with a file of the page. */
+void admin_admit(struct admin_request *r, const char *path);
+/* The body is there: reads it and calls the handler. */
+void admin_dispatch(struct admin_request *r);
 
 /* reply.c. Each sets the answer; the text is for people. */
 void admin_fail(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)
@@ -80,6 +102,11 @@ bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us
 bool admin_query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max,
                         uint64_t *value);
 
+/* fields.c: of the JSON body; what breaks a rule is noted in the answer. */
+void admin_refuse_unknown(struct admin_request *r, const char *const *known);
+struct pst_str admin_text_field(struct admin_request *r, const char *name, bool secret);
+int64_t admin_time_field(struct admin_request *r, const char *name);
+
 /* The handlers. */
 void admin_keys_list(struct admin_request *r);
 void admin_keys_create(struct admin_request *r);
@@ -97,6 +124,14 @@ const char *admin_secret_name(uint32_t slot);
 void admin_status_get(struct admin_request *r);
 void admin_settings_get(struct admin_request *r);
 void admin_openapi_get(struct admin_request *r);
+void admin_session_open_route(struct admin_request *r);
+void admin_session_get(struct admin_request *r);
+void admin_session_close_route(struct admin_request *r);
+void admin_sessions_list(struct admin_request *r);
+void admin_sessions_end(struct admin_request *r);
+void admin_tokens_list_route(struct admin_request *r);
+void admin_tokens_create(struct admin_request *r);
+void admin_tokens_revoke_route(struct admin_request *r);
 
 /* key_fields.c: what a body says about a key. The texts are the body's or `text`'s. */
 #define ADMIN_KEY_FIELDS_MAX 9

@@ -10,22 +10,6 @@
 #define GRACE_DEFAULT_S 86400
 #define GRACE_MAX_S     (30 * 86400)
 
-/* Fields */
-
-static void refuse_unknown(struct admin_request *r, const char *const *known)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach(r->input, name, value)
-    {
-        const char *const *at = known;
-        while (*at != NULL && strcmp(*at, name) != 0)
-            at++;
-        if (*at == NULL) /* its value may be a secret in the wrong place */
-            admin_invalid(r, name, NULL, "this field is not known here");
-    }
-}
-
 /* A text that only an import has; a secret's value is not repeated. */
 static struct pst_str import_field(struct admin_request *r, const char *name)
 {
@@ -264,7 +248,7 @@ void admin_key_rotate(struct admin_request *r)
     const json_t *name = json_object_get(r->input, "secret");
     json_int_t grace_s = grace != NULL ? json_integer_value(grace) : GRACE_DEFAULT_S;
     int slot = json_is_string(name) ? slot_number(pst_str_of(json_string_value(name))) : 0;
-    refuse_unknown(r, known);
+    admin_refuse_unknown(r, known);
     if (slot == 0)
         admin_invalid(r, "secret", name, "key1 or key2");
     if (grace != NULL && (!json_is_integer(grace) || grace_s < 0 || grace_s > GRACE_MAX_S))

@@ -11,19 +11,31 @@ static admin_names no_query = {NULL};
 static admin_names list_query = {"state", "text", "name", "expires_before", "sort", "limit", "cursor", NULL};
 static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
 
+#define VIEWER  ADMIN_NEEDS_VIEWER
+#define ADMIN   ADMIN_NEEDS_ADMIN
+#define NOTHING ADMIN_NEEDS_NOTHING
+
 static const struct admin_route routes[] = {
-    {"GET", "/admin/v1/openapi.json", no_query, false, admin_openapi_get},
-    {"GET", "/admin/v1/status", no_query, false, admin_status_get},
-    {"GET", "/admin/v1/settings", no_query, false, admin_settings_get},
-    {"GET", "/admin/v1/usage", usage_query, false, admin_usage_get},
-    {"GET", "/admin/v1/keys", list_query, false, admin_keys_list},
-    {"POST", "/admin/v1/keys", no_query, true, admin_keys_create},
-    {"POST", "/admin/v1/keys/import", no_query, true, admin_keys_import},
-    {"GET", "/admin/v1/keys/{}", no_query, false, admin_key_get},
-    {"PATCH", "/admin/v1/keys/{}", no_query, true, admin_key_change},
-    {"DELETE", "/admin/v1/keys/{}", no_query, false, admin_key_delete},
-    {"POST", "/admin/v1/keys/{}/rotate", no_query, true, admin_key_rotate},
-    {"DELETE", "/admin/v1/keys/{}/secrets/{}", no_query, false, admin_key_revoke},
+    {"GET", "/admin/v1/openapi.json", no_query, false, VIEWER, admin_openapi_get},
+    {"GET", "/admin/v1/status", no_query, false, VIEWER, admin_status_get},
+    {"GET", "/admin/v1/settings", no_query, false, VIEWER, admin_settings_get},
+    {"GET", "/admin/v1/usage", usage_query, false, VIEWER, admin_usage_get},
+    {"GET", "/admin/v1/keys", list_query, false, VIEWER, admin_keys_list},
+    {"POST", "/admin/v1/keys", no_query, true, ADMIN, admin_keys_create},
+    {"POST", "/admin/v1/keys/import", no_query, true, ADMIN, admin_keys_import},
+    {"GET", "/admin/v1/keys/{}", no_query, false, VIEWER, admin_key_get},
+    {"PATCH", "/admin/v1/keys/{}", no_query, true, ADMIN, admin_key_change},
+    {"DELETE", "/admin/v1/keys/{}", no_query, false, ADMIN, admin_key_delete},
+    {"POST", "/admin/v1/keys/{}/rotate", no_query, true, ADMIN, admin_key_rotate},
+    {"DELETE", "/admin/v1/keys/{}/secrets/{}", no_query, false, ADMIN, admin_key_revoke},
+    {"POST", "/admin/v1/session", no_query, true, NOTHING, admin_session_open_route},
+    {"GET", "/admin/v1/session", no_query, false, VIEWER, admin_session_get},
+    {"DELETE", "/admin/v1/session", no_query, false, VIEWER, admin_session_close_route},
+    {"GET", "/admin/v1/sessions", no_query, false, ADMIN, admin_sessions_list},
+    {"DELETE", "/admin/v1/sessions/{}", no_query, false, ADMIN, admin_sessions_end},
+    {"GET", "/admin/v1/tokens", no_query, false, ADMIN, admin_tokens_list_route},
+    {"POST", "/admin/v1/tokens", no_query, true, ADMIN, admin_tokens_create},
+    {"DELETE", "/admin/v1/tokens/{}", no_query, false, ADMIN, admin_tokens_revoke_route},
 };
 
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -104,17 +116,23 @@ static void read_body(struct admin_request *r)
         admin_fail(r, 400, "BadJson", "The body is one JSON object.");
 }
 
-void admin_dispatch(struct admin_request *r, const char *path)
+void admin_admit(struct admin_request *r, const char *path)
 {
-    if (admin_asset_answer(r, path))
+    /* Whoever may not ask anything at all learns nothing of what there is. */
+    admin_caller_check(r, ADMIN_NEEDS_NOTHING);
+    if (admin_failed(r) || admin_asset_answer(r, path))
         return;
-    const struct admin_route *route = find(r, path);
-    if (route == NULL)
-        return;
-    struct query_check check = {r, route->query};
+    r->route = find(r, path);
+    if (r->route != NULL && r->route->needs != ADMIN_NEEDS_NOTHING)
+        admin_caller_check(r, r->route->needs);
+}
+
+void admin_dispatch(struct admin_request *r)
+{
+    struct query_check check = {r, r->route->query};
     MHD_get_connection_values_n(r->connection, MHD_GET_ARGUMENT_KIND, check_parameter, &check);
-    if (!admin_failed(r) && route->takes_body)
+    if (!admin_failed(r) && r->route->takes_body)
         read_body(r);
     if (!admin_failed(r))
-        route->handle(r);
+        r->route->handle(r);
 }

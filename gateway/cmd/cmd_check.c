@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that `serve` would stumble over, said at once and with its place. Changes nothing. */
+#include "postern/admin/admin.h"
 #include "postern/auth/credential.h"
 #include "postern/auth/issuer_keys.h"
 #include "postern/base/fd.h"
@@ -182,6 +183,25 @@ static void check_tls(const struct check *check)
         findings_soften(check->found, before); /* it will do: those were warnings, of an end that is near */
 }
 
+static void check_admin(const struct check *check)
+{
+    const struct pst_settings *s = check->s;
+    const struct pst_tls_files files = {
+        .certificate = s->admin_tls_certificate, .key = s->admin_tls_key, .data_dir = s->data_dir};
+    bool off = s->n_admin_listen == 1 && strcmp(s->admin_listen[0], "off") == 0;
+    for (size_t i = 0; !off && i < s->n_admin_listen; i++) {
+        if (!pst_admin_listen_is_valid(s->admin_listen[i]))
+            PROBLEM(
+                check, "admin_listen",
+                "\"%s\" is neither host:port with a literal address nor unix:/path/of/socket, or off alone",
+                s->admin_listen[i]);
+    }
+    size_t before = check->found->n;
+    if ((s->admin_tls_certificate[0] != '\0' || s->admin_tls_key[0] != '\0') &&
+        pst_tls_material_check(&files, tls_problem, check->found) == 0)
+        findings_soften(check->found, before);
+}
+
 static void check_ca_file(const struct check *check)
 {
     struct pst_tls_roots *roots = NULL;
@@ -269,6 +289,7 @@ static void check_all(const struct check *check)
         check_tls(check);
     if (!pst_setting_is_bad(s, "ca_file"))
         check_ca_file(check);
+    check_admin(check);
     if (!pst_setting_is_bad(s, PST_ISSUERS_SETTING) && !pst_setting_is_bad(s, PST_TOKEN_RULES_SETTING))
         check_oidc(check);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The gateway before the sample container, with a key to try: what `./run` starts. */
+#include "postern/auth/admin_token.h"
 #include "postern/auth/keys.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
@@ -29,11 +30,12 @@ static const struct pst_usage usage = {
     .takes_settings = true,
 };
 
-/* --data-dir and --listen of our own, unless they were given. */
+/* --data-dir, --listen and --admin-listen of our own, unless they were given. */
 struct defaults {
     char data_dir[PATH_MAX];
     char upstream[64];
     char listen[64];
+    char admin_listen[64];
 };
 
 static bool was_given(const struct pst_args *args, const char *flag, const char *variable)
@@ -88,6 +90,17 @@ static void print_curl(const char *ca, unsigned port, struct pst_str key, const 
            ca, port, what, PST_STR_ARG(key), text);
 }
 
+static void print_admin(const struct pst_settings *settings)
+{
+    struct pst_str listen = pst_str_of(settings->admin_listen[0]), port;
+    if (!pst_str_starts(listen, PST_STR("127.0.0.1:")))
+        return;
+    pst_str_cut(listen, ':', &port);
+    printf("  admin page   https://localhost:" PST_STR_FMT "   (the token is in %s/" PST_ADMIN_TOKEN_FILE
+           ")\n",
+           PST_STR_ARG(port), settings->data_dir);
+}
+
 static void print_welcome(const struct pst_server *server, const struct pst_settings *settings,
                           const struct pst_key_made *made)
 {
@@ -99,11 +112,12 @@ static void print_welcome(const struct pst_server *server, const struct pst_sett
            "\n"
            "  key          " PST_STR_FMT "   (id %s, for a day)\n"
            "  fingerprint  %s\n"
-           "  data         %s\n"
-           "\n"
-           "Ask it which language a sentence is in, and what mood:\n"
-           "\n",
+           "  data         %s\n",
            port, PST_STR_ARG(key), made->id, pst_server_fingerprint(server), settings->data_dir);
+    print_admin(settings);
+    printf("\n"
+           "Ask it which language a sentence is in, and what mood:\n"
+           "\n");
     print_curl(ca, port, key, "languages", "Guten Morgen, wie geht es Ihnen?");
     print_curl(ca, port, key, "sentiment", "The room was lovely. The breakfast was terrible.");
     printf("Without the key it answers 401. What was used: postern usage --data-dir %s\n"
@@ -118,12 +132,18 @@ static int start_server(struct pst_args *args, struct defaults *defaults, struct
                         struct pst_key_made *made, struct pst_server **ret_server)
 {
     bool fixed = was_given(args, "listen", "POSTERN_LISTEN");
+    bool admin_fixed = was_given(args, "admin_listen", "POSTERN_ADMIN_LISTEN");
     size_t n_flags = args->n_flags;
     for (int i = 0; i < (fixed ? 1 : PORT_TRIES); i++) {
         args->n_flags = n_flags;
         if (!fixed) {
-            snprintf(defaults->listen, sizeof(defaults->listen), "127.0.0.1:%d", FIRST_PORT + i);
+            snprintf(defaults->listen, sizeof(defaults->listen), "127.0.0.1:%d", FIRST_PORT + 2 * i);
             set_flag(args, "listen", defaults->listen);
+            if (!admin_fixed) {
+                snprintf(defaults->admin_listen, sizeof(defaults->admin_listen), "127.0.0.1:%d",
+                         FIRST_PORT + 2 * i + 1);
+                set_flag(args, "admin_listen", defaults->admin_listen);
+            }
         }
         if (pst_cmd_settings(args, settings) < 0)
             return -PST_EINVAL;
@@ -135,7 +155,8 @@ static int start_server(struct pst_args *args, struct defaults *defaults, struct
         pst_settings_done(settings);
         if (err != -PST_EBUSY || fixed)
             return err;
-        fprintf(stderr, "postern: port %d is taken, trying the next\n", FIRST_PORT + i);
+        fprintf(stderr, "postern: port %d or %d is taken, trying the next\n", FIRST_PORT + 2 * i,
+                FIRST_PORT + 2 * i + 1);
     }
     return -PST_EBUSY;
 }

@@ -38,10 +38,15 @@ static const struct pst_setting_def defs[] = {
     {URL(upstream), .required = true, .default_text = "http://127.0.0.1:5000",
      .help = "The container: http://host:port or unix:/path/of/socket. It is reached inside the pod, so "
              "without TLS; a base path is not taken, because paths go on as the client sent them."},
-    {TEXT(admin_listen), .required = true, .default_text = "off",
-     .help =
-         "Where the admin side's REST interface listens: unix:/path/of/socket (plain HTTP, mode 0600, for "
-         "root and the gateway's own user), or off."},
+    {LIST(STRINGS, admin_listen), .required = true, .default_text = "127.0.0.1:8444",
+     .help = "Where the admin side listens, REST and page: host:port (HTTPS, for who has an admin token), "
+             "unix:/path/of/socket (plain HTTP, mode 0600, for root and the gateway's own user), or off."},
+    {LIST(STRINGS, admin_hosts), .default_text = "",
+     .help = "Host names under which the admin side is reached, beside localhost and IP addresses: a request "
+             "for another name is refused, so that no web page can reach it by a name of its own."},
+    {PATH(admin_tls_certificate), .default_text = "",
+     .help = "PEM certificate chain of the admin side. Empty: the gateway's own."},
+    {PATH(admin_tls_key), .default_text = "", .help = "PEM private key of admin_tls_certificate."},
     {PATH(data_dir), .required = true, .default_text = "/var/lib/postern",
      .help = "Where keys, usage, journals and the self-made certificate live. Only the gateway's user may be "
              "able to write there."},

@@ -23,7 +23,10 @@ static void on_status(void *arg, struct pst_admin_status *ret)
 
 int admin_start(struct pst_server *server)
 {
-    const struct pst_admin_parts parts = {
-        .settings = server->settings, .version = PST_VERSION, .status = on_status, .arg = server};
+    const struct pst_admin_parts parts = {.settings = server->settings,
+                                          .material = server->material,
+                                          .version = PST_VERSION,
+                                          .status = on_status,
+                                          .arg = server};
     return pst_admin_wanted(server->settings) ? pst_admin_start(&parts, &server->admin) : 0;
 }

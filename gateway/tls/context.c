@@ -56,6 +56,18 @@ int pst_tls_init(void)
     return pst_crypto_init() == 0 && psa_crypto_init() == PSA_SUCCESS ? 0 : -PST_ETLS;
 }
 
+/* What mbedTLS does after a handshake of TLS 1.2, and after one of TLS 1.3 leaves until the connection ends:
+ * the transcript, keys and ciphers of the handshake, 4 KiB of secrets that are not needed again. A function
+ * of the library's that its own files call; the parameters are set to NULL in it, as its code expects once a
+ * handshake is over. */
+void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl);
+
+void tls_forget_handshake(mbedtls_ssl_context *ssl)
+{
+    if (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+        mbedtls_ssl_handshake_wrapup_free_hs_transform(ssl);
+}
+
 struct tls_block *tls_block_get(struct pst_tls_context *context)
 {
     struct tls_block *block = context->free_blocks;

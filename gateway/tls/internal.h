@@ -77,6 +77,8 @@ void tls_self_signed_paths(const char *data_dir, char *certificate, char *key, s
 /* mbedTLS's own text for one of its errors. */
 const char *tls_error_text(int mbedtls_error, char *text, size_t size);
 
+/* After a handshake: frees what only it needed, which mbedTLS does for TLS 1.2 alone. */
+void tls_forget_handshake(mbedtls_ssl_context *ssl);
 /* Before anything else of mbedTLS's. */
 void tls_memory_init(void);
 /* Gives back what two record buffers do not hold: nothing but the beginning of the first matters. Pointers

@@ -3,21 +3,29 @@
  * missing is checked against libmicrohttpd.a by tools/check-seam. */
 #include "postern/tls/seam.h"
 
+#include "served.h"
+
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
 #include <stdlib.h>
 
+/* Stands for what must exist for libmicrohttpd and does not here: the priorities; and the credentials of a
+ * daemon whose sessions are adopted. A serving daemon's credentials are its TLS context. */
+static char placeholder;
+
 struct gnutls_session_int {
-    const struct pst_seam_events *events;
+    const struct pst_seam_events *events; /* of one that was adopted */
     void *arg;
+    struct tls_served *served; /* of one of a serving daemon's */
     void *mhd_connection;
     bool said_goodbye;
 };
 
 static _Thread_local const struct pst_seam_events *adopted_events;
 static _Thread_local void *adopted_arg;
+static _Thread_local struct pst_tls_context *to_serve;
 
 void pst_seam_adopt(const struct pst_seam_events *events, void *arg)
 {
@@ -33,15 +41,18 @@ bool pst_seam_disown(void)
     return still_there;
 }
 
+void pst_seam_serve(struct pst_tls_context *context)
+{
+    to_serve = context;
+}
+
 /* Sessions */
 
 int gnutls_init(gnutls_session_t *session, unsigned int flags)
 {
     (void)flags;
-    *session = NULL;
-    if (adopted_events == NULL)
-        return GNUTLS_E_INVALID_REQUEST;
     struct gnutls_session_int *seam = calloc(1, sizeof(*seam));
+    *session = NULL;
     if (seam == NULL)
         return GNUTLS_E_MEMORY_ERROR;
     seam->events = adopted_events;
@@ -55,30 +66,15 @@ void gnutls_deinit(gnutls_session_t session)
 {
     if (session == NULL)
         return;
-    session->events->closed(session->arg, session->said_goodbye);
+    if (session->events != NULL)
+        session->events->closed(session->arg, session->said_goodbye);
+    tls_served_free(session->served);
     free(session);
 }
 
-/* The handshake was done before libmicrohttpd saw the connection. */
-int gnutls_handshake(gnutls_session_t session)
+static int gnutls_error_of(ssize_t error)
 {
-    (void)session;
-    return GNUTLS_E_SUCCESS;
-}
-
-int gnutls_bye(gnutls_session_t session, gnutls_close_request_t how)
-{
-    (void)how;
-    session->said_goodbye = true;
-    return GNUTLS_E_SUCCESS;
-}
-
-ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size)
-{
-    ssize_t n = session->events->read(session->arg, data, data_size);
-    if (n >= 0)
-        return n;
-    switch ((int)-n) {
+    switch ((int)-error) {
     case PST_EAGAIN:
         return GNUTLS_E_AGAIN;
     case PST_ERESET:
@@ -90,9 +86,35 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_siz
     }
 }
 
+/* Of one that was adopted it was done before libmicrohttpd saw the connection. */
+int gnutls_handshake(gnutls_session_t session)
+{
+    int err = session->served != NULL   ? tls_served_handshake(session->served)
+              : session->events != NULL ? 0
+                                        : -PST_EINVAL;
+    return err == 0 ? GNUTLS_E_SUCCESS : gnutls_error_of(err);
+}
+
+int gnutls_bye(gnutls_session_t session, gnutls_close_request_t how)
+{
+    (void)how;
+    session->said_goodbye = true;
+    if (session->served != NULL)
+        tls_served_goodbye(session->served);
+    return GNUTLS_E_SUCCESS;
+}
+
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size)
+{
+    ssize_t n = session->served != NULL ? tls_served_read(session->served, data, data_size)
+                                        : session->events->read(session->arg, data, data_size);
+    return n >= 0 ? n : gnutls_error_of(n);
+}
+
 ssize_t gnutls_record_send(gnutls_session_t session, const void *data, size_t data_size)
 {
-    ssize_t n = session->events->write(session->arg, data, data_size);
+    ssize_t n = session->served != NULL ? tls_served_write(session->served, data, data_size)
+                                        : session->events->write(session->arg, data, data_size);
     if (n >= 0)
         return n;
     return n == -PST_EAGAIN ? GNUTLS_E_AGAIN : GNUTLS_E_PUSH_ERROR;
@@ -102,14 +124,12 @@ ssize_t gnutls_record_send(gnutls_session_t session, const void *data, size_t da
  * costs little when there is nothing, and a forgotten one would hang the connection: say yes. */
 size_t gnutls_record_check_pending(gnutls_session_t session)
 {
-    (void)session;
-    return 1;
+    return session->served != NULL ? tls_served_pending(session->served) : 1;
 }
 
 int gnutls_record_get_direction(gnutls_session_t session)
 {
-    (void)session;
-    return 0;
+    return session->served != NULL && tls_served_wants_write(session->served) ? 1 : 0;
 }
 
 void gnutls_session_set_ptr(gnutls_session_t session, void *ptr)
@@ -145,7 +165,9 @@ int gnutls_alpn_set_protocols(gnutls_session_t session, const gnutls_datum_t *pr
 
 void gnutls_transport_set_int2(gnutls_session_t session, int recv_fd, int send_fd)
 {
-    (void)session, (void)recv_fd, (void)send_fd;
+    (void)send_fd;
+    if (session->served != NULL)
+        tls_served_set_fd(session->served, recv_fd);
 }
 
 int gnutls_priority_set(gnutls_session_t session, gnutls_priority_t priority)
@@ -156,8 +178,10 @@ int gnutls_priority_set(gnutls_session_t session, gnutls_priority_t priority)
 
 int gnutls_credentials_set(gnutls_session_t session, gnutls_credentials_type_t type, void *cred)
 {
-    (void)session, (void)type, (void)cred;
-    return GNUTLS_E_SUCCESS;
+    (void)type;
+    if (session->events != NULL || cred == &placeholder)
+        return GNUTLS_E_SUCCESS;
+    return tls_served_new(cred, &session->served) == 0 ? GNUTLS_E_SUCCESS : GNUTLS_E_MEMORY_ERROR;
 }
 
 void gnutls_certificate_server_set_request(gnutls_session_t session, gnutls_certificate_request_t req)
@@ -165,9 +189,7 @@ void gnutls_certificate_server_set_request(gnutls_session_t session, gnutls_cert
     (void)session, (void)req;
 }
 
-/* A priority cache and credentials must exist for libmicrohttpd; a byte of our own stands for each. */
-
-static char placeholder;
+/* A priority cache must exist for libmicrohttpd; the placeholder stands for it. */
 
 int gnutls_priority_init(gnutls_priority_t *priority, const char *priorities, const char **err_pos)
 {
@@ -190,7 +212,9 @@ void gnutls_priority_deinit(gnutls_priority_t priority)
 
 int gnutls_certificate_allocate_credentials(gnutls_certificate_credentials_t *res)
 {
-    *res = (gnutls_certificate_credentials_t)(void *)&placeholder;
+    *res = to_serve != NULL ? (gnutls_certificate_credentials_t)(void *)to_serve
+                            : (gnutls_certificate_credentials_t)(void *)&placeholder;
+    to_serve = NULL;
     return GNUTLS_E_SUCCESS;
 }
 

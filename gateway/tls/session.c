@@ -388,25 +388,13 @@ int pst_session_accept(struct pst_tls_context *context, struct pst_loop *loop, i
     return 0;
 }
 
-/* What mbedTLS does after a handshake of TLS 1.2, and after one of TLS 1.3 leaves until the connection ends:
- * the transcript, keys and ciphers of the handshake, 4 KiB of secrets that are not needed again. A function
- * of the library's that its own files call; the parameters are set to NULL in it, as its code expects once a
- * handshake is over. */
-void mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl);
-
-static void forget_handshake(struct pst_session *s)
-{
-    if (mbedtls_ssl_get_version_number(&s->ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
-        mbedtls_ssl_handshake_wrapup_free_hs_transform(&s->ssl);
-}
-
 static void step_handshake(struct pst_session *s)
 {
     int ret = mbedtls_ssl_handshake(&s->ssl);
     keep_input(s);
     if (ret == 0) {
         pst_timer_clear(s->loop, &s->timer);
-        forget_handshake(s);
+        tls_forget_handshake(&s->ssl);
         s->phase = OPEN;
         s->events->established(s->arg, s);
         return;

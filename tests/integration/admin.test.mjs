@@ -3,70 +3,27 @@
 // answer checked against the document.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { all, caller, document, driven, signIn } from './lib/admin.mjs';
 import { request } from './lib/client.mjs';
-import { compileSchemas, operations } from './lib/openapi.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, temporaryDirectory } from './lib/util.mjs';
+import { eventually, freePort, temporaryDirectory } from './lib/util.mjs';
 
-const document = JSON.parse(readFileSync(new URL('../../web/openapi.json', import.meta.url), 'utf8'));
-const schemas = compileSchemas(document);
-const all = operations(document);
-const driven = new Set();
 let postern;
 let upstream;
 let socketPath;
-
-/** One request; the answer is {status, headers, text, json}, checked against the operation it is of. */
-function call(method, target, { body, headers = {}, raw } = {}) {
-  const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-  return new Promise((resolve, reject) => {
-    const sent = http.request({ socketPath, method, path: target, timeout: 20000, headers: {
-      ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }), ...headers } }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (part) => (text += part));
-      answer.on('end', () => {
-        const got = { status: answer.statusCode, headers: answer.headers, text, json: text && answer.headers['content-type'].startsWith('application/json') ? JSON.parse(text) : undefined };
-        try {
-          check(method, target, got);
-          resolve(got);
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
-    sent.on('timeout', () => sent.destroy(new Error(`no answer to ${method} ${target}`)));
-    sent.on('error', reject);
-    sent.end(payload);
-  });
-}
-
-function check(method, target, got) {
-  assert.equal(got.headers['cache-control'], 'no-store');
-  assert.equal(got.headers['x-content-type-options'], 'nosniff');
-  assert.ok(got.headers['x-request-id']);
-  const [where] = target.split('?');
-  const fits = (o) => new RegExp(`^${o.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(where);
-  const operation = all.find((o) => o.method === method && o.path === where) ?? all.find((o) => o.method === method && fits(o));
-  if (!operation || operation['x-postern-planned']) {
-    assert.ok([404, 405].includes(got.status), `${method} ${target} is not served: ${got.status}`);
-    return;
-  }
-  if (got.status < 400) driven.add(operation.operationId);
-  const validate = schemas(operation, String(got.status));
-  if (got.headers['content-type']?.startsWith('text/csv')) assert.equal(got.status, 200);
-  else if (validate) validate(got.json);
-  else assert.equal(got.text, '');
-}
+let call;
+let port;
 
 before(async () => {
   upstream = await Upstream.start((x) => x.answer(200, 'ok'));
   socketPath = path.join(temporaryDirectory(), 'admin.sock');
-  postern = await Postern.start({ upstream: upstream.url, admin_listen: `unix:${socketPath}` });
+  port = await freePort();
+  postern = await Postern.start({ upstream: upstream.url, admin_listen: `127.0.0.1:${port}, unix:${socketPath}` });
+  call = caller({ socketPath });
 });
 
 after(async () => {
@@ -267,6 +224,29 @@ test('usage, status, settings and the document', async () => {
   const settings = (await call('GET', '/admin/v1/settings')).json.items;
   assert.equal(settings.find((s) => s.name === 'admin_listen').source, 'environment');
   assert.deepEqual((await call('GET', '/admin/v1/openapi.json')).json, document);
+});
+
+test('tokens and sessions', async () => {
+  const made = await call('POST', '/admin/v1/tokens', { body: { name: 'pipeline', role: 'viewer', expires: '2099-01-01T00:00:00Z' } });
+  assert.equal(made.status, 201);
+  assert.match(made.json.token, /^pa_/);
+  const listed = await call('GET', '/admin/v1/tokens');
+  assert.deepEqual(listed.json.items.map((t) => [t.name, t.role]), [['first', 'admin'], ['pipeline', 'viewer']]);
+  assert.ok(!listed.text.includes(made.json.token));
+  const over = caller({ port });
+  const { cookie, csrf, session } = await signIn(over, made.json.token);
+  assert.equal((await over('GET', '/admin/v1/session', { headers: { cookie } })).json.id, session.id);
+  assert.deepEqual((await call('GET', '/admin/v1/sessions')).json.items.map((s) => [s.id, s.role, s.csrf_token]), [[session.id, 'viewer', undefined]]);
+  assert.equal((await over('DELETE', '/admin/v1/session', { headers: { cookie, 'x-csrf-token': csrf } })).status, 204);
+  const second = await signIn(over, made.json.token);
+  assert.equal((await call('DELETE', `/admin/v1/sessions/${second.session.id}`)).status, 204);
+  assert.equal((await call('DELETE', `/admin/v1/sessions/${second.session.id}`)).status, 404);
+  assert.equal((await call('DELETE', `/admin/v1/tokens/${made.json.id}`)).status, 204);
+  assert.equal((await call('DELETE', '/admin/v1/tokens/000000000000')).status, 404);
+  for (const [body, fields] of [[{}, ['name', 'role']], [{ name: 'x', role: 'root' }, ['role']], [{ name: 'x', role: 'admin', expires: 5, wat: 1 }, ['expires', 'wat']]]) {
+    const answer = await call('POST', '/admin/v1/tokens', { body });
+    assert.deepEqual(answer.json.error.details.map((d) => d.field).sort(), fields);
+  }
 });
 
 test('every served operation was driven', () => {

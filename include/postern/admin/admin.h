@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The admin side: REST under /admin/v1 as web/openapi.json says, for programs on the gateway's own machine.
  *
- * It listens on a Unix socket of mode 0600 and takes who connects by the user id that the kernel vouches for:
- * root and the gateway's own user may do everything, nobody else anything. It runs in a libmicrohttpd daemon
- * with a thread and database connections of its own, so no question asked here holds up a worker.
+ * It listens on TCP with HTTPS, for who has an admin token or a session that was opened with one; and on Unix
+ * sockets of mode 0600, where the kernel vouches for the user id: root and the gateway's own user may do
+ * everything, nobody else anything. Each listener is a libmicrohttpd daemon with a thread of its own; they
+ * take turns at what they share, and have database connections of their own, so no question asked here holds
+ * up a worker.
  *
  * Start and stop by one thread; what the parts point to outlives the admin side. */
 #ifndef POSTERN_ADMIN_ADMIN_H
@@ -29,8 +31,11 @@ struct pst_admin_status {
     int64_t certificate_not_after_us;
 };
 
+struct pst_tls_material;
+
 struct pst_admin_parts {
     const struct pst_settings *settings;
+    struct pst_tls_material *material; /* the gateway's certificates */
     const char *version;
     /* Called on the admin's thread; the strings live as long as the server. */
     void (*status)(void *arg, struct pst_admin_status *ret);
@@ -39,11 +44,13 @@ struct pst_admin_parts {
 
 /* Whether `admin_listen` says that there is an admin side. */
 bool pst_admin_wanted(const struct pst_settings *settings);
-/* Binds, opens the stores (data_dir's must be there) and starts the thread. Logs what is wrong.
- * -PST_EINVAL, -PST_EEXIST (something else is where the socket should be), -PST_EIO, -PST_EDB, -PST_ENOMEM.
- */
+/* Whether an item of `admin_listen` is well written; for `postern check`. */
+bool pst_admin_listen_is_valid(const char *item);
+/* Binds, opens the stores (data_dir's must be there) and starts the threads. Makes the first admin token when
+ * there is none. Logs what is wrong. -PST_EINVAL, -PST_EEXIST (something else is where the socket should be),
+ * -PST_EBUSY (the port is), -PST_ETLS, -PST_EIO, -PST_EDB, -PST_ENOMEM. */
 int pst_admin_start(const struct pst_admin_parts *parts, struct pst_admin **ret_admin) PST_MUSTCHECK;
-/* Ends what is under way and removes the socket. NULL is fine. */
+/* Ends what is under way and removes the sockets. NULL is fine. */
 void pst_admin_stop(struct pst_admin *admin);
 
 #endif

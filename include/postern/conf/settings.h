@@ -31,7 +31,12 @@ struct pst_settings {
     struct pst_addr *listen;
     size_t n_listen;
     char *upstream;
-    char *admin_listen;
+    char **admin_listen;
+    size_t n_admin_listen;
+    char **admin_hosts;
+    size_t n_admin_hosts;
+    char *admin_tls_certificate;
+    char *admin_tls_key;
     char *data_dir;
     char *tls_certificate;
     char *tls_key;

@@ -6,7 +6,9 @@
  * A connection is handed over with its handshake done: pst_seam_adopt(events, arg), then
  * MHD_add_connection() on the same thread, whose gnutls_init() takes what was adopted.
  *
- * All on the worker's thread. */
+ * That is on the worker's thread. A daemon that accepts and polls by itself, on a thread of its own, is given
+ * a TLS context before it is started (pst_seam_serve()); the sessions of its connections then shake hands and
+ * seal records on libmicrohttpd's sockets. */
 #ifndef POSTERN_TLS_SEAM_H
 #define POSTERN_TLS_SEAM_H
 
@@ -27,6 +29,10 @@ struct pst_seam_events {
 
 /* The next gnutls_init() on this thread makes a session that calls these. */
 void pst_seam_adopt(const struct pst_seam_events *events, void *arg);
+struct pst_tls_context;
+/* The next MHD_start_daemon() of this thread serves TLS with `context`, which outlives the daemon and is used
+ * by nobody else from then on. */
+void pst_seam_serve(struct pst_tls_context *context);
 /* Takes back an adoption that was not used (MHD_add_connection failed early): true when it was still there,
  * and `closed` will then not be called. */
 bool pst_seam_disown(void);

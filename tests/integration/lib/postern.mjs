@@ -87,6 +87,7 @@ export class Postern {
       data_dir: settings.data_dir ?? temporaryDirectory(),
       listen: `127.0.0.1:${postern.port}`,
       workers: 1,
+      admin_listen: 'off',
       access_log: 'json',
       ...rest,
     };
