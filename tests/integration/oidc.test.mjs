@@ -87,9 +87,9 @@ test('tokens of each algorithm are taken, and count as their key\'s requests', l
     }
   }
   assert.equal((await withToken(`aad#/subscriptions/1/resource#${makeToken(keys.ES256, claims())}`)).status, 200);
-  const usage = await eventually(10000, 'the usage', async () => (await postern.usage(['--by', 'key'])).find((row) => (row.key_id ?? row.key) === ids.app));
-  assert.ok(usage.requests >= 15, JSON.stringify(usage));
-  assert.match(postern.stderr, /6 key\(s\) from .*left out: key 7 \(kid "kid-weak"\) has fewer than 2048 bits|5 key\(s\)/);
+  await eventually(10000, 'the usage of its key', async () =>
+    (await postern.usage(['--by', 'key'])).some((row) => row.key_id === ids.app && row.requests >= 15));
+  assert.match(postern.stderr, /5 key\(s\) from .*left out: key 5 \(kid .*kid-ES384.*\) is for an algorithm that is not allowed/);
 });
 
 test('audiences: with a slash, in a list', limit, async () => {
