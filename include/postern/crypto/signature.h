@@ -3,6 +3,8 @@
  * numbers, and signing with ES256. hogweed does the arithmetic; nothing here reads DER, and nothing here
  * knows a symmetric algorithm or "none".
  *
+ * GMP, on which hogweed stands, ends the process when it gets no memory; an operation takes a few KiB.
+ *
  * Keys live on the heap, never change once they are made, and may be used by any number of threads. Numbers
  * and signatures are big-endian bytes. */
 #ifndef POSTERN_CRYPTO_SIGNATURE_H
