@@ -16,9 +16,7 @@ static const struct {
     const char *name, *value;
 } page_fields[] = {
     {"Content-Security-Policy", page_policy},
-    {"Referrer-Policy", "no-referrer"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
     {"X-Frame-Options", "DENY"},
     {"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
     {"Vary", "Accept-Encoding"},

@@ -76,10 +76,16 @@ static void add_headers(const struct admin_request *r, struct MHD_Response *resp
 {
     MHD_add_response_header(response, "X-Request-Id", r->request_id);
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (r->asset != NULL)
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    if (r->asset != NULL) {
         admin_asset_headers(r->asset, response);
-    else
+    } else {
+        /* A browser that is led to an answer of REST shows it, and nothing else. */
+        MHD_add_response_header(response, "Content-Security-Policy",
+                                "default-src 'none'; frame-ancestors 'none'");
         MHD_add_response_header(response, "Cache-Control", "no-store");
+    }
     if (r->packed && r->literal.len > 0)
         MHD_add_response_header(response, "Content-Encoding", "gzip");
     if (r->asset == NULL && (r->output != NULL || r->literal.len > 0 || r->type != NULL))

@@ -116,6 +116,9 @@ void admin_key_change(struct admin_request *r);
 void admin_key_delete(struct admin_request *r);
 void admin_key_rotate(struct admin_request *r);
 void admin_key_revoke(struct admin_request *r);
+/* Changes from now on are the caller's, in the audit trail. */
+void admin_audit_actor(struct admin_request *r);
+void admin_audit_list(struct admin_request *r);
 void admin_usage_get(struct admin_request *r);
 /* usage_csv.c: answers the same question with a table. */
 void admin_usage_csv(struct admin_request *r, const struct pst_usage_query *query);

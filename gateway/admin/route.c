@@ -9,6 +9,7 @@
 
 static admin_names no_query = {NULL};
 static admin_names list_query = {"state", "text", "name", "expires_before", "sort", "limit", "cursor", NULL};
+static admin_names audit_query = {"from", "to", "action", "target", "actor", "limit", "cursor", NULL};
 static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
 
 #define VIEWER  ADMIN_NEEDS_VIEWER
@@ -20,6 +21,7 @@ static const struct admin_route routes[] = {
     {"GET", "/admin/v1/status", no_query, false, VIEWER, admin_status_get},
     {"GET", "/admin/v1/settings", no_query, false, VIEWER, admin_settings_get},
     {"GET", "/admin/v1/usage", usage_query, false, VIEWER, admin_usage_get},
+    {"GET", "/admin/v1/audit", audit_query, false, VIEWER, admin_audit_list},
     {"GET", "/admin/v1/keys", list_query, false, VIEWER, admin_keys_list},
     {"POST", "/admin/v1/keys", no_query, true, ADMIN, admin_keys_create},
     {"POST", "/admin/v1/keys/import", no_query, true, ADMIN, admin_keys_import},
@@ -133,6 +135,8 @@ void admin_dispatch(struct admin_request *r)
     MHD_get_connection_values_n(r->connection, MHD_GET_ARGUMENT_KIND, check_parameter, &check);
     if (!admin_failed(r) && r->route->takes_body)
         read_body(r);
-    if (!admin_failed(r))
-        r->route->handle(r);
+    if (admin_failed(r))
+        return;
+    admin_audit_actor(r);
+    r->route->handle(r);
 }

@@ -199,6 +199,27 @@ test('lists: pages, order, filters', async () => {
   assert.equal((await call('GET', '/admin/v1/keys?expires_before=2000-01-01')).json.total, 0);
 });
 
+test('the trail says who did what, page by page', async () => {
+  const { id } = (await call('POST', '/admin/v1/keys', { body: { name: 'traced' } })).json;
+  await call('PATCH', `/admin/v1/keys/${id}`, { body: { note: 'why' }, headers: { 'if-match': '*' } });
+  await postern.cli(['key', 'disable', id]);
+  const trail = async (query) => (await call('GET', `/admin/v1/audit?target=${id}${query}`)).json;
+  const all = await trail('');
+  assert.deepEqual(all.items.map((e) => [e.action, e.actor.kind]), [['key.disable', 'cli'], ['key.update', 'socket'], ['key.create', 'socket']]);
+  assert.equal(all.total, 3);
+  assert.equal(all.next_cursor, null);
+  assert.equal(all.items[1].after.note, 'why');
+  assert.equal(all.items[1].actor.name, `uid ${process.getuid()}`);
+  const first = await trail('&limit=2');
+  await call('PATCH', `/admin/v1/keys/${id}`, { body: { note: 'later' }, headers: { 'if-match': '*' } });
+  assert.deepEqual((await trail(`&limit=2&cursor=${first.next_cursor}`)).items.map((e) => e.action), ['key.create'], 'a newer entry shifts nothing');
+  assert.equal((await trail('&action=key.disable')).total, 1);
+  assert.equal((await trail('&action=key.')).total, 4);
+  assert.equal((await trail('&actor=nobody')).total, 0);
+  assert.equal((await trail('&to=2001-01-01')).total, 0);
+  assert.equal((await call('GET', '/admin/v1/audit?cursor=x')).status, 400);
+});
+
 test('usage, status, settings and the document', async () => {
   const { id, key1 } = (await call('POST', '/admin/v1/keys', { body: { name: 'counted' } })).json;
   await works(key1);

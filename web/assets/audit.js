@@ -6,8 +6,9 @@ import { cell, failure, fill, h, heading, loading, row, table } from './dom.js';
 import { plural, time } from './format.js';
 
 const PAGE = 50;
-const kinds = { cli: 'command line', token: 'token', session: 'session', certificate: 'certificate', socket: 'socket' };
-const actions = [['', 'Everything'], ...['key.create', 'key.import', 'key.update', 'key.rotate', 'key.revoke', 'key.delete', 'token.create', 'token.revoke'].map((name) => [name, name])];
+const kinds = { system: 'the gateway itself', cli: 'command line', socket: 'REST, Unix socket', token: 'REST, token', session: 'page', certificate: 'REST, certificate' };
+const actions = [['', 'Everything'], ['key.', 'Everything of keys'], ['admin_token.', 'Everything of admin tokens'],
+  ...['key.create', 'key.import', 'key.import_bulk', 'key.update', 'key.rotate', 'key.revoke_secret', 'key.enable', 'key.disable', 'key.delete', 'admin_token.create', 'admin_token.revoke'].map((name) => [name, name])];
 
 const shown = (value) => (value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value));
 
@@ -24,7 +25,7 @@ function details(entry) {
     h('dl', { class: 'facts small' }, changed.map(([name, was, is]) => [h('dt', {}, name), h('dd', {}, entry.before ? [h('code', {}, shown(was)), ' → '] : null, h('code', {}, shown(is)))])));
 }
 
-const who = ({ name, kind, role, address }) => [name, h('div', { class: 'small muted' }, `${kinds[kind] ?? kind}, ${role}${address ? `, ${address}` : ''}`)];
+const who = ({ name, kind, address }) => [name || kinds[kind], h('div', { class: 'small muted' }, [name ? kinds[kind] ?? kind : null, address].filter(Boolean).join(', '))];
 
 const targetLink = (entry) => (entry.action.startsWith('key.') ? h('a', { href: `#/keys/${encodeURIComponent(entry.target)}` }, h('code', {}, entry.target)) : h('code', {}, entry.target));
 

@@ -25,7 +25,7 @@ export function moments(range, now = Date.now()) {
 
 export const period = ({ from, to }) => ({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
 
-const nothing = () => ({ requests: 0, errors: 0, bytes_in: 0, bytes_out: 0, duration_us: 0, duration_max_us: 0 });
+const nothing = () => ({ requests: 0, errors: 0, bytes_in: 0, bytes_out: 0, duration_us: 0, duration_max_us: 0, ttfb_us: 0 });
 
 /** {times, bucket, points}: a point for each hour or day, also for those without a request. */
 export async function usageOver(range, filter, signal) {

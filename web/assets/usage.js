@@ -31,7 +31,7 @@ function charts(usage) {
     requestsChart('Requests', usage),
     over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }]),
     over('Bytes', 'bars', bytes, [{ name: 'received', colour: 3, values: points.map((p) => p.bytes_in) }, { name: 'sent', colour: 1, values: points.map((p) => p.bytes_out) }]),
-    over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'longest', colour: 3, values: points.map((p) => (p.requests > 0 ? p.duration_max_us : null)) }]));
+    over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'mean to the first byte', colour: 3, values: points.map((p) => (p.requests > 0 ? p.ttfb_us / p.requests : null)) }]));
 }
 
 const names = new Map([['', 'without a key']]);

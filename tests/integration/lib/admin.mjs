@@ -17,6 +17,8 @@ export const driven = new Set();
 function check(method, target, got) {
   assert.equal(got.headers['cache-control'], 'no-store');
   assert.equal(got.headers['x-content-type-options'], 'nosniff');
+  assert.equal(got.headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'");
+  assert.equal(got.headers['referrer-policy'], 'no-referrer');
   assert.ok(got.headers['x-request-id']);
   const [where] = target.split('?');
   const fits = (o) => new RegExp(`^${o.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(where);

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+// The admin page in headless Chromium against the real binary: what an operator does there, and what goes wrong.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { assertAccessible, assertFits, assertQuiet, launch, noChromium, person, picture, schemes, sizes } from './lib/browser.mjs';
+import { request } from './lib/client.mjs';
+import { Gateway, createKey, heading, readSecrets, signIn, visit } from './lib/page.mjs';
+import { eventually } from './lib/util.mjs';
+
+const limit = { timeout: 180000, skip: noChromium };
+const MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script>"\'&amp;';
+let gateway;
+let browser;
+
+before(async () => {
+  if (noChromium) return;
+  gateway = await Gateway.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+});
+
+const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
+const dialog = (page) => page.getByRole('dialog');
+const rotate = async (page, secret, grace) => {
+  await page.getByRole('button', { name: `Rotate ${secret}` }).click();
+  await dialog(page).getByLabel(grace, { exact: true }).check();
+  await dialog(page).getByRole('button', { name: 'Rotate', exact: true }).click();
+  return readSecrets(page);
+};
+
+test('an operator’s day: from the first key to signing out', limit, async () => {
+  const page = await person(browser);
+  await page.goto(gateway.url);
+  await page.getByLabel('Admin token').fill('pa_wrong');
+  await page.keyboard.press('Enter');
+  await page.getByText('This token is wrong, expired or revoked.').waitFor();
+  await signIn(page, gateway);
+  await heading(page, 'Keys');
+  await page.getByText('No keys yet').waitFor();
+  await picture(page, 'keys-empty');
+
+  // The first key; the secret that is copied is the one that works.
+  await page.getByRole('button', { name: 'Create the first key' }).click();
+  await dialog(page).getByLabel('Name', { exact: true }).fill('speech-frontend');
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('button', { name: 'Copy key1' }).click();
+  const copied = await eventually(5000, 'the clipboard', () => clipboard(page));
+  await page.keyboard.press('Escape');
+  assert.ok(await dialog(page).isVisible(), 'Escape does not throw a secret away');
+  const shown = await readSecrets(page);
+  assert.equal(copied, shown.key1);
+  assert.match(shown['As a curl line'], new RegExp(`^curl .*-H 'Ocp-Apim-Subscription-Key: ${shown.key1}' https://127\\.0\\.0\\.1:${gateway.postern.port}/$`));
+  await heading(page, 'speech-frontend');
+  assert.ok(!(await page.content()).includes(shown.key1), 'the secret is nowhere in the page any more');
+  await gateway.answers(200, copied);
+
+  // Its usage appears.
+  for (let i = 0; i < 5; i++) await gateway.status(copied, '/language/x');
+  await gateway.status(copied, '/fail');
+  await eventually(30000, 'the requests in the table', async () => {
+    await page.getByRole('link', { name: 'Keys', exact: true }).first().click();
+    await page.locator('.keys .spark svg').first().waitFor();
+    const label = await page.locator('.keys .spark svg').first().getAttribute('aria-label');
+    await visit(page, gateway, 'status');
+    return /^\d+ requests? in the last 24 hours, 1 error$/.test(label);
+  }, 500);
+  await visit(page, gateway, 'usage', '.charts');
+  await page.getByRole('rowheader', { name: 'speech-frontend' }).waitFor();
+  await page.getByRole('rowheader', { name: '/language/x' }).waitFor();
+
+  // Rotated with grace: both secrets work; rotated without: the old one stops.
+  await page.getByRole('link', { name: 'speech-frontend' }).click();
+  const next = await rotate(page, 'key1', '15 min');
+  await gateway.answers(200, next.key1);
+  assert.equal(await gateway.status(copied), 200, 'the old secret has its grace');
+  await page.getByText('The secret before it').waitFor();
+  const last = await rotate(page, 'key1', 'Now');
+  await gateway.answers(200, last.key1);
+  await gateway.answers(401, copied);
+  await gateway.answers(401, next.key1);
+  assert.equal(await gateway.status(shown.key2), 200, 'key2 is as it was');
+
+  // Disabled and enabled again; edited; deleted by its name only.
+  await page.getByRole('button', { name: 'Disable' }).click();
+  await dialog(page).getByRole('button', { name: 'Disable' }).click();
+  await page.getByText('This key is disabled').waitFor();
+  await gateway.answers(401, last.key1);
+  await page.getByRole('button', { name: 'Enable' }).click();
+  await page.getByRole('button', { name: 'Disable' }).waitFor();
+  await gateway.answers(200, last.key1);
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await dialog(page).getByRole('textbox').fill('speech');
+  await page.getByRole('button', { name: 'Delete for ever' }).click();
+  await page.getByText('This is not the key’s name.').waitFor();
+  await dialog(page).getByRole('textbox').fill('speech-frontend');
+  await page.getByRole('button', { name: 'Delete for ever' }).click();
+  await heading(page, 'Keys');
+  await gateway.answers(401, last.key1);
+
+  // Signed out, here and on the server.
+  const cookies = await page.context().cookies();
+  const cookie = cookies.find(({ name }) => name.startsWith('__Host-'));
+  assert.ok(cookie.httpOnly && cookie.secure && cookie.sameSite === 'Strict' && cookie.path === '/');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('Admin token').waitFor();
+  const answer = await request(Number(new URL(gateway.url).port), '/admin/v1/session', { headers: { cookie: `${cookie.name}=${cookie.value}` } });
+  assert.equal(answer.status, 401);
+  await page.reload();
+  await page.getByLabel('Admin token').waitFor();
+  assertQuiet(page, [401]);
+  await page.context().close();
+});
+
+test('markup in every text is shown as text', limit, async () => {
+  const page = await person(browser);
+  await signIn(page, gateway);
+  await page.getByRole('button', { name: 'Create key' }).click();
+  for (const label of ['Name', 'Note']) await dialog(page).getByLabel(label, { exact: true }).fill(MARKUP);
+  await dialog(page).getByLabel('Tags').fill('<b>bold</b>');
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('heading', { name: `“${MARKUP}” is ready` }).waitFor();
+  await readSecrets(page);
+  await heading(page, MARKUP);
+  const id = page.url().split('/').at(-1);
+  await page.getByRole('definition').filter({ hasText: MARKUP }).waitFor();
+  await page.getByText('<b>bold</b>').first().waitFor();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await dialog(page).getByText(MARKUP).first().waitFor();
+  await page.keyboard.press('Escape');
+  await visit(page, gateway, 'audit', 'table');
+  await page.locator('details summary').first().click();
+  await page.getByText('<b>bold</b>').first().waitFor();
+  await visit(page, gateway, `keys?text=${encodeURIComponent('onerror')}`, '.keys');
+  await page.getByRole('link', { name: MARKUP }).waitFor();
+  await visit(page, gateway, `usage?key=${encodeURIComponent(MARKUP)}&route=${encodeURIComponent(MARKUP)}`);
+  await page.goto(`${gateway.url}/#/keys/${encodeURIComponent(MARKUP)}`);
+  await heading(page, 'No such key');
+  assertQuiet(page, [400, 404, 422]);
+  await page.context().close();
+  assert.equal((await gateway.rest('DELETE', `/keys/${id}`)).status, 204);
+});
+
+test('what fails keeps what was typed', limit, async () => {
+  const page = await person(browser);
+  await signIn(page, gateway);
+  await page.getByRole('button', { name: 'Create key' }).click();
+  const name = dialog(page).getByLabel('Name', { exact: true });
+
+  // The rule that is broken stands at its field, which has the focus.
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await eventually(10000, 'the field marked', async () => (await name.getAttribute('aria-invalid')) === 'true');
+  assert.ok(await name.evaluate((input) => input === document.activeElement));
+  assert.ok(await name.evaluate((input) => input.getAttribute('aria-describedby').split(' ').some((id) => document.getElementById(id)?.classList.contains('broken'))));
+
+  // No network: nothing is lost, and the next attempt makes one key.
+  await name.fill('typed with care');
+  await page.context().setOffline(true);
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByText('The gateway does not answer.').waitFor();
+  assert.equal(await name.inputValue(), 'typed with care');
+  await page.context().setOffline(false);
+
+  // The session ends in the middle: signing in again goes on where it was.
+  const { json } = await gateway.rest('GET', '/sessions');
+  for (const session of json.items) await gateway.rest('DELETE', `/sessions/${session.id}`);
+  await page.getByRole('button', { name: 'Create', exact: true }).click();
+  await page.getByRole('heading', { name: 'Sign in again' }).waitFor();
+  await page.getByLabel('Admin token').fill(gateway.token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await readSecrets(page);
+  await heading(page, 'typed with care');
+  const { json: { total } } = await gateway.rest('GET', '/keys?name=typed%20with%20care');
+  assert.equal(total, 1);
+  assertQuiet(page, [401, 422, 'net::ERR_INTERNET_DISCONNECTED']);
+  await page.context().close();
+});
+
+test('two people edit one key: the second is told, and decides', limit, async () => {
+  const page = await person(browser);
+  await signIn(page, gateway);
+  const { id } = await createKey(page, 'shared');
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await dialog(page).getByLabel('Note').fill('mine');
+  const other = await gateway.rest('PATCH', `/keys/${id}`, { body: { note: 'theirs', tags: ['other'] }, headers: { 'if-match': '*' } });
+  assert.equal(other.status, 200, JSON.stringify(other.json));
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Save mine over it' }).click();
+  await page.getByRole('definition').filter({ hasText: 'mine' }).waitFor();
+  const { json } = await gateway.rest('GET', `/keys/${id}`);
+  assert.equal(json.note, 'mine');
+  assert.deepEqual(json.tags, ['other'], 'only what was changed here is sent');
+  assertQuiet(page, [412]);
+  await page.context().close();
+});
+
+test('every field of a key can be set, changed and emptied', limit, async () => {
+  const page = await person(browser);
+  await signIn(page, gateway);
+  const { id } = await createKey(page, 'fields');
+  const fill = async (label, value) => dialog(page).getByLabel(label).fill(value);
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await fill('Tags', 'prod, eu');
+  await fill('Works until', '2099-05-01T12:00');
+  await fill('Works from', '2026-01-01T00:00');
+  await dialog(page).locator('summary').click();
+  await page.getByRole('button', { name: 'Add a rule' }).click();
+  await fill('Methods of this rule', 'get, post');
+  await fill('Path that this rule begins with', '/language');
+  await fill('Where it may be used from', '127.0.0.0/8\n10.1.0.0/16');
+  await dialog(page).locator('[data-field="limits.rate"] input').fill('100');
+  await fill('in how many seconds', '60');
+  await fill('At the same time', '4');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('100 requests in 60 seconds').waitFor();
+  const { json } = await gateway.rest('GET', `/keys/${id}`);
+  assert.deepEqual(json.tags, ['prod', 'eu']);
+  assert.equal(json.expires, '2099-05-01T10:00:00.000Z', 'the reader’s zone is Berlin’s');
+  assert.deepEqual(json.scopes, [{ methods: ['GET', 'POST'], path: '/language' }]);
+  assert.deepEqual(json.networks, ['127.0.0.0/8', '10.1.0.0/16']);
+  assert.deepEqual(json.limits.rate, { requests: 100, per_seconds: 60 });
+  assert.equal(json.limits.concurrency, 4);
+
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await fill('Works until', '');
+  await fill('Tags', '');
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await fill('Where it may be used from', '');
+  await fill('At the same time', '');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('everything').waitFor();
+  const { json: now } = await gateway.rest('GET', `/keys/${id}`);
+  assert.deepEqual([now.expires, now.tags, now.scopes, now.networks], [null, [], [], []]);
+  assert.deepEqual(now.limits.rate, { requests: 100, per_seconds: 60 });
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('by keyboard alone', limit, async () => {
+  const page = await person(browser);
+  await page.goto(gateway.url);
+  await page.getByLabel('Admin token').waitFor();
+  await page.keyboard.type(gateway.token);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Create key' }).waitFor();
+  await page.getByRole('button', { name: 'Create key' }).focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('by keyboard');
+  await page.keyboard.press('Enter');
+  await page.getByText('Copy it now.').waitFor();
+  for (let i = 0; i < 10 && (await page.evaluate(() => document.activeElement.textContent)) !== 'I have stored it'; i++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await heading(page, 'by keyboard');
+  await eventually(5000, 'focus on the heading', () => page.evaluate(() => document.activeElement.tagName === 'H1'));
+  await page.getByRole('button', { name: 'Rotate key2' }).focus();
+  await page.keyboard.press('Enter');
+  await dialog(page).waitFor();
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Rotate key2', 'focus comes back');
+  await page.locator('.chart').first().focus();
+  await page.keyboard.press('End');
+  await page.locator('.readout').filter({ hasText: 'answered' }).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('a viewer sees and changes nothing', limit, async () => {
+  const page = await person(browser);
+  const { id } = (await gateway.rest('POST', '/keys', { body: { name: 'seen' } })).json;
+  await signIn(page, { url: gateway.url, token: await gateway.makeToken('dashboards', 'viewer') });
+  await heading(page, 'Keys');
+  assert.equal(await page.getByRole('button', { name: /^Create (key|the first key)$/ }).count(), 0);
+  await visit(page, gateway, `keys/${id}`);
+  for (const name of ['Edit', 'Disable', 'Delete', 'Rotate key1', 'Revoke key1']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
+  for (const view of ['usage', 'status', 'settings', 'audit', 'access']) await visit(page, gateway, view);
+  await page.getByText('A viewer sees the own session only.').waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
+
+test('sessions and tokens: made, listed, ended', limit, async () => {
+  const page = await person(browser);
+  await signIn(page, gateway, '#/access');
+  await page.getByRole('button', { name: 'Create token' }).click();
+  await dialog(page).getByLabel('Name', { exact: true }).fill('terraform');
+  await dialog(page).getByRole('button', { name: 'Create' }).click();
+  await dialog(page).getByText('Copy it now.').waitFor();
+  const token = await dialog(page).locator('code').textContent();
+  await dialog(page).getByRole('button', { name: 'I have stored it' }).click();
+  const viewer = await person(browser);
+  await signIn(viewer, { url: gateway.url, token });
+  await visit(page, gateway, 'status');
+  await visit(page, gateway, 'access', 'table');
+  await page.getByRole('button', { name: /^End the session of terraform/ }).click();
+  await page.getByText('The session of terraform has ended.').waitFor();
+  await viewer.getByRole('link', { name: 'Usage' }).click();
+  await viewer.getByRole('heading', { name: 'Sign in again' }).waitFor();
+  await page.getByRole('button', { name: 'Revoke terraform' }).click();
+  await dialog(page).getByRole('button', { name: 'Revoke' }).click();
+  await page.getByText('Revoked').waitFor();
+  assert.equal((await gateway.rest('GET', '/keys', { token })).status, 401);
+  assertQuiet(page);
+  await viewer.context().close();
+  await page.context().close();
+});
+
+test('usage: ranges, a key’s own, CSV', limit, async () => {
+  const page = await person(browser);
+  await signIn(page, gateway, '#/usage');
+  await page.locator('.figures').waitFor();
+  for (const range of ['24 hours', '30 days', '90 days', '7 days']) {
+    await page.getByRole('button', { name: range }).click();
+    await page.locator(`[aria-pressed="true"]`).filter({ hasText: range }).waitFor();
+  }
+  const today = new Date().toISOString().slice(0, 10);
+  await page.getByLabel('From day (UTC)').fill(today);
+  await page.getByLabel('To day (UTC)').fill(today);
+  await page.waitForURL(`**/#/usage?range=${today}..${today}`);
+  await page.locator('.charts').waitFor();
+  const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download CSV' }).click()]);
+  const chunks = [];
+  for await (const chunk of await saved.createReadStream()) chunks.push(chunk);
+  const lines = Buffer.concat(chunks).toString().trim().split(/\r?\n/);
+  assert.match(lines[0], /^key,route,hour,requests/);
+  assert.ok(lines.length > 1);
+  assert.match(saved.suggestedFilename(), /^usage-.*\.csv$/);
+  assertQuiet(page);
+  await page.context().close();
+});
+
+describe('every view, light and dark, wide and narrow', limit, () => {
+  const views = [['keys', '.spark svg'], ['usage', '.charts'], ['status', '.cards'], ['audit', 'table'], ['settings', 'table'], ['access', 'table']];
+  let key;
+
+  before(async () => {
+    if (noChromium) return;
+    for (const name of ['translation-batch', 'document-intake', 'search-index']) key = (await gateway.rest('POST', '/keys', { body: { name, note: `Owned by the ${name} team` } })).json;
+    await gateway.answers(200, key.key1);
+    for (let i = 0; i < 12; i++) await gateway.status(key.key1, ['/language/analyze', '/translator/text', '/fail'][i % 3]);
+    await gateway.rest('POST', `/keys/${key.id}/rotate`, { body: { secret: 'key2', grace_seconds: 3600 } });
+  });
+
+  const look = async (page, name, whole = true) => {
+    await picture(page, name, { fullPage: whole });
+    await assertAccessible(page, name);
+    await assertFits(page, name);
+  };
+
+  for (const scheme of schemes) {
+    for (const size of Object.keys(sizes)) {
+      test(`${scheme}, ${size}`, limit, async () => {
+        const page = await person(browser, { scheme, size });
+        const tag = `${scheme}-${size}`;
+        await page.goto(gateway.url);
+        await page.getByLabel('Admin token').waitFor();
+        await look(page, `sign-in-${tag}`);
+        await signIn(page, gateway);
+        for (const [view, ready] of views) {
+          await visit(page, gateway, view, ready);
+          await look(page, `${view}-${tag}`);
+        }
+        await visit(page, gateway, `keys/${key.id}`, '.chart svg text');
+        await page.getByText('The secret before it').waitFor();
+        await look(page, `key-${tag}`);
+        for (const [button, name] of [['Edit', 'edit'], ['Rotate key1', 'rotate'], ['Delete', 'delete']]) {
+          await page.getByRole('button', { name: button, exact: true }).click();
+          await dialog(page).waitFor();
+          await look(page, `${name}-${tag}`, false);
+          await page.keyboard.press('Escape');
+        }
+        assertQuiet(page);
+        await page.context().close();
+      });
+    }
+  }
+
+  test('4K', limit, async () => {
+    const page = await person(browser, { viewport: { width: 3840, height: 2160 } });
+    await signIn(page, gateway);
+    for (const [view, ready] of views.slice(0, 2)) {
+      await visit(page, gateway, view, ready);
+      await look(page, `${view}-4k`);
+    }
+    await page.context().close();
+  });
+});
+
+test('10,000 keys: a page of them at a time', limit, async () => {
+  const lines = Array.from({ length: 10000 }, (_, i) => JSON.stringify({ name: `bulk-${String(i).padStart(5, '0')}`, key1: `imported-secret-of-key-${i}` }));
+  const done = await gateway.postern.cli(['key', 'import', '--bulk'], { input: `${lines.join('\n')}\n`, ms: 120000 });
+  assert.equal(done.code, 0, done.stderr);
+  const page = await person(browser);
+  await signIn(page, gateway, '#/keys?text=bulk-');
+  await page.getByText('10,000 keys').waitFor();
+  assert.equal(await page.locator('.keys tbody tr').count(), 50);
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('link', { name: 'bulk-00050' }).waitFor();
+  assert.equal(await page.locator('.keys tbody tr').count(), 50);
+  await page.getByRole('button', { name: 'Previous' }).click();
+  await page.getByRole('link', { name: 'bulk-00049' }).waitFor();
+  await page.getByRole('button', { name: 'Name', exact: true }).click();
+  await page.getByRole('link', { name: 'bulk-09999' }).waitFor();
+  assert.equal(await page.locator('th[aria-sort="descending"]').textContent(), 'Name');
+  await page.getByLabel('Search').fill('bulk-04711');
+  await page.getByText('1 key', { exact: true }).waitFor();
+  await page.getByLabel('Search').fill('no such thing');
+  await page.getByRole('button', { name: 'Show all keys' }).click();
+  await page.locator('.keys tbody tr').nth(49).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+});
