@@ -79,52 +79,60 @@ void admin_keys_import(struct admin_request *r)
 
 static bool read_sort(struct admin_request *r, struct pst_keys_filter *filter)
 {
-    static const char *const orders[] = {
-        [PST_KEYS_BY_CREATED] = "created", [PST_KEYS_BY_ID] = "id",           [PST_KEYS_BY_NAME] = "name",
-        [PST_KEYS_BY_EXPIRES] = "expires", [PST_KEYS_BY_UPDATED] = "updated",
-    };
     const char *text = admin_query(r, "sort");
-    if (text == NULL)
+    if (text == NULL || pst_keys_order_of(pst_str_of(text), &filter->order, &filter->descending) == 0)
         return true;
-    filter->descending = text[0] == '-';
-    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
-        if (strcmp(text + filter->descending, orders[i]) == 0) {
-            filter->order = (enum pst_keys_order)i;
-            return true;
-        }
-    }
-    admin_fail(r, 400, "BadParameter", "sort is one of created, id, name, expires, updated, or -created ...");
+    admin_fail(r, 400, "BadParameter", "sort is one of " PST_KEYS_ORDER_TEXTS ", or -created ...");
     return false;
+}
+
+static bool read_state(struct admin_request *r, struct pst_keys_filter *filter)
+{
+    const char *state = admin_query(r, "state");
+    int shown = state != NULL ? pst_key_shown_of(pst_str_of(state)) : 0;
+    if (shown < 0) {
+        admin_fail(r, 400, "BadParameter", "state is active, disabled, expired or not_yet.");
+        return false;
+    }
+    filter->shown = state != NULL ? 1u << shown : 0;
+    filter->now_us = pst_clock_real_us();
+    return true;
 }
 
 static bool read_filter(struct admin_request *r, struct pst_keys_filter *filter)
 {
-    const char *state = admin_query(r, "state");
-    if (state != NULL && strcmp(state, "active") == 0) {
-        filter->states = 1 << PST_KEY_STATE_ACTIVE;
-    } else if (state != NULL && strcmp(state, "disabled") == 0) {
-        filter->states = 1 << PST_KEY_STATE_DISABLED;
-    } else if (state != NULL) {
-        admin_fail(r, 400, "BadParameter", "state is active or disabled.");
-        return false;
-    }
     filter->text = pst_str_of(admin_query(r, "text"));
     filter->name = pst_str_of(admin_query(r, "name"));
+    filter->tag = pst_str_of(admin_query(r, "tag"));
+    filter->after = pst_str_of(admin_query(r, "cursor"));
     filter->limit = 50;
-    return admin_query_time(r, "expires_before", &filter->expires_before_us) && read_sort(r, filter) &&
-           admin_query_number(r, "limit", 1, 500, &filter->limit) &&
-           admin_query_number(r, "cursor", 0, INT64_MAX, &filter->offset);
+    if (!read_state(r, filter) || !read_sort(r, filter) ||
+        !admin_query_time(r, "expires_before", &filter->expires_before_us) ||
+        !admin_query_time(r, "unused_since", &filter->unused_since_us) ||
+        !admin_query_number(r, "limit", 1, 500, &filter->limit))
+        return false;
+    if (filter->unused_since_us != 0 || filter->order == PST_KEYS_BY_LAST_USED)
+        filter->usage = r->admin->usage;
+    return true;
 }
 
 struct listing {
     struct admin_request *r;
+    const struct pst_keys_filter *filter;
+    uint64_t wanted; /* one more is asked for, to know whether there is another page */
     json_t *items;
+    bool more;
+    char cursor[PST_KEYS_CURSOR_SIZE]; /* of the last item */
 };
 
 static int add_key(const struct pst_key_row *row, void *arg)
 {
     struct listing *listing = arg;
+    listing->more = json_array_size(listing->items) == listing->wanted;
+    if (listing->more)
+        return 1;
     json_t *key = admin_key_json(listing->r, row);
+    pst_keys_cursor(listing->filter, row, listing->cursor);
     return key != NULL && json_array_append_new(listing->items, key) == 0 ? 0 : -PST_ENOMEM;
 }
 
@@ -135,22 +143,22 @@ void admin_keys_list(struct admin_request *r)
     uint64_t total = 0;
     if (!read_filter(r, &filter))
         return;
-    struct listing listing = {r, json_array()};
+    struct listing listing = {.r = r, .filter = &filter, .wanted = filter.limit++, .items = json_array()};
     int err = pst_keys_count(store, &filter, &total);
     if (err == 0)
         err = pst_keys_list(store, &filter, add_key, &listing);
     if (err < 0) {
         json_decref(listing.items);
-        admin_fail_err(r, err, NULL, pst_keys_why(store));
+        if (err == -PST_EPARSE)
+            admin_fail(r, 400, "BadParameter",
+                       "cursor is what next_cursor was, with the same filter and order.");
+        else
+            admin_fail_err(r, err, NULL, pst_keys_why(store));
         return;
     }
-    uint64_t next = filter.offset + json_array_size(listing.items);
-    char cursor[PST_U64_TEXT_MAX + 1];
-    snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)next);
     r->status = 200;
     r->output = json_pack("{s:o, s:s?, s:I}", "items", listing.items, "next_cursor",
-                          next < total && json_array_size(listing.items) > 0 ? cursor : NULL, "total",
-                          (json_int_t)total);
+                          listing.more ? listing.cursor : NULL, "total", (json_int_t)total);
 }
 
 /* One key */

@@ -419,11 +419,46 @@ int pst_keys_remove(struct pst_keys *keys, struct pst_str id, struct pst_why *wh
     return pst_change_end(&change, change_result(keys, err, id, why), id, why);
 }
 
+static const char *const shown_texts[] = {
+    [PST_KEY_SHOWN_ACTIVE] = "active",
+    [PST_KEY_SHOWN_DISABLED] = "disabled",
+    [PST_KEY_SHOWN_EXPIRED] = "expired",
+    [PST_KEY_SHOWN_NOT_YET] = "not_yet",
+};
+
 const char *pst_key_row_state(const struct pst_key_row *row, int64_t now_us)
 {
     if (row->state == PST_KEY_STATE_DISABLED)
-        return "disabled";
+        return shown_texts[PST_KEY_SHOWN_DISABLED];
     if (row->expires_us > 0 && now_us >= row->expires_us)
-        return "expired";
-    return row->not_before_us > 0 && now_us < row->not_before_us ? "not_yet" : "active";
+        return shown_texts[PST_KEY_SHOWN_EXPIRED];
+    bool early = row->not_before_us > 0 && now_us < row->not_before_us;
+    return shown_texts[early ? PST_KEY_SHOWN_NOT_YET : PST_KEY_SHOWN_ACTIVE];
+}
+
+int pst_key_shown_of(struct pst_str text)
+{
+    for (size_t i = 0; i < sizeof(shown_texts) / sizeof(shown_texts[0]); i++) {
+        if (pst_str_eq(text, pst_str_of(shown_texts[i])))
+            return (int)i;
+    }
+    return -1;
+}
+
+int pst_keys_order_of(struct pst_str text, enum pst_keys_order *ret_order, bool *ret_descending)
+{
+    static const char *const texts[PST_KEYS_ORDERS] = {
+        [PST_KEYS_BY_CREATED] = "created", [PST_KEYS_BY_ID] = "id",
+        [PST_KEYS_BY_NAME] = "name",       [PST_KEYS_BY_EXPIRES] = "expires",
+        [PST_KEYS_BY_UPDATED] = "updated", [PST_KEYS_BY_LAST_USED] = "last_used",
+    };
+    bool descending = pst_str_starts(text, PST_STR("-"));
+    for (size_t i = 0; i < PST_KEYS_ORDERS; i++) {
+        if (!pst_str_eq(descending ? pst_str_skip(text, 1) : text, pst_str_of(texts[i])))
+            continue;
+        *ret_order = (enum pst_keys_order)i;
+        *ret_descending = descending;
+        return 0;
+    }
+    return -PST_EINVAL;
 }

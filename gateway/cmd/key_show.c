@@ -1,21 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* postern key list, show: never a secret. */
 #include "postern/base/clock.h"
+#include "postern/base/num.h"
+#include "postern/db/usage_store.h"
 
 #include "key_internal.h"
 
 static bool as_json;
+static const char *state, *text, *tag, *expires_before, *unused_since, *sort = "created", *limit = "0";
 
-static const struct pst_option options[] = {
+static const struct pst_option list_options[] = {
+    {"state", "STATE", "only those that are active, disabled, expired or not_yet", &state, NULL},
+    {"text", "TEXT", "only with this in id, name, note, tags or the shown beginning of a secret", &text,
+     NULL},
+    {"tag", "TAG", "only with this tag", &tag, NULL},
+    {"expires-before", "TIME", "only those that end before", &expires_before, NULL},
+    {"unused-since", "TIME", "only those that were there then and that nobody has used since", &unused_since,
+     NULL},
+    {"sort", "ORDER", "by created, id, name, expires, updated or last_used; -name: the other way", &sort,
+     NULL},
+    {"limit", "N", "at most N (default: all)", &limit, NULL},
     {"json", NULL, "as JSON", NULL, &as_json},
 };
 
 static const struct pst_usage list_usage = {
-    .synopsis = "key list [--json]",
-    .about = "Lists all keys in the order of their creation. Of a secret only the end is shown.",
-    .options = options,
-    .n_options = sizeof(options) / sizeof(options[0]),
+    .synopsis = "key list [--state STATE] [--text TEXT] [--tag TAG] [--expires-before TIME] "
+                "[--unused-since TIME] [--sort ORDER] [--limit N] [--json]",
+    .about = "Lists keys, all of them in the order of their creation unless told otherwise. Of a secret only "
+             "the end is shown.",
+    .options = list_options,
+    .n_options = sizeof(list_options) / sizeof(list_options[0]),
     .takes_settings = true,
+};
+
+static const struct pst_option options[] = {
+    {"json", NULL, "as JSON", NULL, &as_json},
 };
 
 static const struct pst_usage show_usage = {
@@ -30,23 +49,24 @@ static const struct pst_usage show_usage = {
 
 static void add_time(struct pst_table *table, int64_t time_us)
 {
-    char text[PST_TIME_TEXT_SIZE] = "-";
+    char cell[PST_TIME_TEXT_SIZE] = "-";
     if (time_us != 0)
-        pst_time_format(time_us, text);
-    pst_table_cell(table, text);
+        pst_time_format(time_us, cell);
+    pst_table_cell(table, cell);
 }
 
 static int add_row(const struct pst_key_row *row, void *arg)
 {
     struct pst_table *table = arg;
-    char text[PST_KEYS_NAME_MAX + 1];
-    pst_str_clip(row->id, text, sizeof(text));
-    pst_table_cell(table, text);
-    pst_str_clip(row->name, text, sizeof(text));
-    pst_table_cell(table, text);
+    char cell[PST_KEYS_NAME_MAX + 1];
+    pst_str_clip(row->id, cell, sizeof(cell));
+    pst_table_cell(table, cell);
+    pst_str_clip(row->name, cell, sizeof(cell));
+    pst_table_cell(table, cell);
     pst_table_cell(table, pst_key_row_state(row, pst_clock_real_us()));
     add_time(table, row->created_us);
     add_time(table, row->expires_us);
+    add_time(table, row->last_used_us);
     for (int i = 0; i < 2; i++) {
         char shown[PST_KEY_SHOWN_TEXT_SIZE];
         key_shown_text(row->slot[i].prefix, row->slot[i].last4, shown);
@@ -55,51 +75,99 @@ static int add_row(const struct pst_key_row *row, void *arg)
     return 0;
 }
 
-static int print_table(struct key_session *session)
+static int print_table(struct key_session *session, const struct pst_keys_filter *filter)
 {
-    static const char *const columns[] = {"ID", "NAME", "STATE", "CREATED", "EXPIRES", "KEY1", "KEY2"};
+    static const char *const columns[] = {"ID",      "NAME",      "STATE", "CREATED",
+                                          "EXPIRES", "LAST USED", "KEY1",  "KEY2"};
     struct pst_table *table = pst_table_new(columns, sizeof(columns) / sizeof(columns[0]));
     if (table == NULL) {
         pst_cmd_error("out of memory");
         return PST_EXIT_FAILED;
     }
-    int err = pst_keys_list(pst_keys_service_store(session->keys), NULL, add_row, table);
+    int err = pst_keys_list(pst_keys_service_store(session->keys), filter, add_row, table);
     pst_table_print(table, stdout);
     return err < 0 ? key_store_failed(session) : pst_cmd_finish();
 }
 
+struct printing {
+    struct pst_usage_store *usage;
+    bool began;
+};
+
 /* One object after another: a million keys need no more memory than one. */
 static int print_element(const struct pst_key_row *row, void *arg)
 {
-    bool *first = arg;
-    json_t *object = key_json(row, NULL);
+    struct printing *printing = arg;
+    int64_t used_us[2];
+    bool counted = printing->usage != NULL &&
+                   pst_usage_store_last_used(printing->usage, row->id, &used_us[0], &used_us[1]) == 0;
+    json_t *object = key_json(row, counted ? used_us : NULL);
     if (object == NULL)
         return -PST_ENOMEM;
-    fputs(*first ? "\n" : ",\n", stdout);
-    *first = false;
+    fputs(printing->began ? ",\n" : "\n", stdout);
+    printing->began = true;
     json_dumpf(object, stdout, JSON_INDENT(2));
     json_decref(object);
     return 0;
 }
 
-static int print_array(struct key_session *session)
+static int print_array(struct key_session *session, const struct pst_keys_filter *filter)
 {
-    bool first = true;
+    struct printing printing = {.usage = filter->usage};
     putchar('[');
-    int err = pst_keys_list(pst_keys_service_store(session->keys), NULL, print_element, &first);
-    puts(first ? "]" : "\n]");
+    int err = pst_keys_list(pst_keys_service_store(session->keys), filter, print_element, &printing);
+    puts(printing.began ? "\n]" : "]");
     return err < 0 ? key_store_failed(session) : pst_cmd_finish();
+}
+
+static int take_sort(struct pst_keys_filter *filter)
+{
+    if (pst_keys_order_of(pst_str_of(sort), &filter->order, &filter->descending) == 0)
+        return -1;
+    return pst_cmd_wrong_usage(&list_usage,
+                               "--sort \"%s\": it is one of " PST_KEYS_ORDER_TEXTS
+                               ", or -created and so on for the other way",
+                               sort);
+}
+
+static int take_filter(struct pst_keys_filter *filter)
+{
+    int shown = state != NULL ? pst_key_shown_of(pst_str_of(state)) : 0;
+    if (shown < 0)
+        return pst_cmd_wrong_usage(&list_usage, "--state \"%s\": it is active, disabled, expired or not_yet",
+                                   state);
+    *filter = (struct pst_keys_filter){
+        .shown = state != NULL ? 1u << shown : 0,
+        .now_us = pst_clock_real_us(),
+        .text = pst_str_of(text),
+        .tag = pst_str_of(tag),
+    };
+    if (pst_num_u64(pst_str_of(limit), &filter->limit) < 0)
+        return pst_cmd_wrong_usage(&list_usage, "--limit \"%s\" is no number", limit);
+    int done = take_sort(filter);
+    if (done < 0)
+        done = key_take_time(&list_usage, "expires-before", expires_before, &filter->expires_before_us);
+    if (done < 0)
+        done = key_take_time(&list_usage, "unused-since", unused_since, &filter->unused_since_us);
+    return done;
 }
 
 int key_list(int argc, char **argv)
 {
     struct key_session session;
+    struct pst_keys_filter filter;
     int done = pst_cmd_parse(&list_usage, argc, argv, &session.args);
+    if (done < 0)
+        done = take_filter(&filter);
     if (done < 0)
         done = key_session_open(&session, false);
     if (done >= 0)
         return done;
-    done = as_json ? print_array(&session) : print_table(&session);
+    /* Where nothing was counted yet, nothing was used. */
+    if (pst_usage_store_open(session.settings.data_dir, PST_DB_READ, &filter.usage, NULL) < 0)
+        filter.usage = NULL;
+    done = as_json ? print_array(&session, &filter) : print_table(&session, &filter);
+    pst_usage_store_close(filter.usage);
     key_session_close(&session);
     return done;
 }

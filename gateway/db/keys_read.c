@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading keys: one, many, all, and what changed. */
+/* Reading keys: one, all, and what changed. */
 #include "keys_private.h"
-#include "postern/base/buf.h"
 
-/* What the keyring needs, and what a person is shown besides. decode() knows the order. */
-#define HOT_COLUMNS                                                                                          \
-    "id, state, expires_us, not_before_us, change_seq, digest1, digest2, imported1, imported2, old_digest1," \
-    " old_digest2, old_imported1, old_imported2, old_until1_us, old_until2_us, scopes, networks, limits"
-#define COLD_COLUMNS                                                                                         \
-    ", name, note, tags, created_us, updated_us, prefix1, prefix2, last4_1, last4_2, old_last4_1, "          \
-    "old_last4_2,"                                                                                           \
-    " created1_us, created2_us"
+/* The columns' places in KEYS_ALL_COLUMNS. */
 enum {
     AT_DIGEST = 5,
     AT_IMPORTED = 7,
@@ -23,6 +15,7 @@ enum {
     AT_LAST4 = 25,
     AT_OLD_LAST4 = 27,
     AT_CREATED = 29,
+    AT_NUMBER = 31,
 };
 
 static void decode_digest(sqlite3_stmt *stmt, int column, struct pst_key_digest *ret)
@@ -68,16 +61,23 @@ static void decode_cold(sqlite3_stmt *stmt, struct pst_key_row *row)
     }
 }
 
-/* Hands each row to fn; the row's memory is SQLite's, so nothing is allocated here. */
-static int each_row(struct pst_keys_store *store, sqlite3_stmt *stmt, bool cold, pst_keys_row_fn *fn,
-                    void *arg, bool *ret_stopped)
+static void decode_listed(sqlite3_stmt *stmt, struct pst_key_row *row)
+{
+    row->number = sqlite3_column_int64(stmt, AT_NUMBER);
+    row->last_used_us = sqlite3_column_int64(stmt, AT_NUMBER + 1);
+}
+
+int pst_keys_each(struct pst_keys_store *store, sqlite3_stmt *stmt, enum keys_columns columns,
+                  pst_keys_row_fn *fn, void *arg, bool *ret_stopped)
 {
     struct pst_key_row row = {0};
     int err;
     while ((err = pst_db_step(&store->db, stmt, "reading keys")) == 1) {
         decode_hot(stmt, &row);
-        if (cold)
+        if (columns >= KEYS_COLD)
             decode_cold(stmt, &row);
+        if (columns >= KEYS_LISTED)
+            decode_listed(stmt, &row);
         int result = fn(&row, arg);
         if (result == 0)
             continue;
@@ -123,8 +123,8 @@ int pst_keys_get(struct pst_keys_store *store, struct pst_str id, struct pst_are
                  struct pst_key_row *ret)
 {
     sqlite3_stmt *stmt;
-    int err = pst_keys_stmt(
-        store, KEYS_GET, "SELECT " HOT_COLUMNS COLD_COLUMNS " FROM key WHERE id = ?1 AND state < 2", &stmt);
+    int err = pst_keys_stmt(store, KEYS_GET,
+                            "SELECT " KEYS_ALL_COLUMNS " FROM key WHERE id = ?1 AND state < 2", &stmt);
     if (err < 0)
         return err;
     pst_db_bind_text(stmt, 1, id);
@@ -145,111 +145,6 @@ int pst_keys_get(struct pst_keys_store *store, struct pst_str id, struct pst_are
     return 0;
 }
 
-/* --- Lists --- */
-
-#define STATES_SHOWN (1u << PST_KEY_STATE_ACTIVE | 1u << PST_KEY_STATE_DISABLED)
-
-static void add_conditions(struct pst_buf *sql, const struct pst_keys_filter *filter)
-{
-    pst_buf_add_cstr(sql, " FROM key WHERE (?1 >> state) & 1");
-    if (filter->name.len > 0)
-        pst_buf_add_cstr(sql, " AND name = ?2");
-    if (filter->text.len > 0)
-        pst_buf_add_cstr(sql, " AND (instr(lower(id), lower(?3)) OR instr(lower(name), lower(?3))"
-                              " OR instr(lower(note), lower(?3)) OR instr(lower(tags), lower(?3))"
-                              " OR instr(lower(prefix1), lower(?3)) OR instr(lower(prefix2), lower(?3)))");
-    if (filter->expires_before_us != 0)
-        pst_buf_add_cstr(sql, " AND expires_us < ?4");
-}
-
-/* Rows are numbered as they are created, so the creation's order needs no sorting. */
-static void add_order(struct pst_buf *sql, const struct pst_keys_filter *filter)
-{
-    static const char *const up[] = {
-        [PST_KEYS_BY_CREATED] = "rowid",
-        [PST_KEYS_BY_ID] = "id",
-        [PST_KEYS_BY_NAME] = "name COLLATE NOCASE, rowid",
-        [PST_KEYS_BY_EXPIRES] = "expires_us NULLS LAST, rowid",
-        [PST_KEYS_BY_UPDATED] = "updated_us, rowid",
-    };
-    static const char *const down[] = {
-        [PST_KEYS_BY_CREATED] = "rowid DESC",
-        [PST_KEYS_BY_ID] = "id DESC",
-        [PST_KEYS_BY_NAME] = "name COLLATE NOCASE DESC, rowid DESC",
-        [PST_KEYS_BY_EXPIRES] = "expires_us DESC NULLS LAST, rowid DESC",
-        [PST_KEYS_BY_UPDATED] = "updated_us DESC, rowid DESC",
-    };
-    size_t order = (size_t)filter->order < sizeof up / sizeof up[0] ? (size_t)filter->order : 0;
-    pst_buf_add_cstr(sql, " ORDER BY ");
-    pst_buf_add_cstr(sql, filter->descending ? down[order] : up[order]);
-    pst_buf_add_cstr(sql, " LIMIT ?5 OFFSET ?6");
-}
-
-/* Binds what of it the statement has. */
-static void bind_filter(sqlite3_stmt *stmt, const struct pst_keys_filter *filter)
-{
-    sqlite3_bind_int64(stmt, 1, filter->states != 0 ? filter->states : STATES_SHOWN);
-    pst_db_bind_text(stmt, 2, filter->name);
-    pst_db_bind_text(stmt, 3, filter->text);
-    sqlite3_bind_int64(stmt, 4, filter->expires_before_us);
-    sqlite3_bind_int64(stmt, 5,
-                       filter->limit == 0 || filter->limit > INT64_MAX ? -1 : (int64_t)filter->limit);
-    sqlite3_bind_int64(stmt, 6, filter->offset > INT64_MAX ? INT64_MAX : (int64_t)filter->offset);
-}
-
-static int prepare_list(struct pst_keys_store *store, struct pst_buf *sql, sqlite3_stmt **ret)
-{
-    const char *text = pst_buf_cstr(sql);
-    if (text == NULL)
-        return pst_db_refuse(&store->db, -PST_ENOMEM, "no memory for the query");
-    return pst_db_prepare(&store->db, ret, text);
-}
-
-int pst_keys_list(struct pst_keys_store *store, const struct pst_keys_filter *filter, pst_keys_row_fn *fn,
-                  void *arg)
-{
-    static const struct pst_keys_filter everything;
-    if (filter == NULL)
-        filter = &everything;
-    struct pst_buf sql;
-    pst_buf_init(&sql, 4096);
-    pst_buf_add_cstr(&sql, "SELECT " HOT_COLUMNS COLD_COLUMNS);
-    add_conditions(&sql, filter);
-    add_order(&sql, filter);
-    sqlite3_stmt *stmt = NULL;
-    int err = prepare_list(store, &sql, &stmt);
-    if (err == 0) {
-        bool stopped = false;
-        bind_filter(stmt, filter);
-        err = each_row(store, stmt, true, fn, arg, &stopped);
-    }
-    sqlite3_finalize(stmt);
-    pst_buf_done(&sql);
-    return err;
-}
-
-int pst_keys_count(struct pst_keys_store *store, const struct pst_keys_filter *filter, uint64_t *ret)
-{
-    static const struct pst_keys_filter everything;
-    if (filter == NULL)
-        filter = &everything;
-    struct pst_buf sql;
-    pst_buf_init(&sql, 4096);
-    pst_buf_add_cstr(&sql, "SELECT count(*)");
-    add_conditions(&sql, filter);
-    sqlite3_stmt *stmt = NULL;
-    int err = prepare_list(store, &sql, &stmt);
-    if (err == 0) {
-        bind_filter(stmt, filter);
-        err = pst_db_step(&store->db, stmt, "counting keys");
-    }
-    if (err == 1)
-        *ret = (uint64_t)sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    pst_buf_done(&sql);
-    return err < 0 ? err : 0;
-}
-
 /* --- For the keyring --- */
 
 /* Runs `stmt` and reads the change number in one snapshot of the database. */
@@ -266,7 +161,7 @@ static int read_snapshot(struct pst_keys_store *store, sqlite3_stmt *stmt, pst_k
     bool stopped = false;
     err = pst_keys_read_seq(store, &seq);
     if (err == 0)
-        err = each_row(store, stmt, false, fn, arg, &stopped);
+        err = pst_keys_each(store, stmt, KEYS_HOT, fn, arg, &stopped);
     else
         pst_db_reset(stmt);
     if (own)
@@ -279,8 +174,8 @@ static int read_snapshot(struct pst_keys_store *store, sqlite3_stmt *stmt, pst_k
 int pst_keys_load(struct pst_keys_store *store, pst_keys_row_fn *fn, void *arg, uint64_t *ret_seq)
 {
     sqlite3_stmt *stmt;
-    int err =
-        pst_keys_stmt(store, KEYS_LOAD, "SELECT " HOT_COLUMNS " FROM key NOT INDEXED WHERE state < 2", &stmt);
+    int err = pst_keys_stmt(store, KEYS_LOAD,
+                            "SELECT " KEYS_HOT_COLUMNS " FROM key NOT INDEXED WHERE state < 2", &stmt);
     return err < 0 ? err : read_snapshot(store, stmt, fn, arg, ret_seq);
 }
 
@@ -295,9 +190,9 @@ int pst_keys_changes(struct pst_keys_store *store, uint64_t seq, pst_keys_row_fn
                      uint64_t *ret_seq)
 {
     sqlite3_stmt *stmt;
-    int err =
-        pst_keys_stmt(store, KEYS_CHANGES,
-                      "SELECT " HOT_COLUMNS " FROM key WHERE change_seq > ?1 ORDER BY change_seq", &stmt);
+    int err = pst_keys_stmt(store, KEYS_CHANGES,
+                            "SELECT " KEYS_HOT_COLUMNS " FROM key WHERE change_seq > ?1 ORDER BY change_seq",
+                            &stmt);
     if (err < 0)
         return err;
     sqlite3_bind_int64(stmt, 1, seq > INT64_MAX ? INT64_MAX : (int64_t)seq);

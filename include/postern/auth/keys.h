@@ -77,5 +77,11 @@ int pst_keys_remove(struct pst_keys *keys, struct pst_str id, struct pst_why *wh
 
 /* "active", "disabled", "expired", "not_yet": what the key is at `now_us`. Static. */
 const char *pst_key_row_state(const struct pst_key_row *row, int64_t now_us);
+/* The enum pst_key_shown with this text, or -1. */
+int pst_key_shown_of(struct pst_str text);
+/* What a list is sorted by: one of these texts, behind a '-' for the other way. -PST_EINVAL: none of them. */
+#define PST_KEYS_ORDER_TEXTS "created, id, name, expires, updated, last_used"
+int pst_keys_order_of(struct pst_str text, enum pst_keys_order *ret_order,
+                      bool *ret_descending) PST_MUSTCHECK;
 
 #endif

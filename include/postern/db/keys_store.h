@@ -75,6 +75,8 @@ struct pst_key_row {
     struct pst_str networks;
     struct pst_str limits;
     uint64_t change_seq;
+    int64_t number;       /* in the order of creation; of pst_keys_list() only, as the next */
+    int64_t last_used_us; /* of either secret, when the filter has `usage`; 0: never, or not known */
 };
 
 /* 0 goes on, anything else stops; a negative result is passed on to the caller. */
@@ -143,28 +145,52 @@ int pst_keys_purge(struct pst_keys_store *store, int64_t now_us) PST_MUSTCHECK;
 int pst_keys_get(struct pst_keys_store *store, struct pst_str id, struct pst_arena *arena,
                  struct pst_key_row *ret) PST_MUSTCHECK;
 
+/* What a key is at some moment. */
+enum pst_key_shown {
+    PST_KEY_SHOWN_ACTIVE = 0,
+    PST_KEY_SHOWN_DISABLED = 1,
+    PST_KEY_SHOWN_EXPIRED = 2,
+    PST_KEY_SHOWN_NOT_YET = 3,
+};
+
 enum pst_keys_order {
     PST_KEYS_BY_CREATED,
     PST_KEYS_BY_ID,
     PST_KEYS_BY_NAME,    /* without regard to case (ASCII) */
     PST_KEYS_BY_EXPIRES, /* those that never expire last */
     PST_KEYS_BY_UPDATED,
+    PST_KEYS_BY_LAST_USED, /* those never used first; by `usage`: one look-up for each key there is */
+    PST_KEYS_ORDERS
 };
+
+struct pst_usage_store;
 
 /* All zero: every key that is not deleted, by creation, unbounded. */
 struct pst_keys_filter {
-    unsigned states;           /* bits 1 << state; 0: active and disabled */
+    unsigned states;           /* bits 1 << enum pst_key_state; 0: active and disabled */
+    unsigned shown;            /* bits 1 << enum pst_key_shown, at now_us; 0: any */
+    int64_t now_us;            /* for `shown` */
     struct pst_str name;       /* exactly this name */
     struct pst_str text;       /* is part of id, name, note, tags or a shown prefix; case ignored (ASCII) */
+    struct pst_str tag;        /* has exactly this tag */
     int64_t expires_before_us; /* has an expiry, before this */
+    int64_t unused_since_us;   /* was there then, and nobody has used it since, by `usage` */
+    struct pst_usage_store *usage; /* knows when keys were last used; NULL: none ever was */
     enum pst_keys_order order;
     bool descending;
-    uint64_t limit;  /* 0: no bound */
-    uint64_t offset; /* rows skipped */
+    struct pst_str after; /* pst_keys_cursor() of the page before's last row; empty: from the beginning */
+    uint64_t limit;       /* 0: no bound */
 };
+/* A key that changes its place between two pages may be met twice or not at all; all others are met once.
+ * -PST_EPARSE: `after` is no cursor of this order. */
 int pst_keys_list(struct pst_keys_store *store, const struct pst_keys_filter *filter, pst_keys_row_fn *fn,
                   void *arg) PST_MUSTCHECK;
-/* How many match (limit and offset are not read). NULL: all that are not deleted. */
+/* The place of a row that pst_keys_list() gave, for the page behind it: text for URLs (letters, digits and
+ * '-'). */
+#define PST_KEYS_CURSOR_SIZE (2 * PST_KEYS_NAME_MAX + 32)
+void pst_keys_cursor(const struct pst_keys_filter *filter, const struct pst_key_row *row,
+                     char cursor[static PST_KEYS_CURSOR_SIZE]);
+/* How many match (limit and after are not read). NULL: all that are not deleted. */
 int pst_keys_count(struct pst_keys_store *store, const struct pst_keys_filter *filter,
                    uint64_t *ret) PST_MUSTCHECK;
 

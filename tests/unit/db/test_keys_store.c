@@ -343,7 +343,7 @@ static unsigned list(struct pst_keys_store *store, struct pst_keys_filter filter
     assert_int_equal(pst_keys_list(store, &filter, see, ret), 0);
     uint64_t n = 0;
     assert_int_equal(pst_keys_count(store, &filter, &n), 0);
-    if (filter.limit == 0 && filter.offset == 0)
+    if (filter.limit == 0 && filter.after.len == 0)
         assert_int_equal(n, ret->n);
     return ret->n;
 }
@@ -375,8 +375,8 @@ static void test_lists(void **state)
     assert_string_equal(seen.first, "k00000000003");
     list(store, (struct pst_keys_filter){.order = PST_KEYS_BY_UPDATED, .descending = true}, &seen);
     assert_string_equal(seen.first, "k00000000004");
-    assert_int_equal(list(store, (struct pst_keys_filter){.limit = 2, .offset = 1}, &seen), 2);
-    assert_string_equal(seen.first, "k00000000003");
+    assert_int_equal(list(store, (struct pst_keys_filter){.limit = 2}, &seen), 2);
+    assert_string_equal(seen.last, "k00000000003");
     assert_int_equal(list(store, (struct pst_keys_filter){.name = PST_STR("Alpha")}, &seen), 1);
     assert_int_equal(list(store, (struct pst_keys_filter){.name = PST_STR("alpha")}, &seen), 0);
     assert_int_equal(list(store, (struct pst_keys_filter){.text = PST_STR("the lab")}, &seen), 1);
@@ -390,6 +390,140 @@ static void test_lists(void **state)
     seen = (struct seen){.last_seq = UINT64_MAX, .stop_at = 2};
     assert_int_equal(pst_keys_list(store, NULL, see, &seen), 0);
     assert_int_equal(seen.n, 2);
+    pst_keys_close(store);
+}
+
+/* Every page of a list, two rows each, is the whole list in one piece, whatever it is sorted by. */
+struct pages {
+    const struct pst_keys_filter *filter;
+    char ids[64][24];
+    unsigned n;
+    char cursor[PST_KEYS_CURSOR_SIZE];
+};
+
+static int take_page(const struct pst_key_row *row, void *arg)
+{
+    struct pages *pages = arg;
+    pst_str_clip(row->id, pages->ids[pages->n++ % 64], sizeof(pages->ids[0]));
+    pst_keys_cursor(pages->filter, row, pages->cursor);
+    return 0;
+}
+
+static void assert_pages(struct pst_keys_store *store, struct pst_keys_filter filter)
+{
+    struct pages whole = {.filter = &filter}, paged = {.filter = &filter};
+    assert_int_equal(pst_keys_list(store, &filter, take_page, &whole), 0);
+    assert_true(whole.n > 2 && whole.n < 64);
+    filter.limit = 2;
+    for (unsigned before = 1; before != paged.n && paged.n < 64;) {
+        before = paged.n;
+        assert_int_equal(pst_keys_list(store, &filter, take_page, &paged), 0);
+        filter.after = pst_str_of(paged.cursor);
+    }
+    assert_int_equal(paged.n, whole.n);
+    for (unsigned i = 0; i < whole.n; i++)
+        assert_string_equal(paged.ids[i], whole.ids[i]);
+}
+
+static void create_many(struct pst_keys_store *store)
+{
+    static const char *const names[] = {"b", "B", "a", "\xc3\xa4", "same", "same", "same", "Same", "z", "A"};
+    for (unsigned i = 0; i < 20; i++) {
+        char text[24];
+        struct pst_key_row row = row_of(text, i + 1);
+        row.name = pst_str_of(names[i % 10]);
+        row.expires_us = i % 3 == 0 ? 0 : NOW + (i % 4) * 100 + 1;
+        row.not_before_us = i % 5 == 4 ? NOW + 50 : 0;
+        row.tags = i % 2 == 0 ? PST_STR("[\"a\",\"b c\"]") : PST_STR("");
+        row.state = i == 7 ? PST_KEY_STATE_DISABLED : PST_KEY_STATE_ACTIVE;
+        row.created_us = NOW - i / 3;
+        assert_int_equal(pst_keys_create(store, &row), 0);
+    }
+}
+
+static void test_pages(void **state)
+{
+    struct pst_keys_store *store = open_store(state);
+    create_many(store);
+    for (int order = 0; order < PST_KEYS_ORDERS; order++) {
+        for (int down = 0; down < 2; down++) {
+            assert_pages(store,
+                         (struct pst_keys_filter){.order = (enum pst_keys_order)order, .descending = down});
+            assert_pages(store, (struct pst_keys_filter){.order = (enum pst_keys_order)order,
+                                                         .descending = down,
+                                                         .tag = PST_STR("a")});
+        }
+    }
+    pst_keys_close(store);
+}
+
+/* Rows that come and go between two pages: the others are met once each. */
+static void test_pages_of_what_changes(void **state)
+{
+    struct pst_keys_store *store = open_store(state);
+    struct pst_keys_filter filter = {.order = PST_KEYS_BY_NAME, .limit = 8};
+    struct pages pages = {.filter = &filter};
+    create_many(store);
+    assert_int_equal(pst_keys_list(store, &filter, take_page, &pages), 0);
+    assert_int_equal(pst_keys_delete(store, pst_str_of(pages.ids[0]), NOW), 0);
+    assert_int_equal(pst_keys_delete(store, pst_str_of(pages.ids[7]), NOW), 0);
+    char text[24];
+    struct pst_key_row early = row_of(text, 99);
+    early.name = PST_STR("0");
+    assert_int_equal(pst_keys_create(store, &early), 0);
+    filter.after = pst_str_of(pages.cursor);
+    filter.limit = 0;
+    assert_int_equal(pst_keys_list(store, &filter, take_page, &pages), 0);
+    assert_int_equal(pages.n, 20);
+    for (unsigned i = 0; i < 20; i++) {
+        for (unsigned k = 0; k < i; k++)
+            assert_string_not_equal(pages.ids[i], pages.ids[k]);
+    }
+    pst_keys_close(store);
+}
+
+static void test_wrong_cursors(void **state)
+{
+    static const char *const wrong[] = {"x",     "n",      "n-",     "N1-61",       "c1-1-1",
+                                        "nz-61", "n1-6",   "n1-zz",  "e1-61",       "n11111111111111111-61",
+                                        "1",     "n 1-61", "n-1-61", "n1-61' OR 1", "nffffffffffffffff-61"};
+    struct pst_keys_store *store = open_store(state);
+    struct seen seen = {.last_seq = UINT64_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const struct pst_keys_filter filter = {.order = PST_KEYS_BY_NAME, .after = pst_str_of(wrong[i])};
+        if (pst_keys_list(store, &filter, see, &seen) != -PST_EPARSE)
+            fail_msg("%s was taken", wrong[i]);
+    }
+    char text[600] = "n1-";
+    memset(text + 3, '6', 514);
+    const struct pst_keys_filter filter = {.order = PST_KEYS_BY_NAME, .after = pst_str_of(text)};
+    assert_int_equal(pst_keys_list(store, &filter, see, &seen), -PST_EPARSE);
+    pst_keys_close(store);
+}
+
+static void test_filters(void **state)
+{
+    struct pst_keys_store *store = open_store(state);
+    struct seen seen;
+    create_many(store);
+    const struct pst_keys_filter base = {.now_us = NOW + 1};
+    unsigned counted[4] = {0};
+    for (unsigned i = 0; i < 20; i++) {
+        bool expired = i % 3 != 0 && (i % 4) * 100 + 1 <= 1, early = i % 5 == 4;
+        counted[i == 7 ? 1 : expired ? 2 : early ? 3 : 0]++;
+    }
+    for (unsigned shown = 0; shown < 4; shown++) {
+        struct pst_keys_filter filter = base;
+        filter.shown = 1u << shown;
+        assert_true(counted[shown] > 0);
+        assert_int_equal(list(store, filter, &seen), counted[shown]);
+    }
+    assert_int_equal(list(store, (struct pst_keys_filter){.tag = PST_STR("b c")}, &seen), 10);
+    assert_int_equal(list(store, (struct pst_keys_filter){.tag = PST_STR("b")}, &seen), 0);
+    assert_int_equal(list(store, (struct pst_keys_filter){.tag = PST_STR("A")}, &seen), 0);
+    /* Nobody counts here: nothing was ever used, so those that were there are unused since. */
+    assert_int_equal(list(store, (struct pst_keys_filter){.unused_since_us = NOW}, &seen), 17);
+    assert_int_equal(list(store, (struct pst_keys_filter){.unused_since_us = NOW - 6}, &seen), 0);
     pst_keys_close(store);
 }
 
@@ -534,6 +668,10 @@ int main(void)
         scratch_test(test_deletion_leaves_a_tombstone),
         scratch_test(test_purge_ends_grace),
         scratch_test(test_lists),
+        scratch_test(test_pages),
+        scratch_test(test_pages_of_what_changes),
+        scratch_test(test_wrong_cursors),
+        scratch_test(test_filters),
         scratch_test(test_transactions),
         scratch_test(test_changes_come_once),
         scratch_test(test_follows_another_process),
