@@ -124,26 +124,60 @@ static void take(struct pst_credential *credential, struct pst_str value, int so
     credential->source = source;
 }
 
-static void find_in_query(const struct pst_key_sources *sources, struct pst_str query,
+static const struct pst_str cloud_query_names[] = {
+    PST_STR("Ocp-Apim-Subscription-Key"),
+    PST_STR("Subscription-Key"),
+    PST_STR("api-key"),
+    PST_STR("Authorization"),
+};
+
+size_t pst_credential_query_names(const struct pst_key_sources *sources, bool cloud_names,
+                                  struct pst_str names[static PST_CREDENTIAL_QUERY_NAMES_MAX])
+{
+    size_t n = 0;
+    if (sources->query_len > 0)
+        names[n++] = (struct pst_str){sources->query, sources->query_len};
+    for (size_t i = 0; cloud_names && i < sizeof(cloud_query_names) / sizeof(cloud_query_names[0]); i++)
+        names[n++] = cloud_query_names[i];
+    return n;
+}
+
+/* "Bearer x" is x, in a parameter as in the field. */
+static struct pst_str without_scheme(struct pst_str name, struct pst_str value)
+{
+    if (!pst_query_name_is(name, PST_STR("Authorization")) || !pst_str_istarts(value, PST_STR("Bearer ")))
+        return value;
+    return pst_str_trim(pst_str_skip(value, 7));
+}
+
+static void take_param(const struct pst_query_param *param, struct pst_credential *credential)
+{
+    char decoded[PST_SECRET_MAX + 16]; /* more than a key may have, so that too long shows */
+    int len = pst_percent_decode(param->value, true, decoded, sizeof(decoded));
+    struct pst_str value = {decoded, len < 0 ? 0 : (size_t)len};
+    if (len == -PST_ELIMIT)
+        value.len = sizeof(decoded) - 1; /* what fits of it */
+    take(credential, without_scheme(param->name, value), PST_KEY_SOURCE_QUERY);
+    pst_wipe(decoded, sizeof(decoded));
+}
+
+static void find_in_query(const struct pst_key_sources *sources, struct pst_str query, bool cloud_names,
                           struct pst_credential *credential)
 {
-    struct pst_str name = {sources->query, sources->query_len};
+    struct pst_str names[PST_CREDENTIAL_QUERY_NAMES_MAX];
+    size_t n = pst_credential_query_names(sources, cloud_names, names);
     struct pst_query_param param;
-    while (pst_query_next(&query, &param)) {
-        char decoded[PST_SECRET_MAX + 2]; /* one more than a key may have, so that too long shows */
-        if (!pst_query_name_is(param.name, name))
-            continue;
-        int len = pst_percent_decode(param.value, true, decoded, sizeof(decoded));
-        struct pst_str value = {decoded, len < 0 ? 0 : (size_t)len};
-        if (len == -PST_ELIMIT)
-            value = param.value; /* too long decoded, so longer still as it stands */
-        take(credential, value, PST_KEY_SOURCE_QUERY);
-        pst_wipe(decoded, sizeof(decoded));
+    while (n > 0 && pst_query_next(&query, &param)) {
+        bool named = false;
+        for (size_t i = 0; i < n; i++)
+            named = named || pst_query_name_is(param.name, names[i]);
+        if (named)
+            take_param(&param, credential);
     }
 }
 
 void pst_credential_find(const struct pst_key_sources *sources, const struct pst_fields *fields,
-                         struct pst_str query, struct pst_credential *ret)
+                         struct pst_str query, bool cloud_names, struct pst_credential *ret)
 {
     ret->result = PST_CREDENTIAL_NONE;
     ret->too_long = false;
@@ -158,8 +192,8 @@ void pst_credential_find(const struct pst_key_sources *sources, const struct pst
                 take(ret, value, (int)i);
         }
     }
-    if (sources->query_len > 0 && query.len > 0)
-        find_in_query(sources, query, ret);
+    if (query.len > 0)
+        find_in_query(sources, query, cloud_names, ret);
 }
 
 void pst_credential_done(struct pst_credential *credential)

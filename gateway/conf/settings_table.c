@@ -82,6 +82,18 @@ static const struct pst_setting_def defs[] = {
              "at; two different keys in one request are refused."},
     {TEXT(key_query_parameter), .default_text = "",
      .help = "A query parameter that may carry the key too. Empty: none, because URLs end up in logs."},
+    {TEXT(region), .default_text = "",
+     .help =
+         "The cloud's region that this gateway stands for (westeurope). Access tokens name it, and a request "
+         "whose Ocp-Apim-Subscription-Region names another one is refused. Empty: any will do."},
+    {DURATION(token_lifetime), .min = 2 * S, .max = H, .default_text = "10m",
+     .help =
+         "How long an access token from /sts/v1.0/issueToken works, if its key's secret does not end before. "
+         "The cloud's work for ten minutes, and clients reuse them for eight or nine."},
+    {DURATION(token_key_period), .min = 2 * S, .max = 365 * D, .default_text = "1d",
+     .help =
+         "How long a key signs access tokens before the next one takes over; tokens of the one before are "
+         "taken until then. At least token_lifetime."},
     {LIST(STRINGS, oidc_issuers), .default_text = "",
      .help = "Who may issue access tokens: the issuer (iss), then jwks=URL or /path (else the issuer's "
              "OpenID configuration is asked), audience=, algorithm=, leeway=, refresh=, ca_file= "

@@ -58,6 +58,25 @@ int answer_queue_error(struct exchange *x, enum pst_error_id id)
     return queue(x, pst_error_def(id)->status, response);
 }
 
+int answer_queue_own(struct exchange *x)
+{
+    if (x->own_body.len == 0)
+        return answer_queue_error(x, x->refusal);
+    struct MHD_Response *response = MHD_create_response_from_buffer_copy(x->own_body.len, x->own_body.p);
+    if (response == NULL)
+        return MHD_NO;
+    bool whole = add_field(x, response, PST_STR("Content-Type"), pst_str_of(x->own_type)) &&
+                 add_field(x, response, PST_STR("Cache-Control"), PST_STR("no-store")) &&
+                 add_field(x, response, PST_STR("X-Content-Type-Options"), PST_STR("nosniff")) &&
+                 add_field(x, response, PST_STR("X-Request-Id"), x->request_id_str);
+    if (!whole) {
+        MHD_destroy_response(response);
+        return MHD_NO;
+    }
+    x->bytes_out = x->own_body.len;
+    return queue(x, 200, response);
+}
+
 /* Breaks the answer off. libmicrohttpd marks the connection as closed but cleans it up only when an event of
  * its socket comes, and a virtual socket has none of its own. Connections with a time limit of their own it
  * looks at in every run, so this one gets one. */

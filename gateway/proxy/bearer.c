@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Access tokens of issuers: "Authorization: Bearer <token>". A token stands for a key of Postern's, and what
- * that key may do, its limits and its usage are the token's. */
+/* Access tokens, Postern's own and those of issuers: "Authorization: Bearer <token>". A token stands for a
+ * key of Postern's, and what that key may do, its limits and its usage are the token's. */
 #include "internal.h"
 #include "postern/auth/oidc.h"
+#include "postern/auth/sts.h"
 #include "postern/base/log.h"
 
 /* Azure's Speech SDK sends tokens of Entra ID as "aad#<resource id>#<token>". */
@@ -15,29 +16,57 @@ static struct pst_str without_resource(struct pst_str value)
     return token;
 }
 
-static bool bearer_of(const struct pst_field *field, struct pst_str *ret)
+static bool is_bearer(struct pst_str value, struct pst_str *ret)
 {
     static const char scheme[] = "Bearer ";
-    struct pst_str value = pst_str_trim(field->value);
-    if (!pst_str_ieq(field->name, PST_STR("Authorization")) || !pst_str_istarts(value, PST_STR(scheme)))
+    value = pst_str_trim(value);
+    if (!pst_str_istarts(value, PST_STR(scheme)))
         return false;
     *ret = without_resource(pst_str_trim(pst_str_skip(value, sizeof(scheme) - 1)));
     return true;
 }
 
+static bool bearer_of(const struct pst_field *field, struct pst_str *ret)
+{
+    return pst_str_ieq(field->name, PST_STR("Authorization")) && is_bearer(field->value, ret);
+}
+
+/* Browsers' WebSockets: "?Authorization=Bearer%20<token>". The decoded value lives as long as the exchange.
+ */
+static bool bearer_in(struct exchange *x, const struct pst_query_param *param, struct pst_str *ret)
+{
+    size_t size = param->value.len + 1; /* decoding makes nothing longer */
+    if (!pst_query_name_is(param->name, PST_STR("Authorization")))
+        return false;
+    char *decoded = pst_arena_alloc(&x->arena, size);
+    int len = decoded != NULL ? pst_percent_decode(param->value, true, decoded, size) : -PST_ENOMEM;
+    return len > 0 && is_bearer((struct pst_str){decoded, (size_t)len}, ret);
+}
+
+/* One more token. False when it is another than the one before. */
+static bool take(struct pst_str token, bool *found, struct pst_str *ret)
+{
+    if (*found)
+        return pst_str_eq(token, *ret);
+    *ret = token;
+    *found = true;
+    return true;
+}
+
 /* The request's one token; CONFLICT when there are two that differ, WRONG when there is none. */
-static enum pst_error_id find_token(const struct exchange *x, struct pst_str *ret)
+static enum pst_error_id find_token(struct exchange *x, struct pst_str *ret)
 {
     bool found = false;
+    struct pst_str token, query = x->query_counts ? x->target.query : PST_STR("");
+    struct pst_query_param param;
     PST_FIELDS_EACH(field, &x->fields)
     {
-        struct pst_str token;
-        if (!bearer_of(field, &token))
-            continue;
-        if (found && !pst_str_eq(token, *ret))
+        if (bearer_of(field, &token) && !take(token, &found, ret))
             return PST_ERROR_KEY_CONFLICT;
-        *ret = token;
-        found = true;
+    }
+    while (pst_query_next(&query, &param)) {
+        if (bearer_in(x, &param, &token) && !take(token, &found, ret))
+            return PST_ERROR_KEY_CONFLICT;
     }
     return found ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
 }
@@ -63,15 +92,14 @@ static enum pst_error_id error_of(enum pst_jwt_verdict verdict, struct pst_str t
     }
 }
 
-enum pst_error_id bearer_check(struct exchange *x)
+/* Of an issuer that the settings name. */
+static enum pst_error_id check_issued(struct exchange *x, struct pst_str token)
 {
     const struct pst_front_parts *parts = &x->client->front->parts;
     int64_t now_us = pst_loop_real_us(parts->loop);
-    struct pst_str token;
     struct pst_oidc_found found;
-    enum pst_error_id id = parts->oidc != NULL ? find_token(x, &token) : PST_ERROR_KEY_WRONG;
-    if (id != PST_ERROR_NONE)
-        return id;
+    if (parts->oidc == NULL)
+        return refuse(x, "", "no issuer of tokens is known", error_of(PST_JWT_NO_KEY, token));
     enum pst_jwt_verdict verdict = pst_oidc_check(parts->oidc, parts->reader, token, now_us, &found);
     if (verdict != PST_JWT_OK)
         return refuse(x, "", pst_jwt_verdict_text(verdict), error_of(verdict, token));
@@ -81,4 +109,35 @@ enum pst_error_id bearer_check(struct exchange *x)
         return refuse(x, found.key_id, pst_key_verdict_text(key), PST_ERROR_TOKEN_DENIED);
     x->good_until_us = found.good_until_s * 1000000;
     return PST_ERROR_NONE;
+}
+
+/* One of Postern's own: it ends with the secret that it was given for. */
+static enum pst_error_id check_own(struct exchange *x, struct pst_str token, bool *ret_own)
+{
+    const struct pst_front_parts *parts = &x->client->front->parts;
+    int64_t now_us = pst_loop_real_us(parts->loop), good_until_s = 0;
+    enum pst_jwt_verdict verdict =
+        parts->sts != NULL ? pst_sts_check(parts->sts, parts->reader, token, now_us, &x->key, &good_until_s)
+                           : PST_JWT_NO_KEY;
+    *ret_own = verdict != PST_JWT_NO_KEY;
+    if (verdict != PST_JWT_OK)
+        return *ret_own ? refuse(x, "", pst_jwt_verdict_text(verdict), error_of(verdict, token))
+                        : PST_ERROR_KEY_WRONG;
+    enum pst_key_verdict key = pst_keyring_still_valid(parts->keyring, parts->reader, &x->key, now_us);
+    if (key != PST_KEY_OK)
+        return refuse(x, x->key.id, pst_key_verdict_text(key), PST_ERROR_TOKEN_WRONG);
+    x->good_until_us = good_until_s * 1000000;
+    return PST_ERROR_NONE;
+}
+
+enum pst_error_id bearer_check(struct exchange *x)
+{
+    struct pst_str token;
+    bool own;
+    bool taken = x->client->front->parts.oidc != NULL || x->client->front->parts.sts != NULL;
+    enum pst_error_id id = taken ? find_token(x, &token) : PST_ERROR_KEY_WRONG;
+    if (id != PST_ERROR_NONE)
+        return id;
+    id = check_own(x, token, &own);
+    return own ? id : check_issued(x, token);
 }

@@ -133,21 +133,27 @@ static void set_refusal(struct exchange *x, enum pst_error_id id, uint8_t end)
 {
     x->state = EXCHANGE_REFUSED;
     x->refusal = id;
+    x->own_body.len = 0;
     x->end = end;
 }
 
 /* At the head libmicrohttpd takes an answer at once, but closes the connection after it. So the answer to a
  * request without a body, or with a small one, waits for the end. */
-static int refuse_at_head(struct exchange *x, enum pst_error_id id)
+static int own_answer_at_head(struct exchange *x, bool close)
 {
-    set_refusal(x, id, note_end_of_error(id));
     bool drain = !x->has_body || (x->framing.kind == PST_BODY_LENGTH &&
                                   x->framing.length <= DRAIN_MAX_BYTES && !x->expects_continue);
-    if (drain && !pst_error_def(id)->close) {
+    if (drain && !close) {
         x->place = x->has_body ? IN_BODY : AT_HEAD;
         return MHD_YES;
     }
-    return answer_queue_error(x, id);
+    return answer_queue_own(x);
+}
+
+static int refuse_at_head(struct exchange *x, enum pst_error_id id)
+{
+    set_refusal(x, id, note_end_of_error(id));
+    return own_answer_at_head(x, pst_error_def(id)->close);
 }
 
 void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end)
@@ -179,6 +185,15 @@ void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end)
 
 /* libmicrohttpd's calls */
 
+static int answer_here(struct exchange *x)
+{
+    enum pst_error_id id = local_answer(x);
+    if (id != PST_ERROR_NONE)
+        return refuse_at_head(x, id);
+    x->state = EXCHANGE_REFUSED; /* the container is not asked */
+    return own_answer_at_head(x, false);
+}
+
 static int on_head(struct exchange *x, const char *method, const char *version)
 {
     x->began = true;
@@ -190,7 +205,11 @@ static int on_head(struct exchange *x, const char *method, const char *version)
     if (id == PST_ERROR_NONE)
         id = websocket_asked(x);
     if (id == PST_ERROR_NONE)
+        x->local = local_find(x);
+    if (id == PST_ERROR_NONE && x->local != LOCAL_TOKEN_KEYS)
         id = request_authenticate(x);
+    if (id == PST_ERROR_NONE && x->local != LOCAL_NONE)
+        return answer_here(x);
     if (id == PST_ERROR_NONE)
         id = websocket_take_place(x);
     if (id != PST_ERROR_NONE && websocket_refusal_closes(x))
@@ -239,7 +258,7 @@ static int on_end(struct exchange *x)
     x->place = AT_END;
     x->body_whole = true;
     if (x->state == EXCHANGE_REFUSED)
-        return answer_queue_error(x, x->refusal);
+        return answer_queue_own(x);
     if (x->answer_ready)
         return answer_queue(x);
     if (first && x->state == EXCHANGE_SEND)

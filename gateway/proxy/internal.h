@@ -77,6 +77,9 @@ enum exchange_state {
     EXCHANGE_DONE,
 };
 
+/* What Postern answers itself (local.c). */
+enum local { LOCAL_NONE, LOCAL_ISSUE_TOKEN, LOCAL_TOKEN_KEYS };
+
 /* Where libmicrohttpd is in the request; it takes an answer only at the head and at the end. */
 enum mhd_place { AT_HEAD, IN_BODY, AT_END };
 
@@ -103,6 +106,8 @@ struct exchange {
     bool upgrade_counted; /* in front->n_websockets */
     char accept[PST_WEBSOCKET_ACCEPT_SIZE];
     struct websocket *websocket; /* state STREAM, and until the end */
+    enum local local;
+    bool query_counts; /* credentials are looked for in the query, as the cloud's clients put them there */
     bool has_body;
     bool expects_continue;
     bool held_at_head; /* suspended in the first call */
@@ -123,6 +128,8 @@ struct exchange {
 
     /* The answer */
     enum pst_error_id refusal;
+    struct pst_str own_body; /* instead of a refusal: an answer of Postern's own, status 200 */
+    const char *own_type;
     bool answer_ready;
     bool reader_waits;
     struct pst_buf around; /* state RAW: bytes to the client */
@@ -221,11 +228,15 @@ void exchange_set_timer(struct exchange *x, uint64_t after_us);
 uint64_t exchange_age_us(const struct exchange *x);
 void exchanges_free(struct pst_front *front);
 
-/* request.c: reads and checks the head; the first thing that is wrong. Also finds out who it is. */
+/* request.c: reads and checks the head; the first thing that is wrong. */
 enum pst_error_id request_read(struct exchange *x, const char *method, const char *version) PST_MUSTCHECK;
 /* Questions that Postern answers itself and never passes on, whoever asks. */
 enum pst_error_id request_answered_here(const struct exchange *x) PST_MUSTCHECK;
+/* authenticate.c: who it is, and whether he may. */
 enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
+/* local.c: which of Postern's own answers is asked for; and makes it, once it is known who asks. */
+enum local local_find(const struct exchange *x);
+enum pst_error_id local_answer(struct exchange *x) PST_MUSTCHECK;
 /* bearer.c: the token of an issuer in the request's head: may it be used? Fills x->key. */
 enum pst_error_id bearer_check(struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_write_head(struct exchange *x) PST_MUSTCHECK;
@@ -240,6 +251,8 @@ void forward_end(struct exchange *x);
 /* answer.c: answers through libmicrohttpd. */
 int answer_queue(struct exchange *x);
 int answer_queue_error(struct exchange *x, enum pst_error_id id);
+/* x->own_body, or else the refusal. */
+int answer_queue_own(struct exchange *x);
 /* rewrite.c: a field's value as the client gets it: the field's own, in the exchange's arena, or empty when
  * it could not be made. */
 struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);

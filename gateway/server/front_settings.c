@@ -56,6 +56,7 @@ int front_settings_make(struct pst_server *server)
     server->front = (struct pst_front_settings){
         .trusted_proxies = s->trusted_proxies,
         .n_trusted_proxies = s->n_trusted_proxies,
+        .region = pst_str_of(s->region),
         .upstream_names = s->upstream_names,
         .n_upstream_names = s->n_upstream_names,
         .keep_host = s->host_header == PST_HOST_KEEP,

@@ -5,6 +5,7 @@
 
 #include "postern/admin/admin.h"
 #include "postern/auth/oidc.h"
+#include "postern/auth/sts.h"
 #include "postern/base/ticker.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
@@ -35,6 +36,7 @@ void listen_close(struct bounds *bounds, unsigned n_workers);
 struct keeper {
     struct pst_ticker ticker;
     struct pst_keyring *keyring;
+    struct pst_sts *sts;
     struct pst_ledger *ledger;
     struct pst_upstream upstream;
     struct pst_origin *origin; /* the newest; NULL: not found yet */
@@ -60,6 +62,7 @@ struct pst_server {
     struct pst_keyring *keyring;
     struct pst_issuers *issuers; /* NULL, with the next: none */
     struct pst_oidc *oidc;
+    struct pst_sts *sts;
     struct pst_ledger *ledger;
     struct pst_journal **journals;
     struct bounds bounds;

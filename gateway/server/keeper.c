@@ -80,6 +80,7 @@ static void turn(void *arg)
     retain(keeper, now);
     resolve(keeper, now);
     rotate(keeper, now);
+    pst_sts_rotate(keeper->sts, pst_clock_real_us());
 }
 
 int keeper_start(struct keeper *keeper)

@@ -117,6 +117,19 @@ static int open_stores(struct pst_server *server)
     return err;
 }
 
+static int open_sts(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    const struct pst_sts_options options = {
+        .data_dir = s->data_dir,
+        .region = s->region,
+        .lifetime_s = (int64_t)(s->token_lifetime_ms / 1000),
+        .key_period_s = (int64_t)(s->token_key_period_ms / 1000),
+        .n_readers = server->n_workers,
+    };
+    return pst_sts_open(&options, &server->sts);
+}
+
 static int find_upstream(struct pst_server *server)
 {
     struct keeper *keeper = &server->keeper;
@@ -156,6 +169,7 @@ static int start_worker(struct pst_server *server, unsigned index)
         .ticket_key = &server->ticket_key,
         .origin = server->keeper.origin,
         .keyring = server->keyring,
+        .sts = server->sts,
         .oidc = server->oidc,
         .journal = server->journals[index],
         .listeners = listeners,
@@ -176,6 +190,7 @@ static int start_threads(struct pst_server *server)
     }
     struct keeper *keeper = &server->keeper;
     keeper->keyring = server->keyring;
+    keeper->sts = server->sts;
     keeper->ledger = server->ledger;
     keeper->workers = server->workers;
     keeper->n_workers = server->n_workers;
@@ -195,6 +210,8 @@ static int set_up(struct pst_server *server)
         err = find_upstream(server);
     if (err == 0)
         err = open_stores(server);
+    if (err == 0)
+        err = open_sts(server);
     if (err == 0)
         err = oidc_open(server);
     if (err == 0)
@@ -292,6 +309,7 @@ void pst_server_stop(struct pst_server *server)
         pst_worker_free(server->workers[i]);
     listen_close(&server->bounds, server->n_workers);
     oidc_close(server);
+    pst_sts_close(server->sts);
     pst_ledger_close(server->ledger);
     for (unsigned i = 0; server->journals != NULL && i < server->n_workers; i++)
         pst_journal_close(server->journals[i]);

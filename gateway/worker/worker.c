@@ -279,6 +279,7 @@ static int make_front(struct pst_worker *worker, const struct pst_worker_parts *
         .tls = worker->tls,
         .pool = worker->pool,
         .keyring = parts->keyring,
+        .sts = parts->sts,
         .oidc = parts->oidc,
         .reader = parts->index,
         .journal = parts->journal,

@@ -122,7 +122,7 @@ static void check_credentials(struct pst_str input)
             break;
         any = pst_credential_is_field(&sources, &storage[fields.n - 1]) || any;
     }
-    pst_credential_find(&sources, &fields, input, &found);
+    pst_credential_find(&sources, &fields, input, (input.len & 1) != 0, &found);
     bool in_query = pst_credential_in_query(&sources, input);
     CHECK((found.result != PST_CREDENTIAL_NONE) == (any || in_query));
     CHECK(found.value.len <= PST_SECRET_MAX);

@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 
 import { selfSigned } from './lib/certs.mjs';
+import { RawClient } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { heard, startSpeech } from './lib/speech.mjs';
 import { audio, recognize } from './lib/speech_client.mjs';
@@ -56,6 +57,15 @@ async function inChromium(options) {
   return outcome;
 }
 
+async function fetchToken(secret) {
+  const client = await RawClient.connect(postern.port);
+  await client.write(`POST /sts/v1.0/issueToken HTTP/1.1\r\nHost: h\r\nOcp-Apim-Subscription-Key: ${secret}\r\nContent-Length: 0\r\n\r\n`);
+  const answer = await client.response();
+  client.destroy();
+  assert.equal(answer.status, 200, answer.text);
+  return answer.text;
+}
+
 const clients = {
   'Node 20': (options) => inNode(20, options),
   'Node 22': (options) => inNode(22, options),
@@ -69,7 +79,6 @@ before(async () => {
     upstream: `http://127.0.0.1:${container.port}`,
     tls_certificate: certificate.cert,
     tls_key: certificate.key,
-    key_query_parameter: 'Ocp-Apim-Subscription-Key',
   });
   key = await postern.createKey('speech');
 }, limit);
@@ -101,6 +110,20 @@ for (const [name, client] of Object.entries(clients)) {
       assert.doesNotMatch(url, /Subscription-Key/i);
       assert.equal(headers['x-postern-key-id'], key.id);
       assert.doesNotMatch(postern.stdout + postern.stderr, new RegExp(key.key1));
+    });
+
+    test('an access token instead of the key; a broken one is refused at once', async () => {
+      const answer = await fetchToken(key.key1);
+      const outcome = await client({ ...options(undefined), token: answer });
+      assert.equal(outcome.text, heard(audio(AUDIO)), JSON.stringify(outcome));
+      const { url, headers } = container.handshakes.at(-1);
+      assert.doesNotMatch(url, /Authorization|Bearer/i);
+      assert.equal(headers.authorization, undefined);
+      assert.equal(headers['x-postern-key-id'], key.id);
+      assert.doesNotMatch(postern.stdout + postern.stderr, new RegExp(answer));
+      const refused = await client({ ...options(undefined), token: `${answer.slice(0, -4)}AAAA` });
+      assert.match(refused.errorDetails, /Access token is missing, invalid.*4000/);
+      assert.ok(refused.ms < REFUSED_MS, `it took ${refused.ms} ms`);
     });
 
     test('a wrong key: refused at once, in Azure\'s words', async () => {

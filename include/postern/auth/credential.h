@@ -70,14 +70,20 @@ int pst_key_sources_set_query(struct pst_key_sources *sources, struct pst_str na
 /* Whether "Authorization: Bearer" is among them, where tokens of issuers come. */
 bool pst_key_sources_take_bearer(const struct pst_key_sources *sources);
 
-/* `query` is the raw text between '?' and '#', empty when there is none or when it must not count here.
- * Always fills `ret`; pst_credential_done() wipes it. */
+/* `query` is the raw text between '?' and '#', empty when there is none. In it the parameter of the sources
+ * is looked for, and with `cloud_names` those that the cloud and its SDKs use, too:
+ * Ocp-Apim-Subscription-Key, Subscription-Key, api-key, and Authorization ("Bearer ..."). Always fills `ret`;
+ * pst_credential_done() wipes it. */
 void pst_credential_find(const struct pst_key_sources *sources, const struct pst_fields *fields,
-                         struct pst_str query, struct pst_credential *ret);
+                         struct pst_str query, bool cloud_names, struct pst_credential *ret);
 void pst_credential_done(struct pst_credential *credential);
 
 /* Whether this field carries a credential of the list and must not be forwarded. */
 bool pst_credential_is_field(const struct pst_key_sources *sources, const struct pst_field *field);
+/* The names of parameters that are looked for, which are those to be removed. Returns how many. */
+#define PST_CREDENTIAL_QUERY_NAMES_MAX 5
+size_t pst_credential_query_names(const struct pst_key_sources *sources, bool cloud_names,
+                                  struct pst_str names[static PST_CREDENTIAL_QUERY_NAMES_MAX]);
 /* Whether the query holds the parameter, with or without a value. */
 bool pst_credential_in_query(const struct pst_key_sources *sources, struct pst_str query);
 

@@ -50,6 +50,9 @@ struct pst_settings {
     char **key_sources;
     size_t n_key_sources;
     char *key_query_parameter;
+    char *region;
+    uint64_t token_lifetime_ms;
+    uint64_t token_key_period_ms;
     char **oidc_issuers;
     size_t n_oidc_issuers;
     char **oidc_keys;

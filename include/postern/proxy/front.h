@@ -31,6 +31,7 @@ struct pst_front;
 /* What does not change while the gateway runs. Shared by all workers, read only. */
 struct pst_front_settings {
     struct pst_key_sources key_sources;
+    struct pst_str region;            /* empty: any */
     const struct pst_str *open_paths; /* exact paths that need no key */
     size_t n_open_paths;
     const struct pst_cidr *trusted_proxies; /* whose X-Forwarded-* and Forwarded are kept */
@@ -84,6 +85,7 @@ struct pst_front_parts {
     struct pst_pool *pool;
     struct pst_keyring *keyring;
     unsigned reader;             /* this worker's number in the keyring */
+    struct pst_sts *sts;         /* NULL: issues no tokens and takes none of its own; the same number */
     struct pst_oidc *oidc;       /* NULL: tokens of issuers are not taken; the same number */
     struct pst_journal *journal; /* NULL: nothing is noted */
     struct pst_front_stats *stats;

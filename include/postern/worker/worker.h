@@ -22,6 +22,7 @@ struct pst_worker_parts {
     const struct pst_ticket_key *ticket_key;
     struct pst_origin *origin; /* borrowed; NULL: not resolved yet */
     struct pst_keyring *keyring;
+    struct pst_sts *sts;
     struct pst_oidc *oidc; /* NULL: no issuers */
     struct pst_journal *journal;
     const int *listeners; /* listening sockets; the worker closes them */

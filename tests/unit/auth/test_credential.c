@@ -205,7 +205,63 @@ static const struct find_case query_cases[] = {
     {"rubbish escaped", {NULL}, "subscription-key=%zz", PST_CREDENTIAL_EMPTY, "", 0, false},
 };
 
-static void run(const struct pst_key_sources *sources, const struct find_case *c)
+/* With the names of the cloud's clients beside the one that is set. */
+static const struct find_case cloud_cases[] = {
+    {"Speech",
+     {NULL},
+     "language=en-US&Ocp-Apim-Subscription-Key=" K1,
+     PST_CREDENTIAL_ONE,
+     K1,
+     PST_KEY_SOURCE_QUERY,
+     false},
+    {"Translator",
+     {NULL},
+     "Subscription-Key=" K1 "&Subscription-Region=x",
+     PST_CREDENTIAL_ONE,
+     K1,
+     PST_KEY_SOURCE_QUERY,
+     false},
+    {"OpenAI", {NULL}, "API-KEY=" K1, PST_CREDENTIAL_ONE, K1, PST_KEY_SOURCE_QUERY, false},
+    {"bearer", {NULL}, "authorization=Bearer%20" K1, PST_CREDENTIAL_ONE, K1, PST_KEY_SOURCE_QUERY, false},
+    {"bearer, with a plus",
+     {NULL},
+     "Authorization=bearer+" K1,
+     PST_CREDENTIAL_ONE,
+     K1,
+     PST_KEY_SOURCE_QUERY,
+     false},
+    {"bearer with nothing", {NULL}, "Authorization=Bearer%20", PST_CREDENTIAL_EMPTY, "", 0, false},
+    {"the same in field and query",
+     {"api-key", K1},
+     "Authorization=Bearer%20" K1,
+     PST_CREDENTIAL_ONE,
+     K1,
+     1,
+     false},
+    {"another in the query",
+     {"api-key", K1},
+     "Authorization=Bearer%20" K2,
+     PST_CREDENTIAL_CONFLICT,
+     NULL,
+     0,
+     false},
+    {"two names, two keys",
+     {NULL},
+     "subscription-key=" K1 "&api-key=" K2,
+     PST_CREDENTIAL_CONFLICT,
+     NULL,
+     0,
+     false},
+    {"long as a token",
+     {NULL},
+     "Authorization=Bearer%20" L128 L128,
+     PST_CREDENTIAL_ONE,
+     L128,
+     PST_KEY_SOURCE_QUERY,
+     true},
+};
+
+static void run(const struct pst_key_sources *sources, const struct find_case *c, bool cloud_names)
 {
     struct pst_field storage[FIELDS_MAX];
     struct pst_fields fields;
@@ -213,7 +269,7 @@ static void run(const struct pst_key_sources *sources, const struct find_case *c
     pst_fields_init(&fields, storage, FIELDS_MAX);
     for (size_t i = 0; c->fields[i] != NULL; i += 2)
         assert_int_equal(pst_fields_add(&fields, pst_str_of(c->fields[i]), pst_str_of(c->fields[i + 1])), 0);
-    pst_credential_find(sources, &fields, pst_str_of(c->query), &found);
+    pst_credential_find(sources, &fields, pst_str_of(c->query), cloud_names, &found);
     if (found.result != c->result)
         fail_msg("%s: result %d, not %d", c->what, (int)found.result, (int)c->result);
     if (c->result == PST_CREDENTIAL_ONE) {
@@ -236,7 +292,7 @@ static void test_find(void **state)
     (void)state;
     struct pst_key_sources sources = defaults();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        run(&sources, &cases[i]);
+        run(&sources, &cases[i], false);
 }
 
 static void test_find_in_query(void **state)
@@ -245,7 +301,9 @@ static void test_find_in_query(void **state)
     struct pst_key_sources sources = defaults();
     assert_int_equal(pst_key_sources_set_query(&sources, PST_STR("subscription-key")), 0);
     for (size_t i = 0; i < sizeof(query_cases) / sizeof(query_cases[0]); i++)
-        run(&sources, &query_cases[i]);
+        run(&sources, &query_cases[i], false);
+    for (size_t i = 0; i < sizeof(cloud_cases) / sizeof(cloud_cases[0]); i++)
+        run(&sources, &cloud_cases[i], true);
     assert_true(pst_credential_in_query(&sources, PST_STR("a&Subscription-Key")));
     assert_false(pst_credential_in_query(&sources, PST_STR("a=subscription-key")));
     assert_int_equal(pst_key_sources_set_query(&sources, PST_STR("")), 0);

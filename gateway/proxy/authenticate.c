@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who asks, and may he: the credential is found, proved, held against its key's rules, and left out of what
+ * goes on to the container. The order, and what is refused with which words: docs/authentication.md. */
+#include "internal.h"
+#include "postern/base/log.h"
+#include "postern/http/forwarded.h"
+
+/* Exact, on the bytes as they came: another spelling of an open path needs a key, and is the container's to
+ * read. */
+static bool path_is_open(const struct exchange *x)
+{
+    const struct pst_front_settings *settings = x->client->front->parts.settings;
+    for (size_t i = 0; i < settings->n_open_paths; i++) {
+        if (pst_str_eq(settings->open_paths[i], x->target.path))
+            return true;
+    }
+    return false;
+}
+
+/* Is it permitted to the key that was found? By the client's address, behind whatever trusted proxies. */
+static enum pst_error_id check_permitted(struct exchange *x)
+{
+    const struct pst_front *front = x->client->front;
+    const struct pst_front_settings *settings = front->parts.settings;
+    uint8_t address[16];
+    if (!x->key.has_policy)
+        return PST_ERROR_NONE;
+    pst_forwarded_client(&x->fields, x->client->address, settings->trusted_proxies,
+                         settings->n_trusted_proxies, address);
+    enum pst_key_verdict verdict = pst_keyring_permits(front->parts.keyring, front->parts.reader, &x->key,
+                                                       x->method, x->target.path, address);
+    /* A token is bound to the scopes when it is used. */
+    bool in_question =
+        x->local != LOCAL_ISSUE_TOKEN || (verdict != PST_KEY_SCOPE && verdict != PST_KEY_SPELLING);
+    if (verdict == PST_KEY_OK || !in_question)
+        return PST_ERROR_NONE;
+    pst_debug("auth", "request %s from %s refused: key %s, %s", x->request_id, x->client->address_text,
+              x->key.id, pst_key_verdict_text(verdict));
+    return verdict == PST_KEY_SCOPE      ? PST_ERROR_KEY_SCOPE
+           : verdict == PST_KEY_SPELLING ? PST_ERROR_KEY_SPELLING
+           : verdict == PST_KEY_NETWORK  ? PST_ERROR_KEY_NETWORK
+                                         : PST_ERROR_KEY_WRONG;
+}
+
+/* The cloud's tokens are of a region, and so are its keys: who names another one has the wrong door. */
+static bool is_of_region(const struct exchange *x)
+{
+    struct pst_str region = x->client->front->parts.settings->region;
+    struct pst_query_param param;
+    if (region.len == 0)
+        return true;
+    const struct pst_field *field = pst_fields_find(&x->fields, PST_STR("ocp-apim-subscription-region"));
+    if (field != NULL && !pst_str_ieq(pst_str_trim(field->value), region))
+        return false;
+    bool named =
+        x->query_counts && (pst_query_find(x->target.query, PST_STR("Subscription-Region"), &param) ||
+                            pst_query_find(x->target.query, PST_STR("Ocp-Apim-Subscription-Region"), &param));
+    return !named || pst_str_ieq(param.value, region);
+}
+
+/* What is longer than any key may be a token. */
+static enum pst_error_id check_token(struct exchange *x)
+{
+    enum pst_error_id id = bearer_check(x);
+    return id == PST_ERROR_NONE ? check_permitted(x) : id;
+}
+
+static enum pst_error_id check_key(struct exchange *x, struct pst_str presented)
+{
+    struct pst_front *front = x->client->front;
+    enum pst_key_verdict verdict = pst_keyring_check(front->parts.keyring, front->parts.reader, presented,
+                                                     pst_loop_real_us(front->parts.loop), &x->key);
+    if (verdict == PST_KEY_OK)
+        return check_permitted(x);
+    /* The client is told no more than that the key is wrong; the operator is. */
+    pst_debug("auth", "request %s from %s refused: key %s is %s", x->request_id, x->client->address_text,
+              x->key.id[0] != '\0' ? x->key.id : "(not known)", pst_key_verdict_text(verdict));
+    return PST_ERROR_KEY_WRONG;
+}
+
+static enum pst_error_id judge(struct exchange *x, const struct pst_credential *credential)
+{
+    switch (credential->result) {
+    case PST_CREDENTIAL_CONFLICT:
+        return PST_ERROR_KEY_CONFLICT;
+    case PST_CREDENTIAL_ONE:
+        if (credential->too_long)
+            return path_is_open(x) ? PST_ERROR_NONE : check_token(x);
+        break;
+    case PST_CREDENTIAL_EMPTY:
+        return path_is_open(x) ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
+    case PST_CREDENTIAL_NONE:
+        return path_is_open(x) ? PST_ERROR_NONE : PST_ERROR_KEY_MISSING;
+    }
+    enum pst_error_id id = check_key(x, pst_secret_str(&credential->value));
+    return path_is_open(x) ? PST_ERROR_NONE : id;
+}
+
+/* What goes on is everything but the credentials. */
+static enum pst_error_id leave_credentials_out(struct exchange *x)
+{
+    const struct pst_key_sources *sources = &x->client->front->parts.settings->key_sources;
+    struct pst_field *storage = pst_arena_alloc(&x->arena, x->fields.n * sizeof(*storage));
+    if (storage == NULL && x->fields.n > 0)
+        return PST_ERROR_INTERNAL;
+    pst_fields_init(&x->forward, storage, x->fields.n);
+    PST_FIELDS_EACH(field, &x->fields)
+    {
+        if (!pst_credential_is_field(sources, field) &&
+            pst_fields_add(&x->forward, field->name, field->value) < 0)
+            return PST_ERROR_INTERNAL;
+    }
+    struct pst_str names[PST_CREDENTIAL_QUERY_NAMES_MAX];
+    size_t n = pst_credential_query_names(sources, x->query_counts, names);
+    if (n == 0 || !x->target.has_query)
+        return PST_ERROR_NONE;
+    return pst_target_remove_params(&x->target, names, n, &x->arena) < 0 ? PST_ERROR_INTERNAL
+                                                                         : PST_ERROR_NONE;
+}
+
+enum pst_error_id request_authenticate(struct exchange *x)
+{
+    const struct pst_key_sources *sources = &x->client->front->parts.settings->key_sources;
+    struct pst_credential credential;
+    /* Browsers' WebSockets have no fields to put it in; elsewhere URLs end up in logs. */
+    x->query_counts = x->upgrade || x->local == LOCAL_ISSUE_TOKEN;
+    pst_credential_find(sources, &x->fields, x->target.query, x->query_counts, &credential);
+    enum pst_error_id id = judge(x, &credential);
+    pst_credential_done(&credential);
+    if (id == PST_ERROR_NONE && !is_of_region(x))
+        id = PST_ERROR_KEY_WRONG;
+    return id == PST_ERROR_NONE ? leave_credentials_out(x) : id;
+}

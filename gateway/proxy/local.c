@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Postern answers itself: access tokens, and the public keys they are signed with. The container never
+ * sees these requests. */
+#include "internal.h"
+#include "postern/auth/sts.h"
+#include "postern/base/log.h"
+
+static const struct {
+    struct pst_str method, path;
+    enum local local;
+} table[] = {
+    {PST_STR("POST"), PST_STR("/sts/v1.0/issueToken"), LOCAL_ISSUE_TOKEN},
+    {PST_STR("POST"), PST_STR("/issueToken"), LOCAL_ISSUE_TOKEN},
+    {PST_STR("GET"), PST_STR("/sts/v1.0/keys"), LOCAL_TOKEN_KEYS},
+};
+
+/* Paths of the cloud's token service are written in several ways. */
+enum local local_find(const struct exchange *x)
+{
+    if (x->client->front->parts.sts == NULL || x->upgrade)
+        return LOCAL_NONE;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (pst_str_eq(x->method, table[i].method) && pst_str_ieq(x->target.path, table[i].path))
+            return table[i].local;
+    }
+    return LOCAL_NONE;
+}
+
+static int make_body(struct exchange *x, struct pst_buf *body)
+{
+    const struct pst_front_parts *parts = &x->client->front->parts;
+    if (x->local == LOCAL_TOKEN_KEYS)
+        return pst_sts_publish(parts->sts, body);
+    return pst_sts_issue(parts->sts, parts->reader, &x->key, pst_loop_real_us(parts->loop), body);
+}
+
+enum pst_error_id local_answer(struct exchange *x)
+{
+    struct pst_buf body;
+    /* A token buys no other: it would never end. */
+    if (x->local == LOCAL_ISSUE_TOKEN && (x->key.secret_slot == 0 || x->good_until_us > 0))
+        return PST_ERROR_KEY_WRONG;
+    pst_buf_init(&body, PST_JWT_MAX + 1);
+    int err = make_body(x, &body);
+    if (err == 0)
+        x->own_body = pst_arena_strdup(&x->arena, pst_buf_str(&body));
+    else
+        pst_error("auth", "request %s: no access token can be made: %s", x->request_id, pst_strerror(err));
+    pst_buf_wipe(&body);
+    x->own_type =
+        x->local == LOCAL_TOKEN_KEYS ? "application/jwk-set+json" : "application/jwt; charset=us-ascii";
+    return x->own_body.len > 0 ? PST_ERROR_NONE : PST_ERROR_INTERNAL;
+}
