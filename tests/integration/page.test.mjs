@@ -379,6 +379,20 @@ describe('every view, light and dark, wide and narrow', limit, () => {
     }
   }
 
+  test('what lies between narrow and wide', limit, async () => {
+    const page = await person(browser);
+    await signIn(page, gateway);
+    for (const [view, ready] of [...views, [`keys/${key.id}`, '.chart svg text']]) {
+      for (const width of [480, 700, 860, 1045, 1100, 1285]) {
+        await page.setViewportSize({ width, height: 800 });
+        await visit(page, gateway, view, ready);
+        await assertFits(page, `${view} at ${width} px`);
+        if (view === 'keys') await picture(page, `keys-${width}`);
+      }
+    }
+    await page.context().close();
+  });
+
   test('4K', limit, async () => {
     const page = await person(browser, { viewport: { width: 3840, height: 2160 } });
     await signIn(page, gateway);

@@ -21,7 +21,7 @@ export function stateBadge(key) {
 }
 
 const columns = [
-  { label: 'Name', sort: 'name' }, { label: 'Secrets' }, { label: 'State' }, { label: 'Created', sort: 'created' },
+  { label: 'Name', sort: 'name' }, { label: 'Secrets' }, { label: 'State' }, { label: 'Created', sort: 'created', class: 'created' },
   { label: 'Last used' }, { label: 'Expires', sort: 'expires' }, { label: 'Last 24 hours' },
 ];
 
@@ -33,7 +33,7 @@ function keyRow(key, use) {
       key.tags.length > 0 ? h('div', { class: 'row' }, key.tags.map((tag) => h('span', { class: 'tag' }, tag))) : null),
     h('td', { role: 'cell', 'data-label': 'Secrets', class: 'secrets' }, h('div', {}, secretLine('key1', key.secrets.key1), secretLine('key2', key.secrets.key2))),
     cell('State', stateBadge(key)),
-    cell('Created', time(key.created)),
+    h('td', { role: 'cell', 'data-label': 'Created', class: 'created' }, h('div', {}, time(key.created))),
     cell('Last used', time(key.last_used, { relative: true })),
     cell('Expires', time(key.expires)),
     h('td', { role: 'cell', 'data-label': 'Last 24 hours' }, use));

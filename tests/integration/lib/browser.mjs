@@ -56,10 +56,11 @@ export async function assertAccessible(page, what) {
   assert.equal(text, '', `${what}: ${text}`);
 }
 
-/** Nothing is wider than the screen. */
+/** Neither the page nor a table or card in it is wider than its place. */
 export async function assertFits(page, what) {
-  const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(wide <= room, `${what} is ${wide} px wide on a screen of ${room} px`);
+  const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('.table-wrap, .card, dialog')]
+    .filter((place) => place.scrollWidth > place.clientWidth).map((place) => `${place.tagName}.${place.className}: ${place.scrollWidth} px in ${place.clientWidth}`));
+  assert.deepEqual(wide, [], what);
 }
 
 export async function picture(page, name, { fullPage = true } = {}) {
