@@ -262,9 +262,11 @@ test('by keyboard alone', limit, async () => {
   await page.keyboard.press('Escape');
   await dialog(page).waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Rotate key2', 'focus comes back');
-  await page.locator('.chart').first().focus();
-  await page.keyboard.press('End');
-  await page.locator('.readout').filter({ hasText: 'answered' }).waitFor();
+  await eventually(20000, 'the chart read aloud', async () => {
+    await page.locator('.chart').first().focus();
+    await page.keyboard.press('End');
+    return /answered \d/.test(await page.locator('.readout').first().textContent());
+  }, 200);
   assertQuiet(page);
   await page.context().close();
 });
@@ -422,6 +424,15 @@ test('10,000 keys: a page of them at a time', limit, async () => {
   assert.equal(await page.locator('th[aria-sort="descending"]').textContent(), 'Name');
   await page.getByLabel('Search').fill('bulk-04711');
   await page.getByText('1 key', { exact: true }).waitFor();
+  for (const [label, option, expected] of [['State', 'expired', 'No key fits'], ['State', '', '1 key'], ['Used', '30', 'No key fits'], ['Used', '', '1 key'], ['Expires', '90', 'No key fits'], ['Expires', '', '1 key']]) {
+    await page.getByLabel(label, { exact: true }).selectOption(option);
+    await page.getByText(expected, { exact: true }).waitFor();
+  }
+  await page.getByLabel('Search').fill('bulk-');
+  await page.getByText('10,000 keys').waitFor();
+  await page.getByRole('button', { name: 'Last used' }).click();
+  await page.locator('th[aria-sort="ascending"]').filter({ hasText: 'Last used' }).waitFor();
+  assert.equal(await page.locator('.keys tbody tr').count(), 50);
   await page.getByLabel('Search').fill('no such thing');
   await page.getByRole('button', { name: 'Show all keys' }).click();
   await page.locator('.keys tbody tr').nth(49).waitFor();

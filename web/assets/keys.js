@@ -12,8 +12,9 @@ const PAGE = 50;
 const DAY_MS = 86400e3;
 const SETTLE_MS = 250;
 
-const states = [['', 'All'], ['active', 'Enabled'], ['disabled', 'Disabled']];
+const states = [['', 'All'], ['active', 'Active'], ['disabled', 'Disabled'], ['expired', 'Expired'], ['not_yet', 'Not yet valid']];
 const expiries = [['', 'Any time'], ['7', 'Within 7 days'], ['30', 'Within 30 days'], ['90', 'Within 90 days']];
+const unused = [['', 'Any'], ['1', 'Not for a day'], ['30', 'Not for 30 days'], ['90', 'Not for 90 days'], ['365', 'Not for a year']];
 const stateBadges = { active: ['ok', 'Active'], disabled: ['', 'Disabled'], expired: ['danger', 'Expired'], not_yet: ['warn', 'Not yet valid'] };
 
 export function stateBadge(key) {
@@ -22,7 +23,7 @@ export function stateBadge(key) {
 
 const columns = [
   { label: 'Name', sort: 'name' }, { label: 'Secrets' }, { label: 'State' }, { label: 'Created', sort: 'created', class: 'created' },
-  { label: 'Last used' }, { label: 'Expires', sort: 'expires' }, { label: 'Last 24 hours' },
+  { label: 'Last used', sort: 'last_used' }, { label: 'Expires', sort: 'expires' }, { label: 'Last 24 hours' },
 ];
 
 const secretLine = (name, secret) => h('div', { class: 'mono' }, h('span', { class: 'visually-hidden' }, `${name} `), secret ? secret.masked : h('span', { class: 'muted' }, 'revoked'));
@@ -52,7 +53,7 @@ async function last24Hours(id, signal) {
 }
 
 function emptyState(filtered, onReset) {
-  if (filtered) return h('div', { class: 'empty' }, h('h2', {}, 'No key fits'), h('p', {}, 'Nothing has what you search for in its name, note, tags, id or shown prefix.'), h('button', { type: 'button', onclick: onReset }, 'Show all keys'));
+  if (filtered) return h('div', { class: 'empty' }, h('h2', {}, 'No key fits'), h('p', {}, 'The search looks at names, notes, tags, ids and the shown beginnings of secrets.'), h('button', { type: 'button', onclick: onReset }, 'Show all keys'));
   return h('div', { class: 'empty' }, h('img', { src: '/assets/postern.svg', alt: '' }), h('h2', {}, 'No keys yet'),
     h('p', {}, 'A key lets a client through this gateway. Give each team or program one of its own: then you see what each uses, and can take it away from one without the others noticing.'),
     isAdmin() ? h('button', { type: 'button', class: 'primary', onclick: createKey }, 'Create the first key') : null);
@@ -61,24 +62,25 @@ function emptyState(filtered, onReset) {
 class KeyList {
   constructor(main, at) {
     Object.assign(this, { at, signal: at.signal, cursors: [undefined] });
-    this.query = { text: '', state: '', expires: '', sort: 'name', ...at.query };
+    this.query = { text: '', state: '', expires: '', unused: '', sort: 'name', ...at.query };
     this.list = h('div', {});
     this.count = h('span', { class: 'muted', role: 'status' });
     const search = h('input', { type: 'search', value: this.query.text, placeholder: 'Name, note, tag, id, first characters', maxlength: '256' });
-    this.inputs = { text: search, state: select(states, this.query.state), expires: select(expiries, this.query.expires) };
+    this.inputs = { text: search, state: select(states, this.query.state), expires: select(expiries, this.query.expires), unused: select(unused, this.query.unused) };
     for (const [name, input] of Object.entries(this.inputs)) input.addEventListener('input', () => this.change({ [name]: input.value }, name === 'text' ? SETTLE_MS : 0));
     const searchField = field('text', 'Search', search);
     searchField.classList.add('wide');
     fill(main,
       h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Keys'), this.count),
         isAdmin() ? h('button', { type: 'button', class: 'primary', onclick: createKey }, 'Create key') : null),
-      h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, searchField, field('state', 'State', this.inputs.state), field('expires', 'Expires', this.inputs.expires)),
+      h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, searchField, field('state', 'State', this.inputs.state), field('expires', 'Expires', this.inputs.expires), field('unused', 'Used', this.inputs.unused)),
       this.list);
   }
 
   change(part, delay = 0) {
     Object.assign(this.query, part);
     this.cursors = [undefined];
+    this.now = undefined; // a page and the next are of the same moment
     this.at.remember(this.query);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.load(), delay);
@@ -86,7 +88,7 @@ class KeyList {
 
   reset() {
     for (const input of Object.values(this.inputs)) input.value = '';
-    this.change({ text: '', state: '', expires: '' });
+    this.change({ text: '', state: '', expires: '', unused: '' });
     this.inputs.text.focus();
   }
 
@@ -96,9 +98,10 @@ class KeyList {
     const signal = AbortSignal.any([this.signal, this.loading.signal]);
     if (!this.list.hasChildNodes()) fill(this.list, loading('keys'));
     try {
-      const { text, state, sort, expires } = this.query;
-      const before = expires ? new Date(Date.now() + expires * DAY_MS).toISOString() : undefined;
-      const page = await get('/keys', { text, state, sort, expires_before: before, limit: PAGE, cursor: this.cursors.at(-1) }, signal);
+      const { text, state, sort, expires, unused: idle } = this.query;
+      this.now ??= Date.now();
+      const days = (n) => new Date(this.now + n * DAY_MS).toISOString();
+      const page = await get('/keys', { text, state, sort, expires_before: expires && days(+expires), unused_since: idle && days(-idle), limit: PAGE, cursor: this.cursors.at(-1) }, signal);
       this.show(page, signal);
     } catch (error) {
       if (!signal.aborted) fill(this.list, failure(error, () => this.load()));
@@ -108,7 +111,7 @@ class KeyList {
   show(page, signal) {
     this.count.textContent = plural(page.total, 'key');
     if (page.items.length === 0) {
-      fill(this.list, emptyState(this.query.text || this.query.state || this.query.expires, () => this.reset()));
+      fill(this.list, emptyState(['text', 'state', 'expires', 'unused'].some((name) => this.query[name]), () => this.reset()));
       return;
     }
     const uses = page.items.map(() => h('div', { class: 'spark muted' }, '…'));
