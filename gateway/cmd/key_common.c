@@ -106,16 +106,20 @@ json_t *key_json_time(int64_t time_us)
     return json_string(text);
 }
 
+static bool in_grace(const struct pst_key_slot *slot, int64_t now_us)
+{
+    return slot->old_digest.set && slot->old_valid_until_us > now_us;
+}
+
 static json_t *json_slot(const struct pst_key_slot *slot, int64_t now_us)
 {
     if (!slot->digest.set)
         return json_null();
     char shown[PST_KEY_SHOWN_TEXT_SIZE];
     key_shown_text(slot->prefix, slot->last4, shown);
-    bool in_grace = slot->old_digest.set && slot->old_valid_until_us > now_us;
     return json_pack("{s:s, s:o, s:b, s:o}", "shown", shown, "created_at", key_json_time(slot->created_us),
                      "imported", slot->imported, "old_valid_until",
-                     key_json_time(in_grace ? slot->old_valid_until_us : 0));
+                     key_json_time(in_grace(slot, now_us) ? slot->old_valid_until_us : 0));
 }
 
 /* As the database has it; null for no rule, or one that is no JSON. */
@@ -139,7 +143,20 @@ static void print_rule(const char *label, struct pst_str text)
         printf("%-12s " PST_STR_FMT "\n", label, PST_STR_ARG(text));
 }
 
-json_t *key_json(const struct pst_key_row *row, const int64_t *used_us)
+/* What was counted of a slot: its last use, and requests that still come with the secret before it. */
+static void add_use(json_t *slot, const struct pst_key_slot *row, const struct key_use *use, int i,
+                    int64_t now_us)
+{
+    if (!json_is_object(slot))
+        return;
+    json_object_set_new(slot, "last_used_at", key_json_time(use->last.slot_us[i]));
+    if (!in_grace(row, now_us))
+        return;
+    json_object_set_new(slot, "old_requests", json_integer((json_int_t)use->old[i].requests));
+    json_object_set_new(slot, "old_last_used_at", key_json_time(use->old[i].last_us));
+}
+
+json_t *key_json(const struct pst_key_row *row, const struct key_use *use)
 {
     int64_t now_us = pst_clock_real_us();
     json_t *object =
@@ -150,27 +167,34 @@ json_t *key_json(const struct pst_key_row *row, const int64_t *used_us)
                   key_json_time(row->not_before_us), "key1", json_slot(&row->slot[0], now_us), "key2",
                   json_slot(&row->slot[1], now_us));
     add_rules(object, row);
-    if (object == NULL || used_us == NULL)
+    if (object == NULL || use == NULL)
         return object;
-    int64_t last_us = used_us[0] > used_us[1] ? used_us[0] : used_us[1];
-    json_object_set_new(object, "last_used_at", key_json_time(last_us));
-    for (int i = 0; i < 2; i++) {
-        json_t *slot = json_object_get(object, i == 0 ? "key1" : "key2");
-        if (json_is_object(slot))
-            json_object_set_new(slot, "last_used_at", key_json_time(used_us[i]));
-    }
+    json_object_set_new(object, "last_used_at", key_json_time(use->last.any_us));
+    add_use(json_object_get(object, "key1"), &row->slot[0], use, 0, now_us);
+    add_use(json_object_get(object, "key2"), &row->slot[1], use, 1, now_us);
     return object;
 }
 
+bool key_read_use(struct pst_usage_store *store, const struct pst_key_row *row, struct key_use *ret)
+{
+    *ret = (struct key_use){0};
+    int err = store != NULL ? pst_usage_store_last_used(store, row->id, &ret->last) : -PST_ENOENT;
+    for (int i = 0; err == 0 && i < 2; i++) {
+        if (row->slot[i].old_digest.set)
+            err = pst_usage_store_old_uses(store, row->id, i + 1, row->slot[i].created_us, &ret->old[i]);
+    }
+    return err == 0;
+}
+
 /* False when nothing counts what is used, in this data_dir. */
-static bool read_last_used(const char *data_dir, struct pst_str id, int64_t used_us[static 2])
+static bool open_and_read_use(const char *data_dir, const struct pst_key_row *row, struct key_use *ret)
 {
     struct pst_usage_store *store = NULL;
     if (pst_usage_store_open(data_dir, PST_DB_READ, &store, NULL) < 0)
         return false;
-    int err = pst_usage_store_last_used(store, id, &used_us[0], &used_us[1]);
+    bool counted = key_read_use(store, row, ret);
     pst_usage_store_close(store);
-    return err == 0;
+    return counted;
 }
 
 static void print_time(const char *label, int64_t time_us, const char *unset)
@@ -181,33 +205,45 @@ static void print_time(const char *label, int64_t time_us, const char *unset)
     printf("%-12s %s\n", label, time_us != 0 ? text : unset);
 }
 
-/* `used_us`: when it was last used, 0 for never; negative when nobody counts that. */
-static void print_slot(const char *label, const struct pst_key_slot *slot, int64_t now_us, int64_t used_us)
+static void print_old(const struct pst_key_slot *slot, const struct pst_usage_old *old)
 {
+    char until[PST_TIME_TEXT_SIZE], last[PST_TIME_TEXT_SIZE];
+    pst_time_format(slot->old_valid_until_us, until);
+    printf("%-12s the one before it (\xE2\x80\xA6" PST_STR_FMT ") works until %s", "",
+           PST_STR_ARG(slot->old_last4), until);
+    if (old != NULL && old->requests == 0) {
+        printf(", nobody has used it since the rotation");
+    } else if (old != NULL) {
+        pst_time_format(old->last_us, last);
+        printf(",\n%-12s %llu request%s came with it since the rotation, the last %s", "",
+               (unsigned long long)old->requests, old->requests == 1 ? "" : "s", last);
+    }
+    puts("");
+}
+
+/* `use`: NULL when nobody counts that. */
+static void print_slot(const char *label, const struct pst_key_row *row, int i, const struct key_use *use)
+{
+    const struct pst_key_slot *slot = &row->slot[i];
     if (!slot->digest.set) {
         printf("%-12s none\n", label);
         return;
     }
     char shown[PST_KEY_SHOWN_TEXT_SIZE];
-    char created[PST_TIME_TEXT_SIZE];
+    char time[PST_TIME_TEXT_SIZE];
     key_shown_text(slot->prefix, slot->last4, shown);
-    pst_time_format(slot->created_us, created);
-    printf("%-12s %s, %s %s", label, shown, slot->imported ? "imported" : "made", created);
-    if (used_us > 0) {
-        char used[PST_TIME_TEXT_SIZE];
-        pst_time_format(used_us, used);
-        printf(", last used %s", used);
+    pst_time_format(slot->created_us, time);
+    printf("%-12s %s, %s %s", label, shown, slot->imported ? "imported" : "made", time);
+    if (use != NULL && use->last.slot_us[i] > 0) {
+        pst_time_format(use->last.slot_us[i], time);
+        printf(", last used %s", time);
     }
-    puts(used_us == 0 ? ", never used" : "");
-    if (!slot->old_digest.set || slot->old_valid_until_us <= now_us)
-        return;
-    char until[PST_TIME_TEXT_SIZE];
-    pst_time_format(slot->old_valid_until_us, until);
-    printf("%-12s the one before it (\xE2\x80\xA6" PST_STR_FMT ") works until %s\n", "",
-           PST_STR_ARG(slot->old_last4), until);
+    puts(use != NULL && use->last.slot_us[i] == 0 ? ", never used" : "");
+    if (in_grace(slot, pst_clock_real_us()))
+        print_old(slot, use != NULL ? &use->old[i] : NULL);
 }
 
-static void print_fields(const struct pst_key_row *row, const int64_t *used_us)
+static void print_fields(const struct pst_key_row *row, const struct key_use *use)
 {
     int64_t now_us = pst_clock_real_us();
     printf("%-12s " PST_STR_FMT "\n", "id", PST_STR_ARG(row->id));
@@ -223,8 +259,8 @@ static void print_fields(const struct pst_key_row *row, const int64_t *used_us)
     print_rule("scopes", row->scopes);
     print_rule("networks", row->networks);
     print_rule("limits", row->limits);
-    print_slot("key1", &row->slot[0], now_us, used_us != NULL ? used_us[0] : -1);
-    print_slot("key2", &row->slot[1], now_us, used_us != NULL ? used_us[1] : -1);
+    print_slot("key1", row, 0, use);
+    print_slot("key2", row, 1, use);
 }
 
 int key_print(struct key_session *session, struct pst_str id, bool as_json)
@@ -234,12 +270,12 @@ int key_print(struct key_session *session, struct pst_str id, bool as_json)
     pst_arena_init(&arena, 4096, PST_KEY_ROW_BYTES_MAX);
     int done = key_read(session, id, &arena, &row);
     if (done < 0) {
-        int64_t used_us[2];
-        bool counted = read_last_used(session->settings.data_dir, id, used_us);
+        struct key_use use;
+        bool counted = open_and_read_use(session->settings.data_dir, &row, &use);
         if (as_json) {
-            done = pst_cmd_print_json(key_json(&row, counted ? used_us : NULL));
+            done = pst_cmd_print_json(key_json(&row, counted ? &use : NULL));
         } else {
-            print_fields(&row, counted ? used_us : NULL);
+            print_fields(&row, counted ? &use : NULL);
             done = pst_cmd_finish();
         }
     }

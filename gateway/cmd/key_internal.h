@@ -7,6 +7,7 @@
 #include "postern/base/arena.h"
 #include "postern/base/buf.h"
 #include "postern/cmd/command.h"
+#include "postern/db/usage_store.h"
 
 #include <jansson.h>
 
@@ -41,9 +42,15 @@ int key_read(struct key_session *session, struct pst_str id, struct pst_arena *a
 void key_shown_text(struct pst_str prefix, struct pst_str last4, char text[static PST_KEY_SHOWN_TEXT_SIZE]);
 /* Its time as JSON, null for 0. */
 json_t *key_json_time(int64_t time_us);
-/* Everything that may be shown of a key; NULL without memory. `used_us`: when each of its secrets was last
- * used, or NULL when nobody counts that. */
-json_t *key_json(const struct pst_key_row *row, const int64_t *used_us);
+/* What was counted of a key. */
+struct key_use {
+    struct pst_usage_last last;
+    struct pst_usage_old old[2]; /* of the secret before key1, and before key2, since the rotation */
+};
+/* False when nothing is counted (`store` is NULL, or cannot be read). */
+bool key_read_use(struct pst_usage_store *store, const struct pst_key_row *row, struct key_use *ret);
+/* Everything that may be shown of a key; NULL without memory. `use`: NULL when nobody counts. */
+json_t *key_json(const struct pst_key_row *row, const struct key_use *use);
 /* Prints the key as a JSON object, or its fields one a line. Returns the exit code. */
 int key_print(struct key_session *session, struct pst_str id, bool as_json);
 

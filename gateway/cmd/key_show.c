@@ -98,10 +98,9 @@ struct printing {
 static int print_element(const struct pst_key_row *row, void *arg)
 {
     struct printing *printing = arg;
-    int64_t used_us[2];
-    bool counted = printing->usage != NULL &&
-                   pst_usage_store_last_used(printing->usage, row->id, &used_us[0], &used_us[1]) == 0;
-    json_t *object = key_json(row, counted ? used_us : NULL);
+    struct key_use use;
+    bool counted = key_read_use(printing->usage, row, &use);
+    json_t *object = key_json(row, counted ? &use : NULL);
     if (object == NULL)
         return -PST_ENOMEM;
     fputs(printing->began ? ",\n" : "\n", stdout);

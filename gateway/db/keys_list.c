@@ -189,11 +189,11 @@ static void last_used(sqlite3_context *context, int n, sqlite3_value **values)
 {
     struct pst_usage_store *usage = sqlite3_user_data(context);
     struct pst_str id = {(const char *)sqlite3_value_text(values[0]), (size_t)sqlite3_value_bytes(values[0])};
-    int64_t used[2] = {0, 0};
+    struct pst_usage_last used = {0};
     (void)n;
-    if (usage == NULL || id.p == NULL || pst_usage_store_last_used(usage, id, &used[0], &used[1]) < 0)
-        used[0] = used[1] = 0;
-    sqlite3_result_int64(context, used[0] > used[1] ? used[0] : used[1]);
+    if (usage != NULL && id.p != NULL && pst_usage_store_last_used(usage, id, &used) < 0)
+        used.any_us = 0;
+    sqlite3_result_int64(context, used.any_us);
 }
 
 static int prepare(struct pst_keys_store *store, const struct pst_keys_filter *filter, struct pst_buf *sql,

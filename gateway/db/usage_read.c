@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-#define HOUR_US (INT64_C(3600) * 1000000)
-#define DAY_US  (24 * HOUR_US)
+#define HOUR_US   (INT64_C(3600) * 1000000)
+#define DAY_US    (24 * HOUR_US)
+#define MINUTE_US (INT64_C(60) * 1000000)
 
 /* Sums by day answer whole days; sums by hour all else, as far back as they are kept. */
 static bool from_days(const struct pst_usage_query *query)
@@ -144,19 +145,46 @@ int pst_usage_store_sums(struct pst_usage_store *store, const struct pst_usage_q
     return err;
 }
 
-int pst_usage_store_last_used(struct pst_usage_store *store, struct pst_str key_id, int64_t *ret_slot1_us,
-                              int64_t *ret_slot2_us)
+int pst_usage_store_last_used(struct pst_usage_store *store, struct pst_str key_id,
+                              struct pst_usage_last *ret)
 {
+    static const char sql[] =
+        "SELECT last1_us, last2_us, max(last0_us, last1_us, last2_us) FROM key WHERE id = ?";
     sqlite3_stmt *stmt;
-    int err = usage_stmt(store, USAGE_LAST_USED, "SELECT last1_us, last2_us FROM key WHERE id = ?", &stmt);
+    int err = usage_stmt(store, USAGE_LAST_USED, sql, &stmt);
     if (err < 0)
         return err;
     pst_db_bind_text(stmt, 1, key_id);
     err = pst_db_step(&store->db, stmt, "reading a key's last use");
     if (err < 0)
         return err;
-    *ret_slot1_us = err > 0 ? sqlite3_column_int64(stmt, 0) : 0;
-    *ret_slot2_us = err > 0 ? sqlite3_column_int64(stmt, 1) : 0;
+    *ret = (struct pst_usage_last){0};
+    if (err > 0)
+        *ret = (struct pst_usage_last){
+            .any_us = sqlite3_column_int64(stmt, 2),
+            .slot_us = {sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)},
+        };
+    pst_db_reset(stmt);
+    return 0;
+}
+
+int pst_usage_store_old_uses(struct pst_usage_store *store, struct pst_str key_id, int slot, int64_t since_us,
+                             struct pst_usage_old *ret)
+{
+    static const char sql[] =
+        "SELECT coalesce(sum(requests), 0), coalesce(max(last_us), 0) FROM old_use "
+        "WHERE key = (SELECT key FROM key WHERE id = ?1) AND slot = ?2 AND minute >= ?3";
+    sqlite3_stmt *stmt;
+    int err = usage_stmt(store, USAGE_OLD_USES, sql, &stmt);
+    if (err < 0)
+        return err;
+    pst_db_bind_text(stmt, 1, key_id);
+    sqlite3_bind_int(stmt, 2, slot);
+    sqlite3_bind_int64(stmt, 3, since_us / MINUTE_US);
+    err = pst_db_step(&store->db, stmt, "counting uses of an old secret");
+    if (err < 0)
+        return err;
+    *ret = (struct pst_usage_old){(uint64_t)sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
     pst_db_reset(stmt);
     return 0;
 }

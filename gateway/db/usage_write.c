@@ -266,18 +266,35 @@ int pst_usage_store_add_sum(struct pst_usage_store *store, const struct pst_usag
     return err < 0 ? err : add_to(store, daily, sum->hour / 24, sum);
 }
 
+#define TOUCH(column) "UPDATE key SET " column " = max(" column ", ?) WHERE key = ?"
+
 int pst_usage_store_touch(struct pst_usage_store *store, int64_t key, int slot, int64_t time_us)
 {
     sqlite3_stmt *stmt;
-    int err = slot == 2 ? usage_stmt(store, USAGE_TOUCH2,
-                                     "UPDATE key SET last2_us = max(last2_us, ?) WHERE key = ?", &stmt)
-                        : usage_stmt(store, USAGE_TOUCH1,
-                                     "UPDATE key SET last1_us = max(last1_us, ?) WHERE key = ?", &stmt);
+    int err = slot == 2   ? usage_stmt(store, USAGE_TOUCH2, TOUCH("last2_us"), &stmt)
+              : slot == 1 ? usage_stmt(store, USAGE_TOUCH1, TOUCH("last1_us"), &stmt)
+                          : usage_stmt(store, USAGE_TOUCH0, TOUCH("last0_us"), &stmt);
     if (err < 0)
         return err;
     sqlite3_bind_int64(stmt, 1, time_us);
     sqlite3_bind_int64(stmt, 2, key);
     return pst_db_run(&store->db, stmt, "noting a key's last use");
+}
+
+int pst_usage_store_add_old(struct pst_usage_store *store, int64_t key, int slot, int64_t minute,
+                            uint64_t requests, int64_t last_us)
+{
+    static const char sql[] =
+        "INSERT INTO old_use VALUES (?, ?, ?, ?, ?) ON CONFLICT (key, slot, minute) DO UPDATE SET "
+        "requests = requests + excluded.requests, last_us = max(last_us, excluded.last_us)";
+    const int64_t values[] = {key, slot, minute, (int64_t)requests, last_us};
+    sqlite3_stmt *stmt;
+    int err = usage_stmt(store, USAGE_ADD_OLD, sql, &stmt);
+    if (err < 0)
+        return err;
+    for (int i = 0; i < 5; i++)
+        sqlite3_bind_int64(stmt, i + 1, values[i]);
+    return pst_db_run(&store->db, stmt, "counting a use of an old secret");
 }
 
 int pst_usage_store_add_loss(struct pst_usage_store *store, int64_t hour, uint64_t requests)
@@ -359,9 +376,11 @@ static int forget_sums(struct pst_usage_store *store, const char *sql, const cha
 }
 
 int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us, int64_t hour_before,
-                           int64_t day_before)
+                           int64_t day_before, int64_t old_minute_before)
 {
-    bool more = false;
+    static const char old_sql[] = "DELETE FROM old_use WHERE (key, slot, minute) IN "
+                                  "(SELECT key, slot, minute FROM old_use WHERE minute < ?1 LIMIT ?2)";
+    bool more = false, old = false;
     int err = pst_db_begin(&store->db);
     if (err < 0)
         return err;
@@ -370,6 +389,9 @@ int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us,
         err = forget_sums(store, FORGET_SUMS("hourly", "hour"), MOVE_HORIZON("hourly"), hour_before, &more);
     if (err == 0)
         err = forget_sums(store, FORGET_SUMS("daily", "day"), MOVE_HORIZON("daily"), day_before, &more);
+    if (err == 0)
+        err = forget(store, old_sql, old_minute_before, &old);
+    more |= old;
     if (err == 0)
         err = pst_db_commit(&store->db);
     if (err < 0) {

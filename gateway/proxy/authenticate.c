@@ -17,16 +17,37 @@ static bool path_is_open(const struct exchange *x)
     return false;
 }
 
-/* Is it permitted to the key that was found? By the client's address, behind whatever trusted proxies. */
+void find_client_address(const struct exchange *x, uint8_t address[static 16])
+{
+    const struct pst_front_settings *settings = x->client->front->parts.settings;
+    pst_forwarded_client(&x->fields, x->client->address, settings->trusted_proxies,
+                         settings->n_trusted_proxies, address);
+}
+
+enum pst_error_id error_of_verdict(enum pst_key_verdict verdict)
+{
+    switch (verdict) {
+    case PST_KEY_OK:
+        return PST_ERROR_NONE;
+    case PST_KEY_SCOPE:
+        return PST_ERROR_KEY_SCOPE;
+    case PST_KEY_SPELLING:
+        return PST_ERROR_KEY_SPELLING;
+    case PST_KEY_NETWORK:
+        return PST_ERROR_KEY_NETWORK;
+    default:
+        return PST_ERROR_KEY_WRONG;
+    }
+}
+
+/* Is it permitted to the key that was found? */
 static enum pst_error_id check_permitted(struct exchange *x)
 {
     const struct pst_front *front = x->client->front;
-    const struct pst_front_settings *settings = front->parts.settings;
     uint8_t address[16];
     if (!x->key.has_policy)
         return PST_ERROR_NONE;
-    pst_forwarded_client(&x->fields, x->client->address, settings->trusted_proxies,
-                         settings->n_trusted_proxies, address);
+    find_client_address(x, address);
     enum pst_key_verdict verdict = pst_keyring_permits(front->parts.keyring, front->parts.reader, &x->key,
                                                        x->method, x->target.path, address);
     /* A token is bound to the scopes when it is used. */
@@ -36,10 +57,7 @@ static enum pst_error_id check_permitted(struct exchange *x)
         return PST_ERROR_NONE;
     pst_debug("auth", "request %s from %s refused: key %s, %s", x->request_id, x->client->address_text,
               x->key.id, pst_key_verdict_text(verdict));
-    return verdict == PST_KEY_SCOPE      ? PST_ERROR_KEY_SCOPE
-           : verdict == PST_KEY_SPELLING ? PST_ERROR_KEY_SPELLING
-           : verdict == PST_KEY_NETWORK  ? PST_ERROR_KEY_NETWORK
-                                         : PST_ERROR_KEY_WRONG;
+    return error_of_verdict(verdict);
 }
 
 /* The cloud's tokens are of a region, and so are its keys: who names another one has the wrong door. */

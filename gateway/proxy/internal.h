@@ -212,6 +212,11 @@ bool mhd_error_replace(struct client *client, const char *data, size_t len) PST_
 /* libmicrohttpd gives a client up without a word, for want of memory mostly: says ours. */
 void mhd_error_unanswered(struct client *client);
 
+/* authenticate.c: the client's address, behind whatever trusted proxies. */
+void find_client_address(const struct exchange *x, uint8_t address[static 16]);
+/* What a client is told of it. */
+enum pst_error_id error_of_verdict(enum pst_key_verdict verdict);
+
 /* exchange.c */
 struct exchange *exchange_new(struct client *client, struct pst_str raw_target);
 /* libmicrohttpd's calls: a handler's result, as MHD_YES or MHD_NO. */

@@ -80,6 +80,7 @@ void note_prepare(struct exchange *x, struct pst_usage_record *record)
         .method = (uint8_t)pst_usage_method_of(x->method),
         .secret_slot = x->key.secret_slot,
         .end = x->end,
+        .flags = x->key.old_secret ? PST_USAGE_OLD_SECRET : 0,
         .http = x->http_1_0 ? PST_USAGE_HTTP_10 : PST_USAGE_HTTP_11,
     };
     set_client(record, x->client);

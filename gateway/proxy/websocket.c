@@ -219,21 +219,33 @@ static bool has_expired(const struct exchange *x)
     return x->good_until_us > 0 && pst_loop_real_us(x->client->front->parts.loop) >= x->good_until_us;
 }
 
-static void check_credential(struct websocket *ws)
+/* The key, the secret, and what the key may be used for: each may have changed since the stream began. */
+static enum pst_key_verdict judge(const struct websocket *ws)
 {
-    struct exchange *x = ws->x;
+    const struct exchange *x = ws->x;
     const struct pst_front_parts *parts = &x->client->front->parts;
-    if (x->key.id[0] == '\0')
-        return;
     enum pst_key_verdict verdict =
         pst_keyring_still_valid(parts->keyring, parts->reader, &x->key, pst_loop_real_us(parts->loop));
     if (verdict == PST_KEY_OK && has_expired(x))
         verdict = PST_KEY_EXPIRED;
+    /* A handshake is a GET (RFC 6455 section 4.1). */
+    return verdict != PST_KEY_OK ? verdict
+                                 : pst_keyring_permits(parts->keyring, parts->reader, &x->key, PST_STR("GET"),
+                                                       x->target.path, ws->from);
+}
+
+static void check_credential(struct websocket *ws)
+{
+    struct exchange *x = ws->x;
+    if (x->key.id[0] == '\0')
+        return;
+    enum pst_key_verdict verdict = judge(ws);
     if (verdict == PST_KEY_OK)
         return;
+    enum pst_error_id error = error_of_verdict(verdict);
     pst_debug("auth", "stream %s of key %s ends: the key, or the token for it, is %s", x->request_id,
               x->key.id, pst_key_verdict_text(verdict));
-    end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(PST_ERROR_KEY_WRONG)->message), PST_END_REFUSED);
+    end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(error)->message), PST_END_REFUSED);
 }
 
 static void check_times(struct websocket *ws)
@@ -358,6 +370,7 @@ struct websocket *websocket_open(struct exchange *x)
     x->websocket = pst_buf_failed(&x->around) ? NULL : new_stream(x);
     if (x->websocket == NULL)
         return NULL;
+    find_client_address(x, x->websocket->from);
     x->state = EXCHANGE_STREAM;
     x->ttfb_us = exchange_age_us(x);
     x->client->detached = true;

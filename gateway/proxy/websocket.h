@@ -25,6 +25,8 @@ struct websocket {
     uint64_t moved, moved_us; /* bytes of both directions, and when they last grew */
     uint64_t sent, sent_us;   /* bytes the client took, and when it last took any or owed none */
 
+    uint8_t from[16]; /* the client's address, behind trusted proxies */
+
     struct pst_usage_record record; /* what does not change from note to note */
     uint64_t noted_us, noted_in, noted_out;
 };

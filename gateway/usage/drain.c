@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-#define HOUR_US (INT64_C(3600) * 1000000)
+#define HOUR_US   (INT64_C(3600) * 1000000)
+#define MINUTE_US (INT64_C(60) * 1000000)
 
 static int learn_cursor(struct pst_ledger *ledger, struct source *source)
 {
@@ -206,7 +207,9 @@ static int add_row(struct pst_ledger *ledger, const struct pst_usage_record *rec
         .route = route,
         .what = (record->status & 1023u) | (uint64_t)(record->method & 15) << 10 |
                 (uint64_t)(record->secret_slot & 3) << 16 | (uint64_t)(record->end & 15) << 18 |
-                (uint64_t)(record->tls & 15) << 22 | (uint64_t)record->client_port << 32,
+                (uint64_t)(record->tls & 15) << 22 |
+                (uint64_t)((record->flags & PST_USAGE_OLD_SECRET) != 0) << 26 |
+                (uint64_t)record->client_port << 32,
         .client = v4 ? record->client + 12 : record->client,
         .client_len = v4 ? 4 : 16,
     };
@@ -220,6 +223,9 @@ static int flush_uses(struct pst_ledger *ledger)
     for (size_t i = 0; i < ledger->n_uses; i++) {
         const struct last_use *use = &ledger->uses[i];
         int err = pst_usage_store_touch(ledger->store, use->key, use->slot, use->time_us);
+        if (err == 0 && use->old_minute > 0)
+            err = pst_usage_store_add_old(ledger->store, use->key, use->slot, use->old_minute,
+                                          use->old_requests, use->time_us);
         if (err < 0)
             return err;
     }
@@ -227,21 +233,38 @@ static int flush_uses(struct pst_ledger *ledger)
     return 0;
 }
 
+static struct last_use *find_use(struct pst_ledger *ledger, const struct last_use *wanted)
+{
+    for (size_t i = 0; i < ledger->n_uses; i++) {
+        struct last_use *use = &ledger->uses[i];
+        if (use->key == wanted->key && use->slot == wanted->slot && use->old_minute == wanted->old_minute)
+            return use;
+    }
+    return NULL;
+}
+
 static int note_use(struct pst_ledger *ledger, const struct pst_usage_record *record, int64_t key)
 {
     /* A refused request with a known key (disabled, expired) is no use of it. */
     if (key == 0 || record->end == PST_END_REFUSED)
         return 0;
-    for (size_t i = 0; i < ledger->n_uses; i++) {
-        struct last_use *use = &ledger->uses[i];
-        if (use->key == key && use->slot == record->secret_slot) {
-            use->time_us = record->time_us > use->time_us ? record->time_us : use->time_us;
-            return 0;
-        }
+    bool old = (record->flags & PST_USAGE_OLD_SECRET) != 0;
+    const struct last_use wanted = {
+        .key = key,
+        .slot = record->secret_slot,
+        .time_us = record->time_us,
+        .old_minute = old ? record->time_us / MINUTE_US : 0,
+        .old_requests = old && (record->flags & PST_USAGE_GOES_ON) == 0,
+    };
+    struct last_use *use = find_use(ledger, &wanted);
+    if (use != NULL) {
+        use->time_us = record->time_us > use->time_us ? record->time_us : use->time_us;
+        use->old_requests += wanted.old_requests;
+        return 0;
     }
     int err = ledger->n_uses == sizeof(ledger->uses) / sizeof(ledger->uses[0]) ? flush_uses(ledger) : 0;
     if (err == 0)
-        ledger->uses[ledger->n_uses++] = (struct last_use){key, record->secret_slot, record->time_us};
+        ledger->uses[ledger->n_uses++] = wanted;
     return err;
 }
 

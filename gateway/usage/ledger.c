@@ -118,7 +118,8 @@ int pst_ledger_retain(struct pst_ledger *ledger, int64_t now_us)
     const struct pst_ledger_options *options = &ledger->options;
     int more = pst_usage_store_forget(ledger->store, horizon(now_us, options->keep_raw_s, 1),
                                       horizon(now_us, options->keep_hourly_s, 3600 * US),
-                                      horizon(now_us, options->keep_daily_s, 86400 * US));
+                                      horizon(now_us, options->keep_daily_s, 86400 * US),
+                                      horizon(now_us, PST_USAGE_OLD_DAYS * UINT64_C(86400), 60 * US));
     if (more < 0)
         pst_debug("usage", "nothing could be forgotten: %s", pst_usage_store_why(ledger->store));
     return more > 0 ? 1 : 0;

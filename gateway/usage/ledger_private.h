@@ -26,11 +26,13 @@ struct source {
     uint64_t logged;  /* up to here the access log has its lines */
 };
 
-/* A key's use in this batch, to move its "last used" once. */
+/* A key's use in this batch, to move its "last used" once; with an old secret, by the minute. */
 struct last_use {
     int64_t key;
     int slot;
     int64_t time_us;
+    int64_t old_minute;    /* 0: the secret in force */
+    uint64_t old_requests; /* since the last flush */
 };
 
 struct pst_ledger {

@@ -68,6 +68,24 @@ test('keys are found by what they are, and by when they were used', limit, async
   }
 });
 
+test('requests that still come with a secret that was rotated away are counted', limit, async () => {
+  const key = await postern.createKey('rotated');
+  const ask = (secret) => request(postern.port, '/', { headers: { 'api-key': secret } });
+  assert.equal((await ask(key.key1)).status, 200);
+  const { key1: fresh } = await json(['key', 'rotate', key.id, '--secret', 'key1', '--grace', '1h']);
+  const before = await json(['key', 'show', key.id]);
+  assert.deepEqual([before.key1.old_requests, before.key1.old_last_used_at], [0, null]);
+  assert.match((await run(['key', 'show', key.id])).stdout, /nobody has used it since the rotation/);
+  await eventually(20000, 'the new secret to work', async () => (await ask(fresh)).status === 200);
+  for (let i = 0; i < 3; i++) assert.equal((await ask(key.key1)).status, 200);
+  assert.equal((await ask(key.key2)).status, 200);
+  await eventually(20000, 'them to be counted', async () => (await json(['key', 'show', key.id])).key1.old_requests === 3);
+  const after = await json(['key', 'show', key.id]);
+  assert.ok(Math.abs(Date.now() - Date.parse(after.key1.old_last_used_at)) < 600000);
+  assert.equal(after.key2.old_requests, undefined);
+  assert.match((await run(['key', 'show', key.id])).stdout, /3 requests came with it since the rotation/);
+});
+
 test('the audit trail names who did what, and verify follows it', limit, async () => {
   const key = await postern.createKey('audited');
   await run(['key', 'update', key.id, '--name', 'renamed']);

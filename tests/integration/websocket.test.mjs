@@ -425,6 +425,8 @@ describe('credentials', limit, () => {
 
   const ways = {
     'a deleted key': (mine) => postern.cli(['key', 'delete', mine.id, '--yes']),
+    'a key whose scopes no longer hold the path': (mine) => postern.cli(['key', 'update', mine.id, '--scope', '/elsewhere']),
+    'a key whose networks no longer hold the client': (mine) => postern.cli(['key', 'update', mine.id, '--network', '192.0.2.1']),
     'a secret rotated away': (mine) => postern.cli(['key', 'rotate', mine.id, '--secret', 'key1', '--grace', '0']),
   };
   for (const [what, act] of Object.entries(ways)) {

@@ -61,7 +61,8 @@ struct pst_usage_row {
     uint64_t bytes_out;
     int64_t key;
     int64_t route;
-    uint64_t what; /* status | method << 10 | slot << 16 | end << 18 | tls << 22 | port << 32 */
+    uint64_t
+        what; /* status | method << 10 | slot << 16 | end << 18 | tls << 22 | old secret << 26 | port << 32 */
     const uint8_t *client;
     size_t client_len; /* 4 or 16 */
     const void *request_id;
@@ -87,15 +88,20 @@ struct pst_usage_sum {
 };
 /* Adds it to the hour's and to the day's sum. */
 int pst_usage_store_add_sum(struct pst_usage_store *store, const struct pst_usage_sum *sum) PST_MUSTCHECK;
-/* Moves "last used" forward, never back. */
+/* Moves "last used" forward, never back. Slot 1 or 2; 0: proven without a secret. */
 int pst_usage_store_touch(struct pst_usage_store *store, int64_t key, int slot,
                           int64_t time_us) PST_MUSTCHECK;
+/* Adds requests that came, in this minute since 1970, with the secret that slot 1 or 2 had before. */
+int pst_usage_store_add_old(struct pst_usage_store *store, int64_t key, int slot, int64_t minute,
+                            uint64_t requests, int64_t last_us) PST_MUSTCHECK;
 int pst_usage_store_add_loss(struct pst_usage_store *store, int64_t hour, uint64_t requests) PST_MUSTCHECK;
 
-/* Forgets what is older than these moments (0: keep all), at most some thousand rows of each; returns 1 when
- * more waits, 0 when not. A transaction of its own. */
+/* How long it is known which requests came with an old secret: the longest grace period, and a day. */
+#define PST_USAGE_OLD_DAYS 31
+/* Forgets what is older than these moments (0: keep all), and uses of old secrets before `old_minute_before`,
+ * at most some thousand rows of each; returns 1 when more waits, 0 when not. A transaction of its own. */
 int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us, int64_t hour_before,
-                           int64_t day_before) PST_MUSTCHECK;
+                           int64_t day_before, int64_t old_minute_before) PST_MUSTCHECK;
 
 /* --- Reading --- */
 
@@ -139,9 +145,20 @@ typedef int pst_usage_line_fn(const struct pst_usage_line *line, void *arg);
 
 int pst_usage_store_sums(struct pst_usage_store *store, const struct pst_usage_query *query,
                          pst_usage_line_fn *fn, void *arg) PST_MUSTCHECK;
-/* When a key's first and second secret were last used, 0: never. */
-int pst_usage_store_last_used(struct pst_usage_store *store, struct pst_str key_id, int64_t *ret_slot1_us,
-                              int64_t *ret_slot2_us) PST_MUSTCHECK;
+/* When a key was last used, 0: never. */
+struct pst_usage_last {
+    int64_t any_us;     /* in whatever way */
+    int64_t slot_us[2]; /* its first and second secret, an old one of the slot too */
+};
+int pst_usage_store_last_used(struct pst_usage_store *store, struct pst_str key_id,
+                              struct pst_usage_last *ret) PST_MUSTCHECK;
+/* Requests with the secret that slot 1 or 2 had before, since its minute of `since_us` (the rotation). */
+struct pst_usage_old {
+    uint64_t requests;
+    int64_t last_us; /* 0: there was none */
+};
+int pst_usage_store_old_uses(struct pst_usage_store *store, struct pst_str key_id, int slot, int64_t since_us,
+                             struct pst_usage_old *ret) PST_MUSTCHECK;
 /* Requests that were served and could not be counted. */
 int pst_usage_store_losses(struct pst_usage_store *store, uint64_t *ret_requests) PST_MUSTCHECK;
 

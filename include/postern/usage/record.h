@@ -44,9 +44,10 @@ enum pst_usage_http { PST_USAGE_HTTP_NONE = 0, PST_USAGE_HTTP_10 = 10, PST_USAGE
 enum pst_usage_tls { PST_USAGE_TLS_NONE = 0, PST_USAGE_TLS_12 = 12, PST_USAGE_TLS_13 = 13 };
 
 /* flags */
-#define PST_USAGE_PATH_CUT 1 /* the path was longer than PST_USAGE_PATH_SIZE */
-#define PST_USAGE_STREAM   2 /* a WebSocket's note: time, bytes and duration since the note before */
-#define PST_USAGE_GOES_ON  4 /* beside STREAM: not its last note, so that it is not counted as a request */
+#define PST_USAGE_PATH_CUT   1 /* the path was longer than PST_USAGE_PATH_SIZE */
+#define PST_USAGE_STREAM     2 /* a WebSocket's note: time, bytes and duration since the note before */
+#define PST_USAGE_GOES_ON    4 /* beside STREAM: not its last note, so that it is not counted as a request */
+#define PST_USAGE_OLD_SECRET 8 /* the secret had been rotated away, and its grace period ran */
 
 #define PST_USAGE_KEY_ID_SIZE     24
 #define PST_USAGE_REQUEST_ID_SIZE 64
@@ -61,11 +62,11 @@ struct pst_usage_record {
     uint16_t status;      /* sent to the client; 0: none was */
     uint16_t client_port;
     uint8_t method;      /* enum pst_usage_method */
-    uint8_t secret_slot; /* 1, 2; 0: no key matched */
+    uint8_t secret_slot; /* 1, 2; 0: no key matched, or it was proven without a secret */
     uint8_t end;         /* enum pst_usage_end */
     uint8_t tls;         /* enum pst_usage_tls */
     uint8_t http;        /* enum pst_usage_http */
-    uint8_t flags;       /* PST_USAGE_PATH_CUT, PST_USAGE_STREAM, PST_USAGE_GOES_ON */
+    uint8_t flags;       /* PST_USAGE_PATH_CUT and so on */
     uint8_t request_id_len;
     uint8_t path_len;
     uint32_t check;     /* the journal's own: tells a whole record from what a power cut left */

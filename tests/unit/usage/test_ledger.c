@@ -167,11 +167,76 @@ static void test_last_use_of_each_secret(void **state)
     assert_int_equal(pst_journal_append(journal, &record), 0);
     assert_int_equal(pst_ledger_drain(ledger), 2);
     struct pst_usage_store *store = NULL;
-    int64_t slot1 = -1, slot2 = -1;
+    struct pst_usage_last last;
     assert_int_equal(pst_usage_store_open(dir, PST_DB_READ, &store, NULL), 0);
-    assert_int_equal(pst_usage_store_last_used(store, PST_STR("cccccccccccc"), &slot1, &slot2), 0);
-    assert_int_equal(slot1, 0);
-    assert_int_equal(slot2, newest);
+    assert_int_equal(pst_usage_store_last_used(store, PST_STR("cccccccccccc"), &last), 0);
+    assert_int_equal(last.slot_us[0], 0);
+    assert_int_equal(last.slot_us[1], newest);
+    assert_int_equal(last.any_us, newest);
+    pst_usage_store_close(store);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
+/* Requests with a secret that was rotated away are told from those with the one in force, since the minute of
+ * a rotation; refused ones are no use, a stream is one request, and a key without a secret is used all the
+ * same. */
+static void test_old_secrets(void **state)
+{
+    (void)state;
+    const int64_t minute_us = INT64_C(60) * 1000000;
+    const struct {
+        uint8_t slot, flags, end;
+        int minutes; /* before the newest */
+    } records[] = {
+        {1, 0, PST_END_OK, 0},
+        {1, PST_USAGE_OLD_SECRET, PST_END_OK, 0},
+        {1, PST_USAGE_OLD_SECRET, PST_END_OK, 2},
+        {1, PST_USAGE_OLD_SECRET, PST_END_OK, 2},
+        {1, PST_USAGE_OLD_SECRET, PST_END_OK, 9},
+        {2, PST_USAGE_OLD_SECRET, PST_END_OK, 1},
+        {1, PST_USAGE_OLD_SECRET, PST_END_REFUSED, 0},
+        {1, PST_USAGE_OLD_SECRET | PST_USAGE_STREAM | PST_USAGE_GOES_ON, PST_END_OK, 0},
+        {0, 0, PST_END_OK, -1},
+    };
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("cccccccccccc", "/a", 200);
+    int64_t newest = record.time_us / minute_us * minute_us;
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        record.secret_slot = records[i].slot;
+        record.flags = records[i].flags;
+        record.end = records[i].end;
+        record.time_us = newest - records[i].minutes * minute_us;
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    }
+    assert_int_equal(pst_ledger_drain(ledger), sizeof records / sizeof records[0]);
+    struct pst_usage_store *store = NULL;
+    struct pst_usage_last last;
+    struct pst_usage_old old;
+    assert_int_equal(pst_usage_store_open(dir, PST_DB_READ, &store, NULL), 0);
+    const struct pst_str id = PST_STR("cccccccccccc");
+    assert_int_equal(pst_usage_store_last_used(store, id, &last), 0);
+    assert_int_equal(last.any_us, newest + minute_us);
+    assert_int_equal(last.slot_us[0], newest);
+    const struct {
+        int slot, since;
+        uint64_t requests;
+        int64_t last_us;
+    } expected[] = {
+        {1, 9, 4, newest}, {1, 8, 3, newest}, {1, 1, 1, newest}, {2, 9, 1, newest - minute_us}, {2, 0, 0, 0}};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        int64_t since_us = newest - expected[i].since * minute_us;
+        assert_int_equal(pst_usage_store_old_uses(store, id, expected[i].slot, since_us, &old), 0);
+        assert_int_equal(old.requests, expected[i].requests);
+        assert_int_equal(old.last_us, expected[i].last_us);
+    }
+    assert_int_equal(pst_usage_store_old_uses(store, PST_STR("nobody000000"), 1, 0, &old), 0);
+    assert_int_equal(old.requests, 0);
+    while (pst_ledger_retain(ledger, newest + (PST_USAGE_OLD_DAYS * INT64_C(86400) - 60) * 1000000) > 0)
+        continue;
+    assert_int_equal(pst_usage_store_old_uses(store, id, 1, 0, &old), 0);
+    assert_int_equal(old.requests, 1);
     pst_usage_store_close(store);
     pst_ledger_close(ledger);
     pst_journal_close(journal);
@@ -369,10 +434,15 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        TEST(test_what_is_appended_is_counted),          TEST(test_last_use_of_each_secret),
-        TEST(test_full_ring_counts_what_it_refuses),     TEST(test_killed_at_any_moment),
-        TEST(test_damaged_rings_are_set_aside),          TEST(test_one_gateway_per_directory),
-        TEST(test_log_lines_say_no_more_than_they_may),  TEST(test_a_stalled_log_holds_nothing_up),
+        TEST(test_what_is_appended_is_counted),
+        TEST(test_last_use_of_each_secret),
+        TEST(test_old_secrets),
+        TEST(test_full_ring_counts_what_it_refuses),
+        TEST(test_killed_at_any_moment),
+        TEST(test_damaged_rings_are_set_aside),
+        TEST(test_one_gateway_per_directory),
+        TEST(test_log_lines_say_no_more_than_they_may),
+        TEST(test_a_stalled_log_holds_nothing_up),
         TEST(test_old_rows_are_forgotten_and_sums_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
