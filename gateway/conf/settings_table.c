@@ -19,6 +19,8 @@ static const char *const profiles[] = {"intermediate", "modern", NULL};
 static const char *const host_headers[] = {"upstream", "keep", NULL};
 static const char *const access_logs[] = {"json", "text", "off", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const egress_modes[] = {"enforce", "observe", NULL};
+static const char *const egress_snis[] = {"off", "warn", "refuse", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 #define AT(field)        offsetof(struct pst_settings, field)
@@ -54,6 +56,43 @@ static const struct pst_setting_def defs[] = {
      .help = "Worker threads. 0: as many as the CPUs this process may use (affinity and cgroup quota)."},
     {DURATION(shutdown_timeout), .min = 0, .max = H, .default_text = "30s",
      .help = "After SIGTERM, requests under way may take this long to finish."},
+    {LIST(ADDRESSES, egress_listen), .group = "The way out", .default_text = "",
+     .help = "Addresses of the CONNECT proxy for the container's HTTPS_PROXY (127.0.0.1:3128). Empty: none."},
+    {LIST(STRINGS, egress_allow), .default_text = "*.cognitive.microsoft.com, *.cognitiveservices.azure.com",
+     .help = "Hosts that the container may reach: names, or *.domain for every name below it (not the domain "
+             "itself)."},
+    {LIST(NETWORKS, egress_allow_networks), .default_text = "",
+     .help =
+         "Networks that allowed hosts may have addresses in though they are not public: private, loopback, "
+         "link-local, multicast and reserved addresses are refused else."},
+    {LIST(STRINGS, egress_ports), .required = true, .default_text = "443",
+     .help = "Ports that may be reached."},
+    {LIST(STRINGS, egress_resolve), .default_text = "",
+     .help = "Addresses of hosts that are not to be looked up: host:port:address."},
+    {CHOICE(egress_mode, egress_modes), .default_text = "enforce",
+     .help = "enforce refuses what is not allowed; observe lets it pass and logs what would be refused."},
+    {CHOICE(egress_sni, egress_snis), .default_text = "warn",
+     .help = "What to do when the server name of the TLS inside is not the host that was asked for. It is "
+             "read without "
+             "touching a byte; off does not look."},
+    {TEXT(egress_parent), .default_text = "",
+     .help = "Proxy through which the way out goes on: http://host:port. It looks names up itself."},
+    {PATH(egress_parent_credentials_file), .default_text = "",
+     .help = "File with user:password for egress_parent."},
+    {PATH(egress_credentials_file), .default_text = "",
+     .help = "File with user:password that the container must show (HTTP_PROXY_CREDS). Empty: none needed."},
+    {DURATION(egress_connect_timeout), .min = 100, .max = 10 * M, .default_text = "10s",
+     .help = "From the container's connection to an open tunnel."},
+    {DURATION(egress_idle_timeout), .min = S, .max = D, .default_text = "10m",
+     .help = "A tunnel without a byte for so long is closed."},
+    {DURATION(egress_max_duration), .min = S, .max = 365 * D, .default_text = "1d",
+     .help = "A tunnel is closed after this."},
+    {INT(egress_max_tunnels), .min = 1, .max = 100000, .default_text = "256",
+     .help = "Tunnels at once; each has a thread. One more is answered with 503."},
+    {DURATION(egress_metering_silence), .min = 0, .max = 30 * D, .default_text = "30m",
+     .help = "Warn when the container has not reached a billing host for so long: it reports every 10 to 15 "
+             "minutes, "
+             "and stops serving after ten failures. 0: never."},
     {PATH(tls_certificate), .group = "TLS", .default_text = "",
      .help = "PEM file with the server's certificate, then its intermediates. Without it (and without "
              "tls_certificate_dir) a self-signed one is made in data_dir."},

@@ -7,6 +7,7 @@
 #include "postern/auth/oidc.h"
 #include "postern/auth/sts.h"
 #include "postern/base/ticker.h"
+#include "postern/egress/egress.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
 #include "postern/usage/ledger.h"
@@ -53,6 +54,9 @@ int keeper_start(struct keeper *keeper) PST_MUSTCHECK;
 /* Ends the thread; what the journals hold then is the ledger's close to drain. */
 void keeper_stop(struct keeper *keeper);
 
+#define EGRESS_PORTS_MAX 16
+#define EGRESS_PINS_MAX  32
+
 struct pst_server {
     const struct pst_settings *settings;
     struct pst_front_settings front;
@@ -61,6 +65,9 @@ struct pst_server {
     struct pst_ticket_key ticket_key;
     struct pst_keyring *keyring;
     struct pst_issuers *issuers; /* NULL, with the next: none */
+    struct pst_egress *egress;   /* NULL: no way out */
+    uint16_t egress_ports[EGRESS_PORTS_MAX];
+    struct pst_dial_pin egress_pins[EGRESS_PINS_MAX];
     struct pst_oidc *oidc;
     struct pst_sts *sts;
     struct pst_ledger *ledger;
@@ -76,6 +83,8 @@ struct pst_server {
 /* front_settings.c: the front's settings from the table's. */
 int front_settings_make(struct pst_server *server) PST_MUSTCHECK;
 
+/* egress.c: the way out, where the settings want one. */
+int egress_start(struct pst_server *server) PST_MUSTCHECK;
 /* oidc.c: the issuers of tokens, where the settings name some; after TLS. */
 int oidc_open(struct pst_server *server) PST_MUSTCHECK;
 void oidc_close(struct pst_server *server);

@@ -18,6 +18,8 @@
 /* After the cut the workers have only to close sockets. */
 #define ABORT_WAIT_US 3000000
 #define POLL_US       20000
+/* The container is going too: its tunnels get a moment to end. */
+#define EGRESS_WAIT_US 1000000
 
 /* One descriptor for a client, one for its upstream connection. */
 static void raise_file_limit(const struct pst_settings *settings, unsigned n_workers)
@@ -218,6 +220,8 @@ static int set_up(struct pst_server *server)
         err = listen_all(s, server->n_workers, &server->bounds);
     if (err == 0)
         err = start_threads(server);
+    if (err == 0)
+        err = egress_start(server);
     return err < 0 ? err : admin_start(server);
 }
 
@@ -304,6 +308,7 @@ void pst_server_stop(struct pst_server *server)
         return;
     pst_admin_stop(server->admin);
     drain_workers(server);
+    pst_egress_stop(server->egress, EGRESS_WAIT_US);
     keeper_stop(&server->keeper); /* first: it posts to the workers */
     for (unsigned i = 0; i < server->n_started; i++)
         pst_worker_free(server->workers[i]);

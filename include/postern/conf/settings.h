@@ -19,9 +19,11 @@
 enum pst_host_header { PST_HOST_UPSTREAM, PST_HOST_KEEP };
 enum pst_setting_tls_profile { PST_PROFILE_INTERMEDIATE, PST_PROFILE_MODERN };
 enum pst_setting_access_log { PST_ACCESS_LOG_JSON, PST_ACCESS_LOG_TEXT, PST_ACCESS_LOG_OFF };
+enum pst_setting_egress_mode { PST_EGRESS_MODE_ENFORCE, PST_EGRESS_MODE_OBSERVE };
+enum pst_setting_egress_sni { PST_EGRESS_SNI_MODE_OFF, PST_EGRESS_SNI_MODE_WARN, PST_EGRESS_SNI_MODE_REFUSE };
 enum pst_setting_log_format { PST_LOG_FORMAT_TEXT, PST_LOG_FORMAT_JSON };
 
-#define PST_SETTINGS_MAX 64
+#define PST_SETTINGS_MAX 96
 
 enum pst_setting_source { PST_FROM_DEFAULT, PST_FROM_FILE, PST_FROM_ENVIRONMENT, PST_FROM_FLAG };
 
@@ -95,6 +97,26 @@ struct pst_settings {
     uint64_t log_format; /* enum pst_setting_log_format */
     uint64_t log_level;  /* enum pst_log_level */
     uint64_t shutdown_timeout_ms;
+    struct pst_addr *egress_listen;
+    size_t n_egress_listen;
+    char **egress_allow;
+    size_t n_egress_allow;
+    struct pst_cidr *egress_allow_networks;
+    size_t n_egress_allow_networks;
+    char **egress_ports;
+    size_t n_egress_ports;
+    char **egress_resolve;
+    size_t n_egress_resolve;
+    uint64_t egress_mode; /* enum pst_setting_egress_mode */
+    uint64_t egress_sni;  /* enum pst_setting_egress_sni */
+    char *egress_parent;
+    char *egress_parent_credentials_file;
+    char *egress_credentials_file;
+    uint64_t egress_connect_timeout_ms;
+    uint64_t egress_idle_timeout_ms;
+    uint64_t egress_max_duration_ms;
+    uint64_t egress_max_tunnels;
+    uint64_t egress_metering_silence_ms;
 
     bool listen_is_default;
     /* By the table's order: */

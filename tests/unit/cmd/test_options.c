@@ -45,7 +45,7 @@ static char printed[2][16384];
 
 static int parse(const struct pst_usage *how, const char *const *words, struct pst_args *args)
 {
-    char *argv[80];
+    char *argv[PST_SETTINGS_MAX + 16];
     int argc = 0, saved[2];
     FILE *files[2];
     name_text = file_text = NULL;

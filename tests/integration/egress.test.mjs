@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way out: what gets through, what does not, and that nothing on the way is touched.
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import tls from 'node:tls';
+
+import { selfSigned } from './lib/certs.mjs';
+import { Postern, SANITIZED, cli } from './lib/postern.mjs';
+import { eventually, freePort, openDescriptors, sleep, temporaryDirectory, within } from './lib/util.mjs';
+
+const limit = { timeout: 120000 };
+const HOST = 'westeurope.api.cognitive.microsoft.com';
+const sockets = new Set();
+let echo; // a server that sends back what it gets
+let secure; // the same behind TLS
+let certificate;
+
+async function serve(onConnection, options) {
+  const server = options ? tls.createServer(options, onConnection) : net.createServer({ allowHalfOpen: true }, onConnection);
+  server.on(options ? 'secureConnection' : 'connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+  });
+  server.on('tlsClientError', () => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+before(async () => {
+  certificate = selfSigned([HOST]);
+  echo = await serve((socket) => socket.pipe(socket));
+  secure = await serve((socket) => socket.pipe(socket), { cert: certificate.certPem, key: certificate.keyPem });
+}, limit);
+after(() => {
+  for (const socket of sockets) socket.destroy();
+  echo?.close();
+  secure?.close();
+});
+
+/** A guard that takes HOST for this machine, on the ports of the two servers. */
+async function guard(t, settings = {}) {
+  const port = await freePort();
+  const ports = [echo, secure].map((s) => s.address().port);
+  const gateway = await Postern.start({
+    egress_listen: `127.0.0.1:${port}`, egress_ports: ports.join(', '), egress_allow_networks: '127.0.0.0/8', egress_sni: 'off', log_level: 'debug',
+    egress_resolve: ports.map((p) => `${HOST}:${p}:127.0.0.1`).join(', '), ...settings,
+  });
+  t.after(() => gateway.stop());
+  return Object.assign(gateway, { way: port });
+}
+
+/** Sends a head; {status, text, socket}: of a 200 the socket is a tunnel. */
+async function ask(port, head) {
+  const socket = net.connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+  sockets.add(socket);
+  socket.on('error', () => {});
+  socket.write(head);
+  let text = '';
+  await within(15000, 'an answer', new Promise((resolve) => {
+    const take = (data) => {
+      text += data.toString('latin1');
+      if (!text.includes('\r\n\r\n')) return;
+      if (text.startsWith('HTTP/1.1 200') || socket.readableEnded) finish();
+    };
+    const finish = () => {
+      socket.off('data', take);
+      resolve();
+    };
+    socket.on('data', take);
+    socket.once('end', finish);
+    socket.once('close', finish);
+  }));
+  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0), text, socket };
+}
+const connectTo = (port, target, fields = '') => ask(port, `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${fields}\r\n`);
+
+async function collect(socket, bytes) {
+  const hash = createHash('sha256');
+  let n = 0;
+  await within(60000, `${bytes} bytes`, new Promise((resolve, reject) => {
+    socket.on('data', (data) => {
+      hash.update(data);
+      n += data.length;
+      if (n >= bytes) resolve();
+    });
+    socket.once('close', () => (n >= bytes ? resolve() : reject(new Error(`closed after ${n} of ${bytes}`))));
+  }));
+  return hash.digest('hex');
+}
+
+describe('what is let out', limit, () => {
+  test('an allowed host, whatever its spelling; byte for byte, both ways', limit, async (t) => {
+    const gateway = await guard(t);
+    const { port } = echo.address();
+    for (const name of [HOST, HOST.toUpperCase(), `${HOST}.`]) {
+      const { status, socket } = await connectTo(gateway.way, `${name}:${port}`);
+      assert.equal(status, 200, name);
+      const piece = randomBytes(1 << 20);
+      const rounds = SANITIZED ? 8 : 64;
+      const sent = createHash('sha256');
+      const received = collect(socket, rounds * piece.length);
+      for (let i = 0; i < rounds; i++) {
+        sent.update(piece);
+        if (!socket.write(piece)) await once(socket, 'drain');
+      }
+      assert.equal(await received, sent.digest('hex'));
+      socket.destroy();
+    }
+    const early = await ask(gateway.way, `CONNECT ${HOST}:${port} HTTP/1.1\r\nHost: ${HOST}\r\n\r\nearly bytes`);
+    assert.equal(early.status, 200);
+    const back = early.text.split('\r\n\r\n')[1] || (await once(early.socket, 'data'))[0].toString();
+    assert.equal(back, 'early bytes');
+    early.socket.destroy();
+    await eventually(5000, 'a line for each tunnel', () => (gateway.stderr.match(/tunnel of .* bytes up, .* down/g) ?? []).length === 4);
+  });
+
+  test('half-close is kept: what the server still says comes', limit, async (t) => {
+    const late = await serve((socket) => socket.on('data', () => {}).on('end', () => setTimeout(() => socket.end('after your end'), 300)));
+    t.after(() => late.close());
+    const { port } = late.address();
+    const gateway = await guard(t, { egress_ports: String(port), egress_resolve: `${HOST}:${port}:127.0.0.1` });
+    const { socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+    socket.end('my end');
+    const [data] = await once(socket, 'data');
+    assert.equal(data.toString(), 'after your end');
+    await once(socket, 'end');
+  });
+
+  test('everything else is refused with its reason, and logged', limit, async (t) => {
+    const gateway = await guard(t, { egress_allow_networks: '' });
+    const { port } = echo.address();
+    const refusals = [
+      [`CONNECT evil.example:${port} HTTP/1.1\r\nHost: x\r\n\r\n`, 403, /egress_allow/],
+      [`CONNECT cognitive.microsoft.com:${port} HTTP/1.1\r\nHost: x\r\n\r\n`, 403, /egress_allow/],
+      [`CONNECT evilcognitive.microsoft.com:${port} HTTP/1.1\r\nHost: x\r\n\r\n`, 403, /egress_allow/],
+      [`CONNECT ${HOST}:22 HTTP/1.1\r\nHost: x\r\n\r\n`, 403, /egress_ports/],
+      [`CONNECT 169.254.169.254:${port} HTTP/1.1\r\nHost: x\r\n\r\n`, 403, /egress_allow/],
+      [`CONNECT ${HOST}:${port} HTTP/1.1\r\nHost: x\r\n\r\n`, 403, /loopback address/],
+      [`CONNECT ${HOST} HTTP/1.1\r\nHost: x\r\n\r\n`, 400, /host:port/],
+      [`GET http://${HOST}/ HTTP/1.1\r\nHost: x\r\n\r\n`, 405, /only CONNECT/],
+      ['\x16\x03\x01 garbage\r\n\r\n', 400, /no HTTP request/],
+      [`CONNECT ${'a'.repeat(9000)}:443 HTTP/1.1\r\n\r\n`, 400, /longer than a host name/],
+      [`CONNECT ${HOST}:${port} HTTP/1.1\r\nX: ${'a'.repeat(9000)}\r\n\r\n`, 431, /too long/],
+    ];
+    for (const [head, status, says] of refusals) {
+      const answer = await ask(gateway.way, head);
+      assert.equal(answer.status, status, `${head.slice(0, 60)}: ${answer.text}`);
+      assert.match(answer.text, says);
+      answer.socket.destroy();
+    }
+    assert.match(gateway.stderr, /evil\.example: refused with 403/);
+  });
+
+  test('a name that leads to a public and a private address: only the public one is tried', limit, async (t) => {
+    const { port } = echo.address();
+    const gateway = await guard(t, { egress_allow_networks: '', egress_connect_timeout: '1s',
+      egress_resolve: `${HOST}:${port}:192.0.2.1, ${HOST}:${port}:127.0.0.1`, egress_ports: String(port) });
+    assert.equal((await connectTo(gateway.way, `${HOST}:${port}`)).status, 403);
+    const half = await guard(t, { egress_allow_networks: '127.0.0.2/32', egress_ports: String(port),
+      egress_resolve: `${HOST}:${port}:127.0.0.2, ${HOST}:${port}:127.0.0.1` });
+    const answer = await connectTo(half.way, `${HOST}:${port}`);
+    assert.equal(answer.status, 502, 'nobody listens on 127.0.0.2, and 127.0.0.1 is not tried');
+  });
+
+  test('observe lets it pass, and says what would be refused', limit, async (t) => {
+    const { port } = echo.address();
+    const gateway = await guard(t, { egress_mode: 'observe', egress_allow: 'other.example' });
+    const { status, socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+    assert.equal(status, 200);
+    socket.destroy();
+    assert.match(gateway.stderr, /would be refused: this host is not on the list/);
+  });
+
+  test('credentials, when they are wanted', limit, async (t) => {
+    const file = path.join(temporaryDirectory(), 'credentials');
+    writeFileSync(file, 'container:a secret\n', { mode: 0o600 });
+    const { port } = echo.address();
+    const gateway = await guard(t, { egress_credentials_file: file });
+    const without = await connectTo(gateway.way, `${HOST}:${port}`);
+    assert.equal(without.status, 407);
+    assert.match(without.text, /Proxy-Authenticate: Basic/);
+    assert.equal((await connectTo(gateway.way, `${HOST}:${port}`, `Proxy-Authorization: Basic ${btoa('container:wrong')}\r\n`)).status, 407);
+    const good = await connectTo(gateway.way, `${HOST}:${port}`, `Proxy-Authorization: Basic ${btoa('container:a secret')}\r\n`);
+    assert.equal(good.status, 200);
+    good.socket.destroy();
+  });
+
+  test('through a parent proxy, which gets credentials of its own', limit, async (t) => {
+    const { port } = echo.address();
+    const heads = [];
+    const parent = await serve((socket) => socket.once('data', (data) => {
+      heads.push(data.toString());
+      const to = net.connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      sockets.add(to);
+      socket.pipe(to).pipe(socket);
+    }));
+    t.after(() => parent.close());
+    const file = path.join(temporaryDirectory(), 'parent');
+    writeFileSync(file, 'me:there', { mode: 0o600 });
+    const gateway = await guard(t, { egress_parent: `http://127.0.0.1:${parent.address().port}`, egress_parent_credentials_file: file, egress_resolve: '' });
+    const { status, socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+    assert.equal(status, 200);
+    socket.write('through two');
+    assert.equal((await once(socket, 'data'))[0].toString(), 'through two');
+    assert.match(heads[0], new RegExp(`^CONNECT ${HOST}:${port} HTTP/1.1\r\n`));
+    assert.match(heads[0], new RegExp(`Proxy-Authorization: Basic ${btoa('me:there')}`));
+    socket.destroy();
+  });
+});
+
+describe('what is inside', limit, () => {
+  test('the server name is compared, and TLS goes through untouched', limit, async (t) => {
+    const { port } = secure.address();
+    const gateway = await guard(t, { egress_sni: 'refuse' });
+    const inside = async (servername) => {
+      const { status, socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+      assert.equal(status, 200);
+      const client = tls.connect({ socket, servername, ca: certificate.certPem, checkServerIdentity: () => undefined });
+      client.on('error', () => {});
+      const open = await within(10000, 'TLS or its end', Promise.race([once(client, 'secureConnect').then(() => true, () => false), once(client, 'close').then(() => false, () => false)]));
+      if (open) {
+        client.write('secret');
+        assert.equal((await once(client, 'data'))[0].toString(), 'secret');
+        assert.equal(client.getPeerX509Certificate().raw.toString('hex').length > 100, true);
+      }
+      client.destroy();
+      return open;
+    };
+    assert.equal(await inside(HOST), true);
+    assert.equal(await inside('elsewhere.example'), false);
+    await eventually(5000, 'the log to say so', () => /then speaks TLS with elsewhere\.example: cut off/.test(gateway.stderr));
+  });
+});
+
+describe('bounds', limit, () => {
+  test('silent, slow and too many clients; idle tunnels; all of it is let go', limit, async (t) => {
+    const { port } = echo.address();
+    const gateway = await guard(t, { egress_connect_timeout: '1s', egress_idle_timeout: '2s', egress_max_tunnels: '20' });
+    const before = openDescriptors(gateway.pid);
+    const silent = await ask(gateway.way, 'CONNECT half');
+    assert.equal(silent.status, 408);
+    silent.socket.destroy();
+    await eventually(5000, 'its place', () => openDescriptors(gateway.pid) <= before);
+    const tunnels = await Promise.all(Array.from({ length: 20 }, () => connectTo(gateway.way, `${HOST}:${port}`)));
+    assert.ok(tunnels.every((one) => one.status === 200));
+    assert.equal((await connectTo(gateway.way, `${HOST}:${port}`)).status, 503);
+    await within(10000, 'idle tunnels to be closed', Promise.all(tunnels.map((one) => once(one.socket, 'close').catch(() => {}) && new Promise((resolve) => (one.socket.destroyed ? resolve() : one.socket.once('end', resolve).resume())))));
+    await eventually(5000, 'descriptors to come back', () => openDescriptors(gateway.pid) <= before + 2);
+    const again = await connectTo(gateway.way, `${HOST}:${port}`);
+    assert.equal(again.status, 200);
+    again.socket.destroy();
+  });
+
+  test('many tunnels at once, each its own bytes', limit, async (t) => {
+    const { port } = echo.address();
+    const count = SANITIZED ? 100 : 1000;
+    const gateway = await guard(t, { egress_max_tunnels: String(count), egress_connect_timeout: '60s' });
+    const open = [];
+    while (open.length < count) open.push(...(await Promise.all(Array.from({ length: 50 }, () => connectTo(gateway.way, `${HOST}:${port}`)))));
+    assert.ok(open.every((one) => one.status === 200));
+    await Promise.all(open.map(async ({ socket }, i) => {
+      const text = `tunnel ${i} `.repeat(500);
+      const received = collect(socket, text.length);
+      socket.write(text);
+      assert.equal(await received, createHash('sha256').update(text).digest('hex'));
+    }));
+    for (const { socket } of open) socket.destroy();
+  });
+
+  test('a target that is dead is 502; the stop cuts what is open', limit, async (t) => {
+    const dead = await freePort();
+    const gateway = await guard(t, { egress_ports: `${dead}, ${echo.address().port}`, egress_resolve: `${HOST}:${dead}:127.0.0.1, ${HOST}:${echo.address().port}:127.0.0.1` });
+    const refused = await connectTo(gateway.way, `${HOST}:${dead}`);
+    assert.equal(refused.status, 502);
+    assert.match(refused.text, /127\.0\.0\.1/);
+    const { socket } = await connectTo(gateway.way, `${HOST}:${echo.address().port}`);
+    const closed = once(socket.resume(), 'close');
+    await gateway.stop();
+    socket.end();
+    await within(5000, 'the tunnel to be cut', closed);
+  });
+});
+
+describe('the metering watch', limit, () => {
+  test('silence and failures are warned of, and their end is said', limit, async (t) => {
+    const dead = await freePort();
+    const { port } = echo.address();
+    const gateway = await guard(t, { egress_metering_silence: '3s', egress_ports: `${dead}, ${port}`, egress_resolve: `${HOST}:${dead}:127.0.0.1, ${HOST}:${port}:127.0.0.1` });
+    const report = async () => {
+      const { socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+      socket.write('usage');
+      await once(socket, 'data');
+      socket.end();
+      await once(socket.resume(), 'end');
+    };
+    await report();
+    await sleep(1500);
+    assert.doesNotMatch(gateway.stderr, /does not reach its billing endpoint/);
+    await eventually(10000, 'a warning', () => /does not reach its billing endpoint \(last time: 20/.test(gateway.stderr));
+    await report();
+    await eventually(5000, 'its end', () => /reaches its billing endpoint again/.test(gateway.stderr));
+    for (let i = 0; i < 3; i++) await connectTo(gateway.way, `${HOST}:${dead}`);
+    await eventually(5000, 'a warning of failures', () => /failed since: 3/.test(gateway.stderr));
+  });
+
+  test('wrong settings are said at the start', limit, async () => {
+    for (const [name, value] of [['egress_allow', 'https://x'], ['egress_ports', '0'], ['egress_resolve', 'x'], ['egress_parent', 'ftp://x'], ['egress_credentials_file', '/nowhere']]) {
+      const { code, stderr } = await cli(['serve'], { settings: { data_dir: temporaryDirectory(), listen: '127.0.0.1:0', admin_listen: 'off', egress_listen: '127.0.0.1:0', [name]: value } });
+      assert.notEqual(code, 0, name);
+      assert.match(stderr, new RegExp(name));
+    }
+  });
+});
