@@ -176,6 +176,8 @@ int pst_change_begin(struct pst_change *change, struct pst_keys *keys, const cha
 int pst_change_end(struct pst_change *change, int err, struct pst_str id, struct pst_why *why)
 {
     json_t *after = NULL;
+    if (pst_keys_is_bulk(change->keys))
+        return finish(change, err, why);
     if (err == 0)
         err = read_key(change->keys, id, &after, why);
     if (err == 0)

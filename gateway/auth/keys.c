@@ -27,6 +27,7 @@ struct pst_keys {
     struct pst_hmac_key hmac;       /* once has_hmac: only who makes secrets needs it */
     bool has_hmac;
     bool may_make;
+    bool bulk;
     struct pst_actor actor; /* in whose name changes are written down */
     char data_dir[PATH_MAX];
 };
@@ -149,6 +150,16 @@ struct pst_keys_store *pst_keys_service_store(struct pst_keys *keys)
 void pst_keys_set_actor(struct pst_keys *keys, const struct pst_actor *actor)
 {
     keys->actor = *actor;
+}
+
+void pst_keys_set_bulk(struct pst_keys *keys, bool bulk)
+{
+    keys->bulk = bulk;
+}
+
+bool pst_keys_is_bulk(const struct pst_keys *keys)
+{
+    return keys->bulk;
 }
 
 const struct pst_actor *pst_keys_actor(const struct pst_keys *keys)

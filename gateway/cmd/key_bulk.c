@@ -3,6 +3,7 @@
  *
  * What comes in are secrets: it is read into memory that never moves (a buffer that grows leaves copies
  * behind), jansson's copies are wiped as it frees them, and messages name the line but quote nothing. */
+#include "postern/auth/audit.h"
 #include "postern/base/clock.h"
 
 #include "key_internal.h"
@@ -179,6 +180,19 @@ static int print_ids(const struct pst_buf *ids, bool as_json)
     return pst_cmd_finish();
 }
 
+/* One row of the audit trail for all of them. */
+static int write_down(struct key_session *session, size_t n)
+{
+    char after[64];
+    int len = snprintf(after, sizeof(after), "{\"keys\":%zu}", n);
+    int err = pst_audit_note(session->keys, "key.import_bulk", PST_STR(""), PST_STR(""),
+                             (struct pst_str){after, (size_t)len}, &session->why);
+    if (err == 0)
+        return -1;
+    pst_cmd_error("%s; no key was imported", session->why.text);
+    return PST_EXIT_FAILED;
+}
+
 int key_bulk_import(const struct key_bulk *bulk, struct key_session *session, bool as_json)
 {
     struct pst_keys_store *store = pst_keys_service_store(session->keys);
@@ -187,7 +201,10 @@ int key_bulk_import(const struct key_bulk *bulk, struct key_session *session, bo
     json_set_alloc_funcs(malloc, free_wiped);
     if (pst_keys_begin(store) < 0)
         return key_store_failed(session);
+    pst_keys_set_bulk(session->keys, true);
     int done = import_lines(session, (struct pst_str){bulk->data, bulk->len}, &ids);
+    if (done < 0)
+        done = write_down(session, pst_buf_len(&ids) / PST_KEY_ID_LEN);
     if (done >= 0)
         pst_keys_rollback(store);
     else if (pst_keys_commit(store) < 0)

@@ -101,8 +101,12 @@ test('the audit trail names who did what, and verify follows it', limit, async (
   assert.ok(Math.abs(Date.now() - Date.parse(rows[0].time)) < 600000);
   assert.deepEqual((await json(['audit', 'list', '--action', 'key.', '--limit', '1'])).map((row) => row.id), [rows[0].id]);
   assert.match((await run(['audit', 'list'])).stdout, /key\.rotate/);
+  const lines = [1, 2, 3].map((i) => JSON.stringify({ name: `bulk ${i}`, key1: `bulk-secret-of-the-test-${i}` })).join('\n');
+  assert.equal((await postern.cli(['key', 'import', '--bulk'], { input: lines })).code, 0);
+  const [bulk] = await json(['audit', 'list', '--limit', '1']);
+  assert.deepEqual([bulk.action, bulk.after], ['key.import_bulk', { keys: 3 }]);
   const end = await json(['audit', 'verify']);
-  assert.deepEqual([end.whole, end.first, end.last], [true, 1, rows[0].id]);
+  assert.deepEqual([end.whole, end.first, end.last], [true, 1, bulk.id]);
   await run(['key', 'list']);
   await postern.createKey('after');
   assert.equal((await json(['audit', 'verify', '--noted', end.hash])).whole, true);

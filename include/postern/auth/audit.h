@@ -13,6 +13,9 @@
 
 /* Who makes the changes from now on (copied); "system" until then. */
 void pst_keys_set_actor(struct pst_keys *keys, const struct pst_actor *actor);
+/* Between begin and commit of the store: makes keys without a row for each, which would double the time that
+ * others wait. The caller writes one for all of them, with pst_audit_note(). */
+void pst_keys_set_bulk(struct pst_keys *keys, bool bulk);
 /* For what is changed elsewhere: a client certificate, a session. Between pst_keys_begin() and commit of the
  * store it stands or falls with what is changed there. */
 int pst_audit_note(struct pst_keys *keys, const char *action, struct pst_str target, struct pst_str before,
