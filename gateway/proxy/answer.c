@@ -2,6 +2,7 @@
 /* Answers through libmicrohttpd: the container's, streamed or in one piece, and refusals. */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "postern/base/num.h"
 
 #include <microhttpd.h>
 #include <string.h>
@@ -140,6 +141,20 @@ static struct MHD_Response *make_response(struct exchange *x, const struct pst_a
     return MHD_create_response_from_callback(length, READ_BYTES, read_body, x, NULL);
 }
 
+size_t answer_own_fields(struct exchange *x, const struct pst_answer *answer,
+                         struct pst_field fields[static ANSWER_OWN_FIELDS])
+{
+    size_t n = 0;
+    fields[n++] = (struct pst_field){PST_STR("X-Request-Id"), x->request_id_str};
+    if (pst_fields_find(&answer->fields, PST_STR("apim-request-id")) == NULL)
+        fields[n++] = (struct pst_field){PST_STR("apim-request-id"), x->request_id_str};
+    char *digits = pst_arena_alloc(&x->arena, PST_U64_TEXT_MAX);
+    if (digits != NULL && pst_fields_find(&answer->fields, PST_STR("x-envoy-upstream-service-time")) == NULL)
+        fields[n++] = (struct pst_field){PST_STR("x-envoy-upstream-service-time"),
+                                         {digits, pst_u64_format(exchange_age_us(x) / 1000, digits)}};
+    return n;
+}
+
 int answer_queue(struct exchange *x)
 {
     const struct pst_answer *answer = pst_upconn_head(x->lease.conn);
@@ -153,7 +168,10 @@ int answer_queue(struct exchange *x)
         if (pst_answer_field_forwards(answer, field->name))
             whole = add_field(x, response, field->name, rewrite_value(x, field)) && whole;
     }
-    whole = add_field(x, response, PST_STR("X-Request-Id"), x->request_id_str) && whole;
+    struct pst_field own[ANSWER_OWN_FIELDS];
+    size_t n_own = answer_own_fields(x, answer, own);
+    for (size_t i = 0; i < n_own; i++)
+        whole = add_field(x, response, own[i].name, own[i].value) && whole;
     if (!whole)
         pst_debug("proxy", "request %s: a field of the answer could not be passed on", x->request_id);
     return queue(x, answer->status, response);

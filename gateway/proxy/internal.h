@@ -258,6 +258,11 @@ int answer_queue(struct exchange *x);
 int answer_queue_error(struct exchange *x, enum pst_error_id id);
 /* x->own_body, or else the refusal. */
 int answer_queue_own(struct exchange *x);
+/* answer.c: the fields that Postern adds to an answer of the container: the request's id, under the cloud's
+ * name, too, unless the container gave one, and the milliseconds it took to answer. Returns how many. */
+#define ANSWER_OWN_FIELDS 3
+size_t answer_own_fields(struct exchange *x, const struct pst_answer *answer,
+                         struct pst_field fields[static ANSWER_OWN_FIELDS]);
 /* rewrite.c: a field's value as the client gets it: the field's own, in the exchange's arena, or empty when
  * it could not be made. */
 struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);

@@ -103,7 +103,10 @@ void raw_answer(struct exchange *x)
         if (pst_answer_field_forwards(answer, field->name) && !pst_str_ieq(field->name, PST_STR("Date")))
             add_field(&x->around, field->name, rewrite_value(x, field));
     }
-    add_field(&x->around, PST_STR("X-Request-Id"), x->request_id_str);
+    struct pst_field own[ANSWER_OWN_FIELDS];
+    size_t n_own = answer_own_fields(x, answer, own);
+    for (size_t i = 0; i < n_own; i++)
+        add_field(&x->around, own[i].name, own[i].value);
     bool has_length = answer->framing.kind == PST_BODY_LENGTH;
     bool has_body = has_length || answer->framing.kind == PST_BODY_CHUNKED ||
                     answer->framing.kind == PST_BODY_UNTIL_CLOSE;

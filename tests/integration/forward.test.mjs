@@ -47,6 +47,7 @@ const table = {
     await sleep(10);
     await x.write('HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody');
   },
+  '/own-ids': (x) => x.answer(200, 'ok', { 'apim-request-id': 'the-containers', 'x-envoy-upstream-service-time': '7' }),
   '/fields': (x) =>
     x.answer(200, 'ok', {
       'Set-Cookie': ['a=1', 'b=2', 'a=3'],
@@ -324,6 +325,14 @@ describe('fields', limit, () => {
   test('the container\'s own X-Request-Id does not go out beside Postern\'s', limit, async () => {
     const answer = await request(postern.port, '/fields', { key: key.key1, headers: { 'X-Request-Id': 'mine' } });
     assert.deepEqual(answer.all('x-request-id'), ['mine']);
+  });
+  test('the cloud\'s names: apim-request-id and the milliseconds, unless the container gives its own', limit, async () => {
+    const { answer } = await show({ headers: { 'X-Request-Id': 'mine' } });
+    assert.deepEqual(answer.all('apim-request-id'), ['mine']);
+    assert.match(answer.get('x-envoy-upstream-service-time'), /^\d{1,5}$/);
+    const own = await request(postern.port, '/own-ids', { key: key.key1 });
+    assert.deepEqual(own.all('apim-request-id'), ['the-containers']);
+    assert.deepEqual(own.all('x-envoy-upstream-service-time'), ['7']);
   });
   test('traceparent passes', limit, async () => {
     const value = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
