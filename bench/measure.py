@@ -186,7 +186,7 @@ class Meter:
             held = child.event(25)
             if held["open"] != IDLE_CONNECTIONS:
                 raise BenchError(f"{server.name}: {held['open']} of {IDLE_CONNECTIONS} connections opened")
-            time.sleep(1.5)
+            time.sleep(3.5)  # idle, not just paused: Postern gives memory back after two seconds
             full = server.memory_kib()
             child.say_line()
             alive = child.event(15)["alive"]

@@ -6,6 +6,7 @@
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
 #include "postern/fetch/url.h"
+#include "postern/http/cors.h"
 #include "postern/http/location.h"
 #include "postern/tls/client.h"
 #include "postern/tls/context.h"
@@ -104,6 +105,24 @@ static void check_public_url(const struct check *check)
     const char *text = check->s->public_url;
     if (text[0] != '\0' && pst_public_base_parse(pst_str_of(text), &base) < 0)
         PROBLEM(check, "public_url", "\"%s\" is not https://host[:port][/prefix]", text);
+}
+
+static void check_cors(const struct check *check)
+{
+    const struct pst_settings *s = check->s;
+    bool credentials = s->cors_allow_credentials == PST_SETTING_ON;
+    for (size_t i = 0; i < s->n_cors_allow_origins; i++) {
+        const char *origin = s->cors_allow_origins[i];
+        if (pst_cors_origin_check(pst_str_of(origin)) < 0)
+            PROBLEM(check, "cors_allow_origins",
+                    "\"%s\" is no origin; write https://host[:port], https://*.domain or *, in small letters "
+                    "and without a path",
+                    origin);
+        else if (credentials && strcmp(origin, "*") == 0)
+            WARNING(check, "cors_allow_origins",
+                    "* together with cors_allow_credentials lets every page on the web call with what its "
+                    "reader's browser has; name the pages");
+    }
 }
 
 static void check_missing_dir(const struct check *check)
@@ -281,6 +300,7 @@ static void check_all(const struct check *check)
     if (!pst_setting_is_bad(s, "key_sources") && !pst_setting_is_bad(s, "key_query_parameter"))
         check_key_sources(check);
     check_public_url(check);
+    check_cors(check);
     if (!pst_setting_is_bad(s, "data_dir"))
         check_data_dir(check);
     if (!pst_setting_is_bad(s, "listen"))

@@ -16,6 +16,7 @@
 #define D   (24 * H)
 
 static const char *const profiles[] = {"intermediate", "modern", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 static const char *const host_headers[] = {"upstream", "keep", NULL};
 static const char *const access_logs[] = {"json", "text", "off", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
@@ -157,6 +158,29 @@ static const struct pst_setting_def defs[] = {
     {LIST(STRINGS, upstream_names), .default_text = "",
      .help = "Names (host or host:port) that the container gives itself in such URLs, its pod's for example. "
              "The upstream's own address, and localhost at its port, are known."},
+    {CHOICE(job_ownership, switches), .default_text = "on",
+     .help = "Whether a job (202 with Operation-Location) is its key's alone: for other keys it is 404."},
+    {DURATION(job_lifetime), .min = S, .max = 30 * D, .default_text = "48h",
+     .help = "How long a job's owner is known. The containers keep results for 24 hours."},
+    {INT(job_table_size), .min = 64, .max = 1u << 24, .default_text = "65536",
+     .help = "Jobs whose owner is known at a time, 48 bytes each in data_dir; beyond it the oldest are "
+             "forgotten, and any key may read them."},
+    {LIST(STRINGS, cors_allow_origins), .group = "Browsers", .default_text = "",
+     .help = "Pages that may call the gateway from a browser: https://app.example, https://*.app.example, or "
+             "* for all. Preflights are answered without a key then, and the container's own "
+             "Access-Control fields are left out. Empty: CORS is left to the container."},
+    {LIST(STRINGS, cors_allow_methods), .default_text = "GET, HEAD, POST, PUT, PATCH, DELETE",
+     .help = "Methods that such pages may use."},
+    {LIST(STRINGS, cors_allow_headers), .default_text = "",
+     .help = "Header fields that such pages may send. Empty: all."},
+    {LIST(STRINGS, cors_expose_headers),
+     .default_text = "Operation-Location, Location, Retry-After, apim-request-id, X-Request-Id, "
+                     "x-envoy-upstream-service-time, csp-billing-usage, x-metered-usage",
+     .help = "Header fields of answers that such pages may read."},
+    {DURATION(cors_max_age), .min = 0, .max = D, .default_text = "1h",
+     .help = "How long a browser may keep the answer to a preflight."},
+    {CHOICE(cors_allow_credentials, switches), .default_text = "off",
+     .help = "Whether such pages may send cookies and client certificates with their requests."},
     {LIST(NETWORKS, trusted_proxies), .default_text = "",
      .help =
          "Networks of proxies in front of Postern whose X-Forwarded-* and Forwarded headers are believed."},

@@ -57,6 +57,12 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
                                "directly.",
                                NULL},
 
+    [PST_ERROR_ORIGIN] = {403, 0, false, "origin", "OriginNotAllowed",
+                          "Pages of this origin may not call this gateway from a browser. Have the origin "
+                          "added to its setting cors_allow_origins.",
+                          NULL},
+    [PST_ERROR_JOB] = {404, 0, false, "job", "NotFound", "Resource not found.", NULL},
+
     [PST_ERROR_METHOD] = {501, 0, true, "method", "MethodNotImplemented",
                           "The request method is not supported. CONNECT and TRACE are not forwarded.", NULL},
     [PST_ERROR_TARGET] =

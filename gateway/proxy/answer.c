@@ -31,6 +31,16 @@ static int queue(struct exchange *x, unsigned status, struct MHD_Response *respo
     return queued;
 }
 
+static bool add_cors(struct exchange *x, struct MHD_Response *response)
+{
+    struct pst_field fields[CORS_FIELDS_MAX];
+    size_t n = cors_fields(x, fields);
+    bool whole = true;
+    for (size_t i = 0; i < n; i++)
+        whole = add_field(x, response, fields[i].name, fields[i].value) && whole;
+    return whole;
+}
+
 int answer_queue_error(struct exchange *x, enum pst_error_id id)
 {
     struct pst_buf body;
@@ -54,6 +64,8 @@ int answer_queue_error(struct exchange *x, enum pst_error_id id)
             return MHD_NO;
         }
     }
+    if (!add_cors(x, response))
+        pst_debug("proxy", "request %s: CORS fields could not be added", x->request_id);
     x->bytes_out = x->is_head ? 0 : body_bytes;
     count(&x->client->front->parts.stats->errors[id]);
     return queue(x, pst_error_def(id)->status, response);
@@ -61,12 +73,16 @@ int answer_queue_error(struct exchange *x, enum pst_error_id id)
 
 int answer_queue_own(struct exchange *x)
 {
-    if (x->own_body.len == 0)
+    if (x->own_status == 0)
         return answer_queue_error(x, x->refusal);
-    struct MHD_Response *response = MHD_create_response_from_buffer_copy(x->own_body.len, x->own_body.p);
+    bool empty = x->own_body.len == 0;
+    struct MHD_Response *response =
+        empty ? MHD_create_response_empty(MHD_RF_NONE)
+              : MHD_create_response_from_buffer_copy(x->own_body.len, x->own_body.p);
     if (response == NULL)
         return MHD_NO;
-    bool whole = add_field(x, response, PST_STR("Content-Type"), pst_str_of(x->own_type)) &&
+    bool whole = add_cors(x, response) &&
+                 (empty || add_field(x, response, PST_STR("Content-Type"), pst_str_of(x->own_type))) &&
                  add_field(x, response, PST_STR("Cache-Control"), PST_STR("no-store")) &&
                  add_field(x, response, PST_STR("X-Content-Type-Options"), PST_STR("nosniff")) &&
                  add_field(x, response, PST_STR("X-Request-Id"), x->request_id_str);
@@ -75,7 +91,7 @@ int answer_queue_own(struct exchange *x)
         return MHD_NO;
     }
     x->bytes_out = x->own_body.len;
-    return queue(x, 200, response);
+    return queue(x, x->own_status, response);
 }
 
 /* Breaks the answer off. libmicrohttpd marks the connection as closed but cleans it up only when an event of
@@ -162,10 +178,11 @@ int answer_queue(struct exchange *x)
     struct MHD_Response *response = make_response(x, answer);
     if (response == NULL)
         return MHD_NO;
-    bool whole = true;
+    bool whole = add_cors(x, response);
+    jobs_note(x, answer);
     PST_FIELDS_EACH(field, &answer->fields)
     {
-        if (pst_answer_field_forwards(answer, field->name))
+        if (pst_answer_field_forwards(answer, field->name) && !cors_replaces(x, field->name))
             whole = add_field(x, response, field->name, rewrite_value(x, field)) && whole;
     }
     struct pst_field own[ANSWER_OWN_FIELDS];

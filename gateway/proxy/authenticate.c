@@ -147,5 +147,7 @@ enum pst_error_id request_authenticate(struct exchange *x)
     pst_credential_done(&credential);
     if (id == PST_ERROR_NONE && !is_of_region(x))
         id = PST_ERROR_KEY_WRONG;
+    if (id == PST_ERROR_NONE)
+        id = jobs_check(x);
     return id == PST_ERROR_NONE ? leave_credentials_out(x) : id;
 }

@@ -335,8 +335,7 @@ void client_write_error(struct client *client, enum pst_error_id id, struct pst_
     struct pst_buf out;
     uint64_t body_bytes = 0;
     pst_buf_init(&out, 8192);
-    bool is_head = x != NULL && x->is_head;
-    if (raw_format_error(front, id, detail, request_id, is_head, &out, &body_bytes) == 0)
+    if (raw_format_error(front, x, id, detail, request_id, &out, &body_bytes) == 0)
         (void)!pst_session_write(client->session, pst_buf_front(&out), pst_buf_len(&out));
     pst_buf_done(&out);
     count(&front->parts.stats->errors[id]);

@@ -133,7 +133,7 @@ static void set_refusal(struct exchange *x, enum pst_error_id id, uint8_t end)
 {
     x->state = EXCHANGE_REFUSED;
     x->refusal = id;
-    x->own_body.len = 0;
+    x->own_status = 0;
     x->end = end;
 }
 
@@ -206,7 +206,7 @@ static int on_head(struct exchange *x, const char *method, const char *version)
         id = websocket_asked(x);
     if (id == PST_ERROR_NONE)
         x->local = local_find(x);
-    if (id == PST_ERROR_NONE && x->local != LOCAL_TOKEN_KEYS)
+    if (id == PST_ERROR_NONE && local_needs_key(x->local))
         id = request_authenticate(x);
     if (id == PST_ERROR_NONE && x->local != LOCAL_NONE)
         return answer_here(x);

@@ -78,7 +78,7 @@ enum exchange_state {
 };
 
 /* What Postern answers itself (local.c). */
-enum local { LOCAL_NONE, LOCAL_ISSUE_TOKEN, LOCAL_TOKEN_KEYS };
+enum local { LOCAL_NONE, LOCAL_ISSUE_TOKEN, LOCAL_TOKEN_KEYS, LOCAL_PREFLIGHT };
 
 /* Where libmicrohttpd is in the request; it takes an answer only at the head and at the end. */
 enum mhd_place { AT_HEAD, IN_BODY, AT_END };
@@ -99,6 +99,7 @@ struct exchange {
     struct pst_fields forward; /* without credentials */
     struct pst_framing framing;
     struct pst_str host;
+    struct pst_str origin; /* of the page that may read the answer; empty: none */
     bool http_1_0;
     bool is_head;
     bool began;
@@ -128,7 +129,8 @@ struct exchange {
 
     /* The answer */
     enum pst_error_id refusal;
-    struct pst_str own_body; /* instead of a refusal: an answer of Postern's own, status 200 */
+    uint16_t own_status; /* instead of a refusal: an answer of Postern's own; 0: none */
+    struct pst_str own_body;
     const char *own_type;
     bool answer_ready;
     bool reader_waits;
@@ -239,8 +241,23 @@ enum pst_error_id request_read(struct exchange *x, const char *method, const cha
 enum pst_error_id request_answered_here(const struct exchange *x) PST_MUSTCHECK;
 /* authenticate.c: who it is, and whether he may. */
 enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
+/* jobs.c: is the job that is asked for one of another key? */
+enum pst_error_id jobs_check(const struct exchange *x) PST_MUSTCHECK;
+/* The container answered: does a job begin? */
+void jobs_note(const struct exchange *x, const struct pst_answer *answer);
+/* cors.c: fills x->origin, when the head's fields are there. */
+void cors_look(struct exchange *x);
+/* A preflight, which Postern answers. */
+bool cors_asks(const struct exchange *x);
+/* A field of the container's answer that is not passed on. */
+bool cors_replaces(const struct exchange *x, struct pst_str name);
+/* What Postern adds to whatever answer. Returns how many. */
+#define CORS_FIELDS_MAX (PST_CORS_FIELDS_MAX + PST_CORS_PREFLIGHT_FIELDS_MAX)
+size_t cors_fields(const struct exchange *x, struct pst_field fields[static CORS_FIELDS_MAX]);
 /* local.c: which of Postern's own answers is asked for; and makes it, once it is known who asks. */
 enum local local_find(const struct exchange *x);
+/* Whether it is only for who has a key. */
+bool local_needs_key(enum local local);
 enum pst_error_id local_answer(struct exchange *x) PST_MUSTCHECK;
 /* bearer.c: the token of an issuer in the request's head: may it be used? Fills x->key. */
 enum pst_error_id bearer_check(struct exchange *x) PST_MUSTCHECK;
@@ -256,7 +273,7 @@ void forward_end(struct exchange *x);
 /* answer.c: answers through libmicrohttpd. */
 int answer_queue(struct exchange *x);
 int answer_queue_error(struct exchange *x, enum pst_error_id id);
-/* x->own_body, or else the refusal. */
+/* The answer of Postern's own, or else the refusal. */
 int answer_queue_own(struct exchange *x);
 /* answer.c: the fields that Postern adds to an answer of the container: the request's id, under the cloud's
  * name, too, unless the container gave one, and the milliseconds it took to answer. Returns how many. */
@@ -270,9 +287,9 @@ struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);
 void raw_answer(struct exchange *x);
 void raw_error(struct exchange *x, enum pst_error_id id);
 void raw_pump(struct exchange *x);
-/* Appends a whole error answer: head and body. */
-int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str detail,
-                     struct pst_str request_id, bool is_head, struct pst_buf *out,
+/* Appends a whole error answer, head and body; `x` is NULL when there is no request. */
+int raw_format_error(struct pst_front *front, const struct exchange *x, enum pst_error_id id,
+                     struct pst_str detail, struct pst_str request_id, struct pst_buf *out,
                      uint64_t *ret_body_bytes) PST_MUSTCHECK;
 
 /* note.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Postern answers itself: access tokens, and the public keys they are signed with. The container never
- * sees these requests. */
+/* What Postern answers itself: access tokens, the public keys they are signed with, and browsers' preflights.
+ * The container never sees these requests. */
 #include "internal.h"
 #include "postern/auth/sts.h"
 #include "postern/base/log.h"
@@ -17,6 +17,8 @@ static const struct {
 /* Paths of the cloud's token service are written in several ways. */
 enum local local_find(const struct exchange *x)
 {
+    if (cors_asks(x))
+        return LOCAL_PREFLIGHT;
     if (x->client->front->parts.sts == NULL || x->upgrade)
         return LOCAL_NONE;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -24,6 +26,20 @@ enum local local_find(const struct exchange *x)
             return table[i].local;
     }
     return LOCAL_NONE;
+}
+
+bool local_needs_key(enum local local)
+{
+    return local != LOCAL_TOKEN_KEYS && local != LOCAL_PREFLIGHT;
+}
+
+/* Fetch standard, "CORS-preflight fetch": any status of 200 to 299. */
+static enum pst_error_id answer_preflight(struct exchange *x)
+{
+    if (x->origin.len == 0)
+        return PST_ERROR_ORIGIN;
+    x->own_status = 204;
+    return PST_ERROR_NONE;
 }
 
 static int make_body(struct exchange *x, struct pst_buf *body)
@@ -37,6 +53,8 @@ static int make_body(struct exchange *x, struct pst_buf *body)
 enum pst_error_id local_answer(struct exchange *x)
 {
     struct pst_buf body;
+    if (x->local == LOCAL_PREFLIGHT)
+        return answer_preflight(x);
     /* A token buys no other: it would never end. */
     if (x->local == LOCAL_ISSUE_TOKEN && (x->key.secret_slot == 0 || x->good_until_us > 0))
         return PST_ERROR_KEY_WRONG;
@@ -49,5 +67,6 @@ enum pst_error_id local_answer(struct exchange *x)
     pst_buf_wipe(&body);
     x->own_type =
         x->local == LOCAL_TOKEN_KEYS ? "application/jwk-set+json" : "application/jwt; charset=us-ascii";
+    x->own_status = 200;
     return x->own_body.len > 0 ? PST_ERROR_NONE : PST_ERROR_INTERNAL;
 }

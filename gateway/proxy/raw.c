@@ -43,9 +43,19 @@ static int format_body(enum pst_error_id id, struct pst_str detail, struct pst_b
     return err;
 }
 
-int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_str detail,
-                     struct pst_str request_id, bool is_head, struct pst_buf *out, uint64_t *ret_body_bytes)
+static void add_cors(const struct exchange *x, struct pst_buf *out)
 {
+    struct pst_field fields[CORS_FIELDS_MAX];
+    size_t n = cors_fields(x, fields);
+    for (size_t i = 0; i < n; i++)
+        add_field(out, fields[i].name, fields[i].value);
+}
+
+int raw_format_error(struct pst_front *front, const struct exchange *x, enum pst_error_id id,
+                     struct pst_str detail, struct pst_str request_id, struct pst_buf *out,
+                     uint64_t *ret_body_bytes)
+{
+    bool is_head = x != NULL && x->is_head;
     struct pst_buf body;
     pst_buf_init(&body, 8192);
     struct pst_error_fields fields;
@@ -60,6 +70,8 @@ int raw_format_error(struct pst_front *front, enum pst_error_id id, struct pst_s
         if (!pst_str_ieq(field->name, PST_STR("Connection")))
             add_field(out, field->name, field->value);
     }
+    if (x != NULL)
+        add_cors(x, out);
     pst_buf_printf(out, "Connection: close\r\nContent-Length: %zu\r\n\r\n", pst_buf_len(&body));
     *ret_body_bytes = is_head ? 0 : pst_buf_len(&body);
     if (!is_head)
@@ -83,8 +95,8 @@ void raw_error(struct exchange *x, enum pst_error_id id)
     x->status = pst_error_def(id)->status;
     count(&x->client->front->parts.stats->errors[id]);
     const struct pst_str no_detail = {NULL, 0};
-    if (raw_format_error(x->client->front, id, no_detail, x->request_id_str, x->is_head, &x->around,
-                         &x->bytes_out) < 0) {
+    if (raw_format_error(x->client->front, x, id, no_detail, x->request_id_str, &x->around, &x->bytes_out) <
+        0) {
         client_cut(x->client);
         return;
     }
@@ -100,9 +112,15 @@ void raw_answer(struct exchange *x)
     add_start(x->client->front, &x->around, answer->status);
     PST_FIELDS_EACH(field, &answer->fields)
     {
-        if (pst_answer_field_forwards(answer, field->name) && !pst_str_ieq(field->name, PST_STR("Date")))
-            add_field(&x->around, field->name, rewrite_value(x, field));
+        if (!pst_answer_field_forwards(answer, field->name) || cors_replaces(x, field->name) ||
+            pst_str_ieq(field->name, PST_STR("Date")))
+            continue;
+        struct pst_str value = rewrite_value(x, field);
+        if (value.len > 0)
+            add_field(&x->around, field->name, value);
     }
+    add_cors(x, &x->around);
+    jobs_note(x, answer);
     struct pst_field own[ANSWER_OWN_FIELDS];
     size_t n_own = answer_own_fields(x, answer, own);
     for (size_t i = 0; i < n_own; i++)

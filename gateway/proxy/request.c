@@ -30,6 +30,7 @@ static enum pst_error_id read_fields(struct exchange *x)
     pst_fields_init(&x->fields, storage, max);
     struct collect collect = {.fields = &x->fields};
     MHD_get_connection_values_n(x->client->mhd, MHD_HEADER_KIND, collect_field, &collect);
+    cors_look(x);
     return collect.full ? PST_ERROR_HEAD_TOO_LARGE : PST_ERROR_NONE;
 }
 

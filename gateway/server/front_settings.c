@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 #include "postern/base/log.h"
-
-#include <stdlib.h>
+#include "postern/base/num.h"
 
 #define US_PER_MS 1000
 
@@ -26,17 +25,59 @@ static int add_key_sources(const struct pst_settings *settings, struct pst_key_s
     return err;
 }
 
+static const struct pst_str *slices(struct pst_server *server, char *const *items, size_t n)
+{
+    struct pst_str *list = pst_arena_alloc(&server->texts, (n + 1) * sizeof(*list));
+    for (size_t i = 0; list != NULL && i < n; i++)
+        list[i] = pst_str_of(items[i]);
+    return list;
+}
+
 static int add_open_paths(struct pst_server *server)
 {
     const struct pst_settings *settings = server->settings;
-    server->open_paths = calloc(settings->n_open_paths + 1, sizeof(*server->open_paths));
-    if (server->open_paths == NULL)
-        return -PST_ENOMEM;
-    for (size_t i = 0; i < settings->n_open_paths; i++)
-        server->open_paths[i] = pst_str_of(settings->open_paths[i]);
-    server->front.open_paths = server->open_paths;
     server->front.n_open_paths = settings->n_open_paths;
-    return 0;
+    server->front.open_paths = slices(server, settings->open_paths, settings->n_open_paths);
+    return server->front.open_paths != NULL ? 0 : -PST_ENOMEM;
+}
+
+/* "a, b" */
+static struct pst_str join(struct pst_server *server, char *const *items, size_t n)
+{
+    struct pst_buf text;
+    pst_buf_init(&text, 65536);
+    for (size_t i = 0; i < n; i++)
+        pst_buf_printf(&text, "%s%s", i > 0 ? ", " : "", items[i]);
+    struct pst_str joined = pst_arena_strdup(&server->texts, pst_buf_str(&text));
+    pst_buf_done(&text);
+    return joined;
+}
+
+static int set_cors(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    char age[PST_U64_TEXT_MAX];
+    struct pst_cors *cors = &server->front.cors;
+    for (size_t i = 0; i < s->n_cors_allow_origins; i++) {
+        if (pst_cors_origin_check(pst_str_of(s->cors_allow_origins[i])) == 0)
+            continue;
+        pst_error("server",
+                  "cors_allow_origins: \"%s\" is no origin; write https://host[:port], "
+                  "https://*.domain or *, in small letters and without a path",
+                  s->cors_allow_origins[i]);
+        return -PST_EINVAL;
+    }
+    cors->n_origins = s->n_cors_allow_origins;
+    cors->origins = slices(server, s->cors_allow_origins, s->n_cors_allow_origins);
+    cors->methods = join(server, s->cors_allow_methods, s->n_cors_allow_methods);
+    cors->headers = join(server, s->cors_allow_headers, s->n_cors_allow_headers);
+    cors->expose = join(server, s->cors_expose_headers, s->n_cors_expose_headers);
+    cors->max_age = pst_arena_strdup(&server->texts,
+                                     (struct pst_str){age, pst_u64_format(s->cors_max_age_ms / 1000, age)});
+    cors->credentials = s->cors_allow_credentials == PST_SETTING_ON;
+    bool whole = cors->origins != NULL && cors->methods.p != NULL && cors->headers.p != NULL &&
+                 cors->expose.p != NULL && cors->max_age.p != NULL;
+    return whole ? 0 : -PST_ENOMEM;
 }
 
 static int set_public_base(struct pst_server *server)
@@ -82,5 +123,7 @@ int front_settings_make(struct pst_server *server)
     int err = add_key_sources(s, &server->front.key_sources);
     if (err == 0)
         err = set_public_base(server);
+    if (err == 0)
+        err = set_cors(server);
     return err < 0 ? err : add_open_paths(server);
 }

@@ -4,8 +4,10 @@
 #define POSTERN_SERVER_INTERNAL_H
 
 #include "postern/admin/admin.h"
+#include "postern/auth/job_owners.h"
 #include "postern/auth/oidc.h"
 #include "postern/auth/sts.h"
+#include "postern/base/arena.h"
 #include "postern/base/ticker.h"
 #include "postern/egress/egress.h"
 #include "postern/server/server.h"
@@ -45,6 +47,7 @@ struct keeper {
     struct pst_worker **workers;
     unsigned n_workers;
 
+    bool stepped_back;
     uint64_t next_resolve_us;
     uint64_t next_retain_us;
     uint64_t next_rotate_us;
@@ -60,7 +63,7 @@ void keeper_stop(struct keeper *keeper);
 struct pst_server {
     const struct pst_settings *settings;
     struct pst_front_settings front;
-    struct pst_str *open_paths;
+    struct pst_arena texts; /* what the front's settings point to */
     struct pst_tls_material *material;
     struct pst_ticket_key ticket_key;
     struct pst_keyring *keyring;
@@ -70,6 +73,7 @@ struct pst_server {
     struct pst_dial_pin egress_pins[EGRESS_PINS_MAX];
     struct pst_oidc *oidc;
     struct pst_sts *sts;
+    struct pst_job_owners *jobs; /* NULL: any key may have any job */
     struct pst_ledger *ledger;
     struct pst_journal **journals;
     struct bounds bounds;

@@ -173,6 +173,7 @@ static int start_worker(struct pst_server *server, unsigned index)
         .keyring = server->keyring,
         .sts = server->sts,
         .oidc = server->oidc,
+        .jobs = server->jobs,
         .journal = server->journals[index],
         .listeners = listeners,
         .n_listeners = server->bounds.n,
@@ -200,6 +201,15 @@ static int start_threads(struct pst_server *server)
     return keeper_start(keeper);
 }
 
+static int open_jobs(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    if (s->job_ownership == PST_SETTING_OFF)
+        return 0;
+    return pst_job_owners_open(s->data_dir, (uint32_t)s->job_table_size, s->job_lifetime_ms * 1000,
+                               &server->jobs);
+}
+
 static int set_up(struct pst_server *server)
 {
     const struct pst_settings *s = server->settings;
@@ -214,6 +224,8 @@ static int set_up(struct pst_server *server)
         err = open_stores(server);
     if (err == 0)
         err = open_sts(server);
+    if (err == 0)
+        err = open_jobs(server);
     if (err == 0)
         err = oidc_open(server);
     if (err == 0)
@@ -242,6 +254,7 @@ int pst_server_start(const struct pst_settings *settings, struct pst_server **re
     if (server == NULL)
         return -PST_ENOMEM;
     server->settings = settings;
+    pst_arena_init(&server->texts, 4096, 1024 * 1024);
     server->n_workers = (unsigned)settings->workers < MAX_WORKERS ? (unsigned)settings->workers : MAX_WORKERS;
     raise_file_limit(settings, server->n_workers);
     server->workers = calloc(server->n_workers, sizeof(*server->workers));
@@ -322,7 +335,8 @@ void pst_server_stop(struct pst_server *server)
     pst_origin_unref(server->keeper.origin);
     pst_tls_material_unref(server->material);
     explicit_bzero(&server->ticket_key, sizeof(server->ticket_key));
-    free(server->open_paths);
+    pst_arena_done(&server->texts);
+    pst_job_owners_close(server->jobs);
     free(server->journals);
     free(server->workers);
     free(server);

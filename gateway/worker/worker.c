@@ -280,6 +280,7 @@ static int make_front(struct pst_worker *worker, const struct pst_worker_parts *
         .pool = worker->pool,
         .keyring = parts->keyring,
         .sts = parts->sts,
+        .jobs = parts->jobs,
         .oidc = parts->oidc,
         .reader = parts->index,
         .journal = parts->journal,

@@ -112,6 +112,58 @@ describe('where a job is', () => {
   });
 });
 
+describe('a job of another key', () => {
+  const GUID = /[0-9a-f]{8}-[0-9a-f-]{27}/;
+  const begin = async (gateway, of) => {
+    container.authority = undefined;
+    const made = await request(gateway.port, ANALYZE, { method: 'POST', key: of.key1, body: 'mine' });
+    assert.equal(made.status, 202);
+    return new URL(made.get('operation-location')).pathname.replace(/^\/p\//, '/'); // public_url's prefix is a proxy's to take off
+  };
+  const status = async (gateway, path, of, method = 'GET') => (await request(gateway.port, path, { method, key: of?.key1 })).status;
+  let other;
+
+  before(async () => {
+    other = await postern.createKey('other');
+  }, limit);
+
+  test('is not there, however its id is spelled, and no word of it reaches the container', limit, async () => {
+    const path = await begin(postern, key);
+    const id = GUID.exec(path)[0];
+    const seen = container.hosts.length;
+    const spellings = [id, id.toUpperCase(), id.replaceAll('-', ''), `{${id}}`, `%7B${id}%7D`, `(${id})`, `%${id.charCodeAt(0).toString(16)}${id.slice(1)}`,
+      `${id}/figures/1.1`, `.//${id}`, `x%2F..%2F${id}`, `%20${id}`, '{0x12345678,0x1234,0x1234,{0x1,0x2,0x3,0x4,0x5,0x6,0x7,0x8}}'];
+    for (const spelling of spellings) {
+      for (const method of ['GET', 'DELETE', 'POST']) {
+        const answer = await request(postern.port, path.replace(id, spelling), { method, key: other.key1 });
+        assert.equal(answer.status, 404, `${method} ${spelling}`);
+        assert.deepEqual(answer.json(), { error: { code: 'NotFound', message: 'Resource not found.' } });
+      }
+    }
+    assert.equal(container.hosts.length, seen);
+    assert.equal(await status(postern, path, undefined), 401);
+    assert.equal(await status(postern, path, key), 200);
+    assert.equal((await request(postern.port, path, { key: key.key2 })).status, 200);
+    const token = await request(postern.port, '/sts/v1.0/issueToken', { method: 'POST', key: key.key1, body: '' });
+    assert.equal((await request(postern.port, path, { headers: { Authorization: `Bearer ${token.text}` } })).status, 200);
+  });
+
+  test('stays so over a restart and a kill -9; with job_ownership=off anyone may have it', limit, async () => {
+    const path = await begin(postern, key);
+    const data_dir = postern.settings.data_dir;
+    await postern.kill();
+    postern = await start({ data_dir });
+    assert.equal(await status(postern, path, other), 404);
+    assert.equal(await status(postern, path, key), 200);
+    await postern.stop();
+    postern = await start({ data_dir, job_ownership: 'off' });
+    assert.equal(await status(postern, path, other), 200);
+    await postern.stop();
+    postern = await start({ data_dir, job_table_size: 1000 });
+    assert.equal(await status(postern, path, other), 404);
+  });
+});
+
 test('a public_url that is none stops the start, with its name, and check tells of it', limit, async () => {
   const checked = await postern.cli(['check'], { settings: { public_url: 'ai.example' } });
   assert.equal(checked.code, 1);

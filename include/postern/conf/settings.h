@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum pst_setting_switch { PST_SETTING_OFF, PST_SETTING_ON };
 enum pst_host_header { PST_HOST_UPSTREAM, PST_HOST_KEEP };
 enum pst_setting_tls_profile { PST_PROFILE_INTERMEDIATE, PST_PROFILE_MODERN };
 enum pst_setting_access_log { PST_ACCESS_LOG_JSON, PST_ACCESS_LOG_TEXT, PST_ACCESS_LOG_OFF };
@@ -66,6 +67,19 @@ struct pst_settings {
     char *public_url;
     char **upstream_names;
     size_t n_upstream_names;
+    uint64_t job_ownership; /* enum pst_setting_switch */
+    uint64_t job_lifetime_ms;
+    uint64_t job_table_size;
+    char **cors_allow_origins;
+    size_t n_cors_allow_origins;
+    char **cors_allow_methods;
+    size_t n_cors_allow_methods;
+    char **cors_allow_headers;
+    size_t n_cors_allow_headers;
+    char **cors_expose_headers;
+    size_t n_cors_expose_headers;
+    uint64_t cors_max_age_ms;
+    uint64_t cors_allow_credentials; /* enum pst_setting_switch */
     struct pst_cidr *trusted_proxies;
     size_t n_trusted_proxies;
     uint64_t upstream_max_connections;

@@ -13,6 +13,7 @@
 #include "postern/auth/keyring.h"
 #include "postern/base/err.h"
 #include "postern/base/net.h"
+#include "postern/http/cors.h"
 #include "postern/http/error.h"
 #include "postern/http/location.h"
 #include "postern/loop/loop.h"
@@ -27,6 +28,7 @@
 
 struct sockaddr;
 struct pst_front;
+struct pst_job_owners;
 
 /* What does not change while the gateway runs. Shared by all workers, read only. */
 struct pst_front_settings {
@@ -39,6 +41,7 @@ struct pst_front_settings {
     struct pst_public_base public_base; /* what clients are told of us; no authority: what they called us */
     char *const *upstream_names;        /* what else the container calls itself */
     size_t n_upstream_names;
+    struct pst_cors cors;
     bool keep_host; /* forward the client's Host; else the container's own authority */
 
     uint64_t handshake_timeout_us;
@@ -87,6 +90,7 @@ struct pst_front_parts {
     unsigned reader;             /* this worker's number in the keyring */
     struct pst_sts *sts;         /* NULL: issues no tokens and takes none of its own; the same number */
     struct pst_oidc *oidc;       /* NULL: tokens of issuers are not taken; the same number */
+    struct pst_job_owners *jobs; /* NULL: any key may have any job */
     struct pst_journal *journal; /* NULL: nothing is noted */
     struct pst_front_stats *stats;
 };

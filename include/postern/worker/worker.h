@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+struct pst_job_owners;
 struct pst_worker;
 
 struct pst_worker_parts {
@@ -22,6 +23,7 @@ struct pst_worker_parts {
     const struct pst_ticket_key *ticket_key;
     struct pst_origin *origin; /* borrowed; NULL: not resolved yet */
     struct pst_keyring *keyring;
+    struct pst_job_owners *jobs;
     struct pst_sts *sts;
     struct pst_oidc *oidc; /* NULL: no issuers */
     struct pst_journal *journal;
