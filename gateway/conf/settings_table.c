@@ -16,6 +16,9 @@
 #define D   (24 * H)
 
 static const char *const profiles[] = {"intermediate", "modern", NULL};
+static const char *const certificate_modes[] = {"off", "optional", "required", NULL};
+static const char *const crl_expired[] = {"refuse", "accept", NULL};
+static const char *const credentials_kinds[] = {"any", "key", "certificate", "both", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const host_headers[] = {"upstream", "keep", NULL};
 static const char *const access_logs[] = {"json", "text", "off", NULL};
@@ -116,8 +119,31 @@ static const struct pst_setting_def defs[] = {
          "PEM file with root certificates to trust besides the system's, when Postern itself asks others "
          "over "
          "HTTPS (postern doctor, keys of an identity provider). Clients' certificates are not judged by it."},
-    {LIST(STRINGS, key_sources), .group = "Keys",
-     .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
+    {CHOICE(client_certificate, certificate_modes), .group = "Client certificates", .default_text = "off",
+     .help =
+         "optional: clients are asked for a certificate, and may have none. required: a handshake without "
+         "a valid one fails. TLS sessions are not resumed then: each connection proves its own."},
+    {PATH(client_ca), .default_text = "",
+     .help = "PEM bundle of the CAs whose client certificates are trusted. Read again when it changes."},
+    {PATH(client_crl), .default_text = "",
+     .help =
+         "PEM file of what those CAs revoked; CAs without a list in it are not looked up. Read again when "
+         "it changes, also for open connections. Empty: none."},
+    {CHOICE(client_crl_expired, crl_expired), .default_text = "refuse",
+     .help = "Whether a CA's certificates are still taken when its list in client_crl is out of date."},
+    {INT(client_certificate_depth), .min = 1, .max = 8, .default_text = "3",
+     .help = "How many certificates may stand above a client's, the CA's own included."},
+    {LIST(STRINGS, client_certificate_keys), .default_text = "",
+     .help = "Which key a certificate stands for: the key's id, then dns=, uri=, cn=, subject=, sha256=, "
+             "key-sha256=, or * for any of the CAs. The first that fits decides; without one the certificate "
+             "is not approved (docs/client-certificates.md)."},
+    {CHOICE(client_certificate_forward, switches), .default_text = "off",
+     .help = "Tell the container of the client's certificate in X-Forwarded-Client-Cert, in Envoy's format."},
+    {CHOICE(credentials, credentials_kinds), .group = "Keys", .default_text = "any",
+     .help =
+         "What a request needs: any (a key or token, or an approved client certificate), key, certificate, "
+         "or both, of the same key."},
+    {LIST(STRINGS, key_sources), .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
      .help = "Where a request may carry its key: header names, or \"Authorization: Scheme\". All are looked "
              "at; two different keys in one request are refused."},
     {TEXT(key_query_parameter), .default_text = "",

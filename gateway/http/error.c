@@ -52,6 +52,17 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_TOKEN_KEYS] = {503, RETRY_SOON, false, "token_keys", "ServiceUnavailable",
                               "The keys of the access token's issuer are not available yet. Try again.",
                               NULL},
+    [PST_ERROR_CERTIFICATE_MISSING] =
+        {403, 0, false, "certificate_missing", "ClientCertificateRequired",
+         "This gateway asks for a client certificate. Connect with one of a CA that it trusts.", NULL},
+    [PST_ERROR_CERTIFICATE_WRONG] = {403, 0, false, "certificate_wrong", "ClientCertificateInvalid",
+                                     "The client certificate is not valid here: it has expired, was revoked, "
+                                     "is of no trusted CA, or is not one for clients.",
+                                     NULL},
+    [PST_ERROR_CERTIFICATE_DENIED] = {403, 0, false, "certificate_denied", "ClientCertificateNotApproved",
+                                      "The client certificate is valid, but was not approved for this "
+                                      "gateway. Have it added to its setting client_certificate_keys.",
+                                      NULL},
     [PST_ERROR_NO_REDIRECT] = {404, 0, false, "no_redirect", "404",
                                "Resource not found: this gateway redirects to no other host. Connect to it "
                                "directly.",

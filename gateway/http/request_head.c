@@ -115,6 +115,10 @@ static bool field_stays(struct walk *walk, struct pst_str name)
     if (is_any_of(name, walk->head->credential_names, walk->head->n_credential_names) ||
         is_any_of(name, walk->named, walk->n_named))
         return false;
+    for (size_t i = 0; i < walk->head->n_added; i++) {
+        if (pst_str_ieq(name, walk->head->added[i].name))
+            return false;
+    }
     enum name_id id = http_name_id(name);
     switch (id) {
     case NAME_OTHER:
@@ -218,6 +222,8 @@ static void put_added_fields(struct writer *w, const struct walk *walk)
     put_field(w, PST_STR("X-Request-Id"), head->request_id);
     if (head->key_id.len > 0)
         put_field(w, PST_STR("X-Postern-Key-Id"), head->key_id);
+    for (size_t i = 0; i < head->n_added; i++)
+        put_field(w, head->added[i].name, head->added[i].value);
     if (head->upgrade.len > 0) {
         put_literal(w, "Connection: Upgrade\r\n");
         put_field(w, PST_STR("Upgrade"), head->upgrade);
@@ -245,6 +251,8 @@ static size_t size_bound(const struct pst_request_head *head)
                    head->host.len +
                    2 * (head->client_host.len + head->client_address.len + head->client_proto.len) +
                    head->key_id.len + head->request_id.len + head->upgrade.len;
+    for (size_t i = 0; i < head->n_added; i++)
+        bound += head->added[i].name.len + head->added[i].value.len + 4;
     PST_FIELDS_EACH(field, head->fields)
     bound += field->name.len + field->value.len + 4;
     return bound;
@@ -254,6 +262,10 @@ static size_t size_bound(const struct pst_request_head *head)
  * must not be able to add a line either. */
 static bool parts_are_clean(const struct pst_request_head *head)
 {
+    for (size_t i = 0; i < head->n_added; i++) {
+        if (!http_all(head->added[i].value, HTTP_VALUE))
+            return false;
+    }
     return http_all(head->target->path, HTTP_TARGET) && http_all(head->target->query, HTTP_TARGET) &&
            http_all(head->host, HTTP_VALUE) &&
            (head->client_host.len == 0 || pst_authority_is_valid(head->client_host)) &&

@@ -5,6 +5,8 @@
 #include "postern/base/log.h"
 #include "postern/http/forwarded.h"
 
+#include <string.h>
+
 /* Exact, on the bytes as they came: another spelling of an open path needs a key, and is the container's to
  * read. */
 static bool path_is_open(const struct exchange *x)
@@ -114,6 +116,33 @@ static enum pst_error_id judge(struct exchange *x, const struct pst_credential *
     return path_is_open(x) ? PST_ERROR_NONE : id;
 }
 
+/* The certificate, beside what the request itself brought: `id` is what was found about that. */
+static enum pst_error_id judge_certificate(struct exchange *x, const struct pst_credential *credential,
+                                           enum pst_error_id id)
+{
+    enum pst_front_credentials wanted = x->client->front->parts.settings->credentials;
+    bool brought = credential->result != PST_CREDENTIAL_NONE;
+    struct pst_key_match match = {0};
+    if (wanted == PST_CREDENTIALS_KEY || path_is_open(x))
+        return id;
+    if (brought && id != PST_ERROR_NONE) /* a wrong key is not made good by a certificate */
+        return id;
+    if (!brought && wanted == PST_CREDENTIALS_BOTH)
+        return id;
+    if (wanted == PST_CREDENTIALS_ANY && !certificate_is_shown(x))
+        return id;
+    enum pst_error_id found = certificate_check(x, &match);
+    if (brought && wanted == PST_CREDENTIALS_ANY && found == PST_ERROR_CERTIFICATE_DENIED)
+        return id; /* it stands for nobody: the key alone counts */
+    if (found != PST_ERROR_NONE)
+        return found;
+    if (brought)
+        return strcmp(match.id, x->key.id) == 0 ? PST_ERROR_NONE : PST_ERROR_KEY_CONFLICT;
+    x->key = match;
+    x->good_until_us = x->client->certificate->not_after_us;
+    return check_permitted(x);
+}
+
 /* What goes on is everything but the credentials. */
 static enum pst_error_id leave_credentials_out(struct exchange *x)
 {
@@ -144,6 +173,8 @@ enum pst_error_id request_authenticate(struct exchange *x)
     x->query_counts = x->upgrade || x->local == LOCAL_ISSUE_TOKEN;
     pst_credential_find(sources, &x->fields, x->target.query, x->query_counts, &credential);
     enum pst_error_id id = judge(x, &credential);
+    if (x->client->front->parts.certificates != NULL)
+        id = judge_certificate(x, &credential, id);
     pst_credential_done(&credential);
     if (id == PST_ERROR_NONE && !is_of_region(x))
         id = PST_ERROR_KEY_WRONG;

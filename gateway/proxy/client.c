@@ -30,6 +30,7 @@ static void free_when_gone(struct client *client)
     pst_list_remove(&client->node);
     pst_list_remove(&client->fresh);
     virtual_socket_close(&front->sockets, client->socket);
+    certificate_drop(client);
     if (front->reading == client)
         front->reading = NULL;
     front->n_clients--;
@@ -162,11 +163,12 @@ static void on_established(void *arg, struct pst_session *session)
     (void)session;
     struct client *client = arg;
     struct pst_front *front = client->front;
+    bool taken = certificate_take(client);
     front->n_handshakes--;
     atomic_fetch_sub_explicit(&front->parts.stats->handshakes_open, 1, memory_order_relaxed);
     client_idle(client);
     client->socket = virtual_socket_open(&front->sockets);
-    if (front->stopping || client->socket < 0) {
+    if (front->stopping || client->socket < 0 || !taken) {
         pst_session_close(client->session);
         return;
     }

@@ -9,6 +9,7 @@
 #include "postern/http/request_id.h"
 #include "postern/http/websocket.h"
 #include "postern/proxy/front.h"
+#include "postern/tls/client_identity.h"
 #include "postern/tls/session.h"
 #include "virtual_epoll.h"
 
@@ -54,7 +55,9 @@ struct client {
     bool send_waits; /* the socket is full */
     bool trusted;    /* the peer is a trusted proxy */
 
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    struct pst_client_identity *certificate; /* NULL: it showed none */
+    struct pst_str certificate_key;          /* the id of the key it stands for; empty: none */
+    uint8_t address[16];                     /* IPv4 as ::ffff:a.b.c.d */
     uint16_t port;
     char address_text[ADDRESS_TEXT_SIZE];
 };
@@ -241,6 +244,15 @@ enum pst_error_id request_read(struct exchange *x, const char *method, const cha
 enum pst_error_id request_answered_here(const struct exchange *x) PST_MUSTCHECK;
 /* authenticate.c: who it is, and whether he may. */
 enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
+/* certificate.c: keeps what the client proved in its handshake. False without memory. */
+bool certificate_take(struct client *client) PST_MUSTCHECK;
+void certificate_drop(struct client *client);
+bool certificate_is_shown(const struct exchange *x);
+/* The key that the connection's certificate stands for, as of now. */
+enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *ret) PST_MUSTCHECK;
+/* What the container is told of it. Returns how many. */
+#define CERTIFICATE_FIELDS_MAX 4
+size_t certificate_fields(struct exchange *x, struct pst_field fields[static CERTIFICATE_FIELDS_MAX]);
 /* jobs.c: is the job that is asked for one of another key? */
 enum pst_error_id jobs_check(const struct exchange *x) PST_MUSTCHECK;
 /* The container answered: does a job begin? */

@@ -17,6 +17,11 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_KEY_NETWORK:
     case PST_ERROR_TOKEN_WRONG:
     case PST_ERROR_TOKEN_DENIED:
+    case PST_ERROR_CERTIFICATE_MISSING:
+    case PST_ERROR_CERTIFICATE_WRONG:
+    case PST_ERROR_CERTIFICATE_DENIED:
+    case PST_ERROR_ORIGIN:
+    case PST_ERROR_JOB:
         return PST_END_REFUSED;
     case PST_ERROR_TARGET_TOO_LONG:
     case PST_ERROR_HEAD_TOO_LARGE:

@@ -91,7 +91,10 @@ enum pst_error_id request_write_head(struct exchange *x)
     const struct pst_origin *origin = pst_pool_origin(front->parts.pool);
     struct pst_str authority = origin != NULL ? pst_origin_authority(origin) : PST_STR("localhost");
     bool keep = front->parts.settings->keep_host && x->host.len > 0;
+    struct pst_field added[CERTIFICATE_FIELDS_MAX];
     const struct pst_request_head head = {
+        .added = added,
+        .n_added = certificate_fields(x, added),
         .method = x->method,
         .target = &x->target,
         .fields = &x->forward,

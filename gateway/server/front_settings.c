@@ -100,6 +100,8 @@ int front_settings_make(struct pst_server *server)
         .region = pst_str_of(s->region),
         .upstream_names = s->upstream_names,
         .n_upstream_names = s->n_upstream_names,
+        .credentials = (enum pst_front_credentials)s->credentials,
+        .forward_certificate = s->client_certificate_forward == PST_SETTING_ON,
         .keep_host = s->host_header == PST_HOST_KEEP,
         .handshake_timeout_us = s->tls_handshake_timeout_ms * US_PER_MS,
         .head_timeout_us = s->client_head_timeout_ms * US_PER_MS,

@@ -4,6 +4,7 @@
 #define POSTERN_SERVER_INTERNAL_H
 
 #include "postern/admin/admin.h"
+#include "postern/auth/certificate_rules.h"
 #include "postern/auth/job_owners.h"
 #include "postern/auth/oidc.h"
 #include "postern/auth/sts.h"
@@ -46,8 +47,12 @@ struct keeper {
     uint64_t ticket_period_us;
     struct pst_worker **workers;
     unsigned n_workers;
+    struct pst_client_trust *trust; /* the newest; NULL: none */
+    struct pst_client_trust_options trust_options;
+    bool trust_failed;
 
     bool stepped_back;
+    uint64_t next_trust_us;
     uint64_t next_resolve_us;
     uint64_t next_retain_us;
     uint64_t next_rotate_us;
@@ -73,6 +78,8 @@ struct pst_server {
     struct pst_dial_pin egress_pins[EGRESS_PINS_MAX];
     struct pst_oidc *oidc;
     struct pst_sts *sts;
+    struct pst_client_trust *trust; /* NULL, with the next: no client certificates */
+    struct pst_certificate_rules *certificates;
     struct pst_job_owners *jobs; /* NULL: any key may have any job */
     struct pst_ledger *ledger;
     struct pst_journal **journals;
@@ -86,6 +93,12 @@ struct pst_server {
 
 /* front_settings.c: the front's settings from the table's. */
 int front_settings_make(struct pst_server *server) PST_MUSTCHECK;
+
+/* client_certificates.c: whom clients' certificates are trusted from and what they stand for. */
+int client_certificates_open(struct pst_server *server) PST_MUSTCHECK;
+void client_certificates_close(struct pst_server *server);
+/* The keeper's: files that changed are read again. */
+void client_certificates_refresh(struct keeper *keeper, uint64_t now_us);
 
 /* egress.c: the way out, where the settings want one. */
 int egress_start(struct pst_server *server) PST_MUSTCHECK;

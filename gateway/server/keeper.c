@@ -95,6 +95,7 @@ static void turn(void *arg)
     uint64_t now = pst_clock_mono_us();
     retain(keeper, now);
     resolve(keeper, now);
+    client_certificates_refresh(keeper, now);
     rotate(keeper, now);
     pst_sts_rotate(keeper->sts, pst_clock_real_us());
 }

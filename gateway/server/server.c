@@ -174,6 +174,8 @@ static int start_worker(struct pst_server *server, unsigned index)
         .sts = server->sts,
         .oidc = server->oidc,
         .jobs = server->jobs,
+        .trust = server->trust,
+        .certificates = server->certificates,
         .journal = server->journals[index],
         .listeners = listeners,
         .n_listeners = server->bounds.n,
@@ -218,6 +220,8 @@ static int set_up(struct pst_server *server)
         err = front_settings_make(server);
     if (err == 0)
         err = load_tls(server);
+    if (err == 0)
+        err = client_certificates_open(server);
     if (err == 0)
         err = find_upstream(server);
     if (err == 0)
@@ -337,6 +341,7 @@ void pst_server_stop(struct pst_server *server)
     explicit_bzero(&server->ticket_key, sizeof(server->ticket_key));
     pst_arena_done(&server->texts);
     pst_job_owners_close(server->jobs);
+    client_certificates_close(server);
     free(server->journals);
     free(server->workers);
     free(server);

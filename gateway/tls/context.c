@@ -181,6 +181,10 @@ void pst_tls_context_free(struct pst_tls_context *context)
     mbedtls_ctr_drbg_free(&context->drbg);
     mbedtls_entropy_free(&context->entropy);
     tls_pairs_free(context->pairs);
+    if (context->trust != NULL)
+        tls_trust_done(context->trust);
+    free(context->trust);
+    pst_client_trust_unref(context->client_trust);
     while (context->free_blocks != NULL) {
         struct tls_block *next = context->free_blocks->next;
         free(context->free_blocks);

@@ -5,6 +5,7 @@
 
 #include "postern/base/list.h"
 #include "postern/base/str.h"
+#include "postern/tls/client_trust.h"
 #include "postern/tls/context.h"
 
 #include <mbedtls/ctr_drbg.h>
@@ -12,7 +13,9 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
+#include <mbedtls/x509_crl.h>
 #include <mbedtls/x509_crt.h>
+#include <sys/stat.h>
 
 /* The largest plaintext of a record (RFC 8446 section 5.1). */
 #define RECORD_BYTES 16384
@@ -45,6 +48,23 @@ struct pst_tls_material {
     int64_t not_after_us;
 };
 
+struct trust_text {
+    char *pem; /* NULL: none */
+    struct stat file;
+};
+
+struct pst_client_trust {
+    unsigned refs; /* atomic */
+    struct pst_client_trust_options options;
+    struct trust_text ca, crl;
+};
+
+/* A context's own copy, parsed. */
+struct tls_trust {
+    mbedtls_x509_crt ca;
+    mbedtls_x509_crl crl;
+};
+
 /* Room for one record's worth of plaintext, lent to a session while it has something to send. */
 struct tls_block {
     struct tls_block *next;
@@ -58,6 +78,9 @@ struct pst_tls_context {
     mbedtls_ssl_ticket_context tickets;
     struct pst_tls_material *material;
     struct tls_pair *pairs;
+    struct pst_client_trust *client_trust; /* NULL, with the next: clients are not asked for certificates */
+    struct tls_trust *trust;
+    uint64_t trust_generation;
     struct tls_block *free_blocks;
     size_t n_free_blocks;
     struct pst_list touched; /* sessions with something to flush */
@@ -74,6 +97,13 @@ int tls_choose_certificate(mbedtls_ssl_context *ssl);
 /* Makes tls/self-signed.crt and .key in data_dir unless usable ones are there. */
 int tls_self_signed_ensure(const char *data_dir, char *problem, size_t problem_size) PST_MUSTCHECK;
 void tls_self_signed_paths(const char *data_dir, char *certificate, char *key, size_t size);
+int tls_trust_parse(const struct pst_client_trust *trust, struct tls_trust *ret,
+                    struct pst_tls_why *why) PST_MUSTCHECK;
+void tls_trust_done(struct tls_trust *trust);
+/* What mbedTLS has against a client's chain now: its flags. */
+uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_crt *chain);
+/* A sentence for the gravest of the flags. */
+void tls_identity_problem(uint32_t flags, char *text, size_t size);
 /* mbedTLS's own text for one of its errors. */
 const char *tls_error_text(int mbedtls_error, char *text, size_t size);
 

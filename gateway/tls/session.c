@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "postern/base/buf.h"
 #include "postern/base/fd.h"
+#include "session_private.h"
 
 #include <errno.h>
 #include <mbedtls/error.h>
@@ -19,55 +20,6 @@
 #define LINGER_MAX_BYTES (1024 * 1024)
 /* Ciphertext that the socket did not take: a record with its overhead, tickets and alerts. */
 #define OUTPUT_MAX_BYTES (64 * 1024)
-
-enum phase { HANDSHAKE, OPEN, CLOSING, DEAD };
-
-struct pst_session {
-    mbedtls_ssl_context ssl;
-    struct pst_tls_context *context;
-    struct pst_loop *loop;
-    struct pst_watch watch;
-    struct pst_timer timer; /* handshake limit, then linger limit */
-    struct pst_deferred end;
-    struct pst_list touched;
-    const struct pst_session_events *events;
-    void *arg;
-    enum phase phase;
-    enum pst_session_end outcome;
-
-    /* Where mbedTLS's record buffers are, as its calls of bio_recv() and bio_send() show. */
-    const unsigned char *record_in; /* the place of a record's head */
-    const unsigned char *record_out;
-    bool between_records; /* mbedTLS waits for the first byte of a record */
-
-    bool readable;   /* the socket may have more: set by its edge, cleared by a short read */
-    bool peer_shut;  /* EPOLLRDHUP or EPOLLHUP was seen */
-    bool eof;        /* recv() returned 0 */
-    bool broken;     /* no byte goes either way any more */
-    bool told_gone;  /* peer_gone was called */
-    bool goodbye;    /* close_notify is queued */
-    bool write_shut; /* shutdown(SHUT_WR) done */
-    size_t lingered;
-
-    /* Ciphertext received but not yet used: in the context's input buffer while a call runs, in memory of
-     * our own between calls. */
-    const unsigned char *in;
-    size_t in_len;
-    unsigned char *in_own;
-    bool in_shared; /* `in` points into the context's buffer */
-
-    /* The end of reading: mbedTLS must not be asked again, and the answer must not change. */
-    bool read_over;
-    ssize_t read_end;
-
-    struct tls_block *block; /* plaintext to be sealed */
-    size_t block_len;
-    struct pst_buf output; /* ciphertext the socket did not take yet */
-
-    uint64_t bytes_read;
-    uint64_t bytes_sent;
-    char error_text[96];
-};
 
 static void on_socket(struct pst_watch *watch, uint32_t events, void *arg);
 static void on_timer(struct pst_timer *timer, void *arg);
@@ -401,7 +353,13 @@ static void step_handshake(struct pst_session *s)
     }
     if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
         return;
-    mbedtls_strerror(ret, s->error_text, sizeof(s->error_text));
+    if (ret == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || ret == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
+        tls_identity_problem(ret == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE
+                                 ? MBEDTLS_X509_BADCERT_MISSING
+                                 : mbedtls_ssl_get_verify_result(&s->ssl),
+                             s->error_text, sizeof(s->error_text));
+    else
+        mbedtls_strerror(ret, s->error_text, sizeof(s->error_text));
     /* mbedTLS has handed its alert to bio_send() already; a client that is still sending must not lose it
      * to a reset. */
     s->outcome = PST_SESSION_HANDSHAKE_FAILED;

@@ -178,6 +178,32 @@ void pst_worker_set_origin(struct pst_worker *worker, struct pst_origin *origin)
     free(message);
 }
 
+struct trust_message {
+    struct pst_worker *worker;
+    struct pst_client_trust *trust;
+};
+
+static void take_trust(void *arg)
+{
+    struct trust_message *message = arg;
+    if (pst_tls_context_trust(message->worker->tls, message->trust) < 0)
+        pst_warn("tls", "the CAs of client certificates could not be changed; the old ones stay");
+    pst_client_trust_unref(message->trust);
+    free(message);
+}
+
+void pst_worker_set_trust(struct pst_worker *worker, struct pst_client_trust *trust)
+{
+    struct trust_message *message = malloc(sizeof(*message));
+    if (message == NULL)
+        return;
+    *message = (struct trust_message){worker, pst_client_trust_ref(trust)};
+    if (pst_loop_post(worker->loop, take_trust, message) == 0)
+        return;
+    pst_client_trust_unref(message->trust);
+    free(message);
+}
+
 struct key_message {
     struct pst_worker *worker;
     struct pst_ticket_key key;
@@ -281,6 +307,7 @@ static int make_front(struct pst_worker *worker, const struct pst_worker_parts *
         .keyring = parts->keyring,
         .sts = parts->sts,
         .jobs = parts->jobs,
+        .certificates = parts->certificates,
         .oidc = parts->oidc,
         .reader = parts->index,
         .journal = parts->journal,
@@ -300,6 +327,8 @@ static int make_parts(struct pst_worker *worker, const struct pst_worker_parts *
         err = pst_tls_context_new(parts->tls_profile, parts->material, &worker->tls);
     if (err == 0)
         err = pst_tls_context_rotate(worker->tls, parts->ticket_key);
+    if (err == 0 && parts->trust != NULL)
+        err = pst_tls_context_trust(worker->tls, parts->trust);
     if (err == 0)
         err = pst_pool_new(worker->loop, &parts->pool, &worker->pool);
     if (err < 0)

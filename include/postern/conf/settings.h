@@ -16,6 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum pst_setting_client_certificate {
+    PST_CLIENT_CERTIFICATE_OFF,
+    PST_CLIENT_CERTIFICATE_OPTIONAL,
+    PST_CLIENT_CERTIFICATE_REQUIRED
+};
 enum pst_setting_switch { PST_SETTING_OFF, PST_SETTING_ON };
 enum pst_host_header { PST_HOST_UPSTREAM, PST_HOST_KEEP };
 enum pst_setting_tls_profile { PST_PROFILE_INTERMEDIATE, PST_PROFILE_MODERN };
@@ -49,7 +54,16 @@ struct pst_settings {
     uint64_t tls_handshake_timeout_ms;
     uint64_t tls_max_handshakes;
     char *ca_file;
-    uint64_t workers; /* resolved: never 0 */
+    uint64_t workers;            /* resolved: never 0 */
+    uint64_t client_certificate; /* enum pst_setting_client_certificate */
+    char *client_ca;
+    char *client_crl;
+    uint64_t client_crl_expired; /* 0: refuse, 1: accept */
+    uint64_t client_certificate_depth;
+    char **client_certificate_keys;
+    size_t n_client_certificate_keys;
+    uint64_t client_certificate_forward; /* enum pst_setting_switch */
+    uint64_t credentials;                /* enum pst_front_credentials */
     char **key_sources;
     size_t n_key_sources;
     char *key_query_parameter;

@@ -25,9 +25,12 @@ enum pst_error_id {
     PST_ERROR_TOKEN_WRONG,  /* 401, a token of an issuer that is not good: the client is not told why */
     PST_ERROR_TOKEN_DENIED, /* 401, a good token that stands for no key that may be used */
     PST_ERROR_TOKEN_KEYS,   /* 503, its issuer's keys could not be had yet */
-    PST_ERROR_NO_REDIRECT,  /* 404, the Speech SDK's question for another host */
-    PST_ERROR_ORIGIN,       /* 403, a preflight from a page that is not allowed */
-    PST_ERROR_JOB,          /* 404, a job of another key: it is not said that it is there */
+    PST_ERROR_CERTIFICATE_MISSING, /* 403, a client certificate is asked for */
+    PST_ERROR_CERTIFICATE_WRONG,   /* 403, expired, revoked, of no CA of ours: the log says which */
+    PST_ERROR_CERTIFICATE_DENIED,  /* 403, a valid one that stands for no key that may be used */
+    PST_ERROR_NO_REDIRECT,         /* 404, the Speech SDK's question for another host */
+    PST_ERROR_ORIGIN,              /* 403, a preflight from a page that is not allowed */
+    PST_ERROR_JOB,                 /* 404, a job of another key: it is not said that it is there */
 
     /* The request line and head. */
     PST_ERROR_METHOD,             /* 501, CONNECT, TRACE or not a token */

@@ -34,9 +34,11 @@ struct pst_request_head {
     struct pst_str client_address; /* the peer's address as text, IPv6 without brackets */
     struct pst_str client_proto;   /* "https" */
     bool peer_trusted;             /* the peer's own X-Forwarded-* and Forwarded are kept and appended to */
-    struct pst_str key_id;         /* X-Postern-Key-Id; empty: not added */
-    struct pst_str request_id;     /* X-Request-Id */
-    struct pst_str upgrade;        /* "websocket": adds Connection: Upgrade and Upgrade; empty: not added */
+    const struct pst_field *added; /* written as they are; the client's own of these names are left out */
+    size_t n_added;
+    struct pst_str key_id;     /* X-Postern-Key-Id; empty: not added */
+    struct pst_str request_id; /* X-Request-Id */
+    struct pst_str upgrade;    /* "websocket": adds Connection: Upgrade and Upgrade; empty: not added */
 };
 
 /* Whether the method is forwarded: a token, and neither CONNECT nor TRACE. */

@@ -28,7 +28,16 @@
 
 struct sockaddr;
 struct pst_front;
+struct pst_certificate_rules;
 struct pst_job_owners;
+
+/* What a request must have. "Key" is whatever stands for one in the request itself, a token too. */
+enum pst_front_credentials {
+    PST_CREDENTIALS_ANY, /* a key, or else a certificate; both must stand for the same key */
+    PST_CREDENTIALS_KEY,
+    PST_CREDENTIALS_CERTIFICATE,
+    PST_CREDENTIALS_BOTH, /* of the same key */
+};
 
 /* What does not change while the gateway runs. Shared by all workers, read only. */
 struct pst_front_settings {
@@ -42,7 +51,9 @@ struct pst_front_settings {
     char *const *upstream_names;        /* what else the container calls itself */
     size_t n_upstream_names;
     struct pst_cors cors;
-    bool keep_host; /* forward the client's Host; else the container's own authority */
+    enum pst_front_credentials credentials;
+    bool forward_certificate; /* in X-Forwarded-Client-Cert */
+    bool keep_host;           /* forward the client's Host; else the container's own authority */
 
     uint64_t handshake_timeout_us;
     uint64_t head_timeout_us;       /* from a request's first byte to the end of its head */
@@ -87,11 +98,12 @@ struct pst_front_parts {
     struct pst_tls_context *tls;
     struct pst_pool *pool;
     struct pst_keyring *keyring;
-    unsigned reader;             /* this worker's number in the keyring */
-    struct pst_sts *sts;         /* NULL: issues no tokens and takes none of its own; the same number */
-    struct pst_oidc *oidc;       /* NULL: tokens of issuers are not taken; the same number */
-    struct pst_job_owners *jobs; /* NULL: any key may have any job */
-    struct pst_journal *journal; /* NULL: nothing is noted */
+    unsigned reader;       /* this worker's number in the keyring */
+    struct pst_sts *sts;   /* NULL: issues no tokens and takes none of its own; the same number */
+    struct pst_oidc *oidc; /* NULL: tokens of issuers are not taken; the same number */
+    const struct pst_certificate_rules *certificates; /* NULL: clients are not asked for any */
+    struct pst_job_owners *jobs;                      /* NULL: any key may have any job */
+    struct pst_journal *journal;                      /* NULL: nothing is noted */
     struct pst_front_stats *stats;
 };
 

@@ -6,6 +6,7 @@
 #define POSTERN_TLS_CONTEXT_H
 
 #include "postern/base/err.h"
+#include "postern/tls/client_trust.h"
 #include "postern/tls/material.h"
 
 #include <stdint.h>
@@ -41,5 +42,10 @@ void pst_tls_context_free(struct pst_tls_context *context);
 int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t lifetime_s) PST_MUSTCHECK;
 /* Makes `key` the one new tickets are sealed with. */
 int pst_tls_context_rotate(struct pst_tls_context *context, const struct pst_ticket_key *key) PST_MUSTCHECK;
+
+/* Asks clients for certificates from now on, and holds them against `trust`, which may be exchanged while
+ * sessions are open. Sessions are not resumed any more: each connection proves its certificate. Keeps a
+ * reference. 0, -PST_EPARSE, -PST_ENOMEM; then the last one stays. */
+int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_trust *trust) PST_MUSTCHECK;
 
 #endif

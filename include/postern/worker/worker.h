@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+struct pst_certificate_rules;
 struct pst_job_owners;
 struct pst_worker;
 
@@ -23,6 +24,8 @@ struct pst_worker_parts {
     const struct pst_ticket_key *ticket_key;
     struct pst_origin *origin; /* borrowed; NULL: not resolved yet */
     struct pst_keyring *keyring;
+    struct pst_client_trust *trust; /* NULL, with the next: clients are not asked for certificates */
+    const struct pst_certificate_rules *certificates;
     struct pst_job_owners *jobs;
     struct pst_sts *sts;
     struct pst_oidc *oidc; /* NULL: no issuers */
@@ -37,6 +40,8 @@ int pst_worker_start(const struct pst_worker_parts *parts, struct pst_worker **r
 
 /* New addresses of the container. */
 void pst_worker_set_origin(struct pst_worker *worker, struct pst_origin *origin);
+/* Whom clients' certificates are trusted from, from now on. Any thread; keeps a reference. */
+void pst_worker_set_trust(struct pst_worker *worker, struct pst_client_trust *trust);
 /* Seals new session tickets with another key. */
 void pst_worker_rotate(struct pst_worker *worker, const struct pst_ticket_key *key);
 /* Accepts no more and ends when what is under way is done. */

@@ -22,6 +22,70 @@ export function selfSigned(names, { kind = 'ec', directory = temporaryDirectory(
   return { cert, key, directory, certPem: readFileSync(cert, 'utf8'), keyPem: readFileSync(key, 'utf8') };
 }
 
+const CA_CONFIG = (at) => `[ca]
+default_ca = main
+[main]
+dir = ${at('')}
+database = ${at('index')}
+serial = ${at('serial')}
+crlnumber = ${at('crlnumber')}
+new_certs_dir = ${at('')}
+default_md = sha256
+default_crl_days = 30
+policy = any
+unique_subject = no
+copy_extensions = copy
+[any]
+commonName = supplied
+organizationName = optional
+`;
+
+/** A CA that issues and revokes: {cert, pem, issue(name, options), revoke(issued), crl(options)}. */
+export class Authority {
+  signed = 0;
+
+  constructor(name, signer) {
+    this.directory = temporaryDirectory(`ca-${name.replaceAll(' ', '-')}`);
+    this.at = (file) => path.join(this.directory, file);
+    writeFileSync(this.at('index'), '');
+    writeFileSync(this.at('serial'), '1000');
+    writeFileSync(this.at('crlnumber'), '01');
+    writeFileSync(this.at('config'), CA_CONFIG(this.at));
+    const extensions = 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n';
+    if (signer) Object.assign(this, signer.issue(name, { extensions }));
+    else {
+      openssl('req', '-x509', '-nodes', '-days', '300', '-subj', `/CN=${name}`, '-addext', 'basicConstraints=critical,CA:TRUE',
+        '-addext', 'keyUsage=critical,keyCertSign,cRLSign', ...keyArguments.ec, '-keyout', this.at('ca.key'), '-out', this.at('ca.crt'));
+      this.cert = this.at('ca.crt');
+      this.key = this.at('ca.key');
+      this.pem = readFileSync(this.cert, 'utf8');
+    }
+  }
+
+  /** days: how long it is valid from `from` (in days from now); san: as openssl has it; chain: certificates above it. */
+  issue(name, { san, eku = 'clientAuth', from = -1, days = 30, kind = 'ec', extensions, chain = '' } = {}) {
+    const base = this.at(`issued-${(this.signed += 1)}`);
+    const date = (offset) => new Date(Date.now() + offset * 86400000).toISOString().replace(/[-:T]/g, '').slice(2, 14) + 'Z';
+    openssl('req', '-new', '-nodes', '-subj', `/O=Tests/CN=${name}`, ...keyArguments[kind], '-keyout', `${base}.key`, '-out', `${base}.csr`);
+    writeFileSync(`${base}.ext`, extensions ?? `basicConstraints=CA:FALSE\n${eku ? `extendedKeyUsage=${eku}\n` : ''}${san ? `subjectAltName=${san}\n` : ''}`);
+    openssl('ca', '-batch', '-notext', '-config', this.at('config'), '-cert', this.cert, '-keyfile', this.key, '-in', `${base}.csr`, '-out', `${base}.crt`,
+      '-extfile', `${base}.ext`, '-startdate', date(from), '-enddate', date(from + days));
+    const pem = readFileSync(`${base}.crt`, 'utf8');
+    return { cert: `${base}.crt`, key: `${base}.key`, pem, tls: { cert: pem + chain, key: readFileSync(`${base}.key`, 'utf8') } };
+  }
+
+  revoke(issued) {
+    openssl('ca', '-config', this.at('config'), '-cert', this.cert, '-keyfile', this.key, '-revoke', issued.cert);
+  }
+
+  /** The list of what was revoked, as PEM; seconds: until it is out of date. */
+  crl({ seconds } = {}) {
+    const out = this.at('crl.pem');
+    openssl('ca', '-gencrl', '-config', this.at('config'), '-cert', this.cert, '-keyfile', this.key, '-out', out, ...(seconds ? ['-crlsec', String(seconds)] : []));
+    return readFileSync(out, 'utf8');
+  }
+}
+
 /** A certificate signed by an intermediate that a root signed; `cert` is the chain without the root. */
 export function chained(names, { kind = 'rsa', directory = temporaryDirectory('chain') } = {}) {
   const at = (name) => path.join(directory, name);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The certificate that a connection's client showed: whose it is, and what the container is told of it. */
+#include "internal.h"
+#include "postern/auth/certificate_rules.h"
+#include "postern/base/log.h"
+#include "postern/base/num.h"
+
+#include <stdlib.h>
+
+#define FIELD_MAX_BYTES 8192
+
+static void fingerprint(const struct client *client, char text[static 65])
+{
+    pst_hex_encode(client->certificate->sha256, sizeof(client->certificate->sha256), text);
+}
+
+bool certificate_take(struct client *client)
+{
+    const struct pst_certificate_rules *rules = client->front->parts.certificates;
+    if (rules == NULL)
+        return true;
+    if (pst_session_client_identity(client->session, &client->certificate) < 0)
+        return false;
+    if (client->certificate != NULL)
+        client->certificate_key = pst_certificate_rules_find(rules, client->certificate);
+    return true;
+}
+
+void certificate_drop(struct client *client)
+{
+    free(client->certificate);
+    client->certificate = NULL;
+}
+
+static enum pst_error_id refuse(const struct exchange *x, enum pst_error_id id, const char *reason)
+{
+    char text[65];
+    fingerprint(x->client, text);
+    /* Only who has a certificate of one of our CAs gets so far: worth a line at any level. */
+    if (id == PST_ERROR_CERTIFICATE_DENIED)
+        pst_info("auth", "request %s from %s refused: certificate sha256=%s (" PST_STR_FMT ") %s",
+                 x->request_id, x->client->address_text, text, PST_STR_ARG(x->client->certificate->subject),
+                 reason);
+    else
+        pst_debug("auth", "request %s from %s refused: certificate sha256=%s: %s", x->request_id,
+                  x->client->address_text, text, reason);
+    return id;
+}
+
+bool certificate_is_shown(const struct exchange *x)
+{
+    return x->client->certificate != NULL;
+}
+
+enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *ret)
+{
+    const struct pst_front_parts *parts = &x->client->front->parts;
+    struct pst_client_identity *certificate = x->client->certificate;
+    int64_t now_us = pst_loop_real_us(parts->loop);
+    if (certificate == NULL)
+        return PST_ERROR_CERTIFICATE_MISSING;
+    if (!pst_session_identity_holds(x->client->session, certificate, now_us))
+        return refuse(x, PST_ERROR_CERTIFICATE_WRONG, certificate->problem);
+    if (x->client->certificate_key.len == 0)
+        return refuse(x, PST_ERROR_CERTIFICATE_DENIED, "fits no rule of " PST_CERTIFICATE_RULES_SETTING);
+    enum pst_key_verdict verdict =
+        pst_keyring_check_id(parts->keyring, parts->reader, x->client->certificate_key, now_us, ret);
+    if (verdict != PST_KEY_OK)
+        return refuse(x, PST_ERROR_CERTIFICATE_DENIED, pst_key_verdict_text(verdict));
+    return PST_ERROR_NONE;
+}
+
+/* Envoy's rules for X-Forwarded-Client-Cert: what has , ; or = is in double quotes, those within escaped. */
+static void add_quoted(struct pst_buf *out, const char *name, struct pst_str value)
+{
+    pst_buf_printf(out, ";%s=\"", name);
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.p[i] == '"' || value.p[i] == '\\')
+            pst_buf_add(out, "\\", 1);
+        pst_buf_add(out, &value.p[i], 1);
+    }
+    pst_buf_add(out, "\"", 1);
+}
+
+static void add_names(struct pst_buf *out, const struct pst_client_identity *id, bool xfcc)
+{
+    for (size_t i = 0; i < id->n_names; i++) {
+        const struct pst_client_name *name = &id->names[i];
+        if (xfcc)
+            add_quoted(out, name->is_uri ? "URI" : "DNS", name->text);
+        else
+            pst_buf_printf(out, "%s%s:" PST_STR_FMT, i > 0 ? ", " : "", name->is_uri ? "URI" : "DNS",
+                           PST_STR_ARG(name->text));
+    }
+}
+
+static struct pst_str kept(struct exchange *x, struct pst_buf *text)
+{
+    struct pst_str value =
+        pst_buf_failed(text) ? PST_STR("") : pst_arena_strdup(&x->arena, pst_buf_str(text));
+    pst_buf_done(text);
+    return value;
+}
+
+size_t certificate_fields(struct exchange *x, struct pst_field fields[static CERTIFICATE_FIELDS_MAX])
+{
+    const struct pst_client_identity *id = x->client->certificate;
+    char hash[65];
+    struct pst_buf text;
+    size_t n = 0;
+    if (id == NULL || !id->valid)
+        return 0;
+    fingerprint(x->client, hash);
+    fields[n++] = (struct pst_field){PST_STR("X-Postern-Client-Sha256"),
+                                     pst_arena_strdup(&x->arena, (struct pst_str){hash, 64})};
+    if (id->subject.len > 0)
+        fields[n++] = (struct pst_field){PST_STR("X-Postern-Client-Subject"), id->subject};
+    pst_buf_init(&text, FIELD_MAX_BYTES);
+    add_names(&text, id, false);
+    struct pst_str names = kept(x, &text);
+    if (names.len > 0)
+        fields[n++] = (struct pst_field){PST_STR("X-Postern-Client-San"), names};
+    if (!x->client->front->parts.settings->forward_certificate)
+        return n;
+    pst_buf_init(&text, FIELD_MAX_BYTES);
+    pst_buf_printf(&text, "Hash=%s", hash);
+    if (id->subject.len > 0)
+        add_quoted(&text, "Subject", id->subject);
+    add_names(&text, id, true);
+    fields[n++] = (struct pst_field){PST_STR("X-Forwarded-Client-Cert"), kept(x, &text)};
+    return n;
+}

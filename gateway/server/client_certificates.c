@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "internal.h"
+#include "postern/base/log.h"
+
+#define LOOK_US 1000000
+
+static int parse_rules(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    struct pst_why why = {.text = ""};
+    int err = pst_certificate_rules_parse(s->client_certificate_keys, s->n_client_certificate_keys,
+                                          &server->certificates, &why);
+    if (err < 0)
+        pst_error("server", PST_CERTIFICATE_RULES_SETTING ": %s", why.text);
+    return err;
+}
+
+int client_certificates_open(struct pst_server *server)
+{
+    const struct pst_settings *s = server->settings;
+    struct pst_tls_why why = {.text = ""};
+    bool off = s->client_certificate == PST_CLIENT_CERTIFICATE_OFF;
+    if (off && s->credentials >= PST_CREDENTIALS_CERTIFICATE) {
+        pst_error("server", "credentials ask for client certificates, but client_certificate is off");
+        return -PST_EINVAL;
+    }
+    if (off)
+        return 0;
+    server->keeper.trust_options = (struct pst_client_trust_options){
+        .ca = s->client_ca,
+        .crl = s->client_crl,
+        .required = s->client_certificate == PST_CLIENT_CERTIFICATE_REQUIRED,
+        .expired_crl_will_do = s->client_crl_expired == 1,
+        .max_depth = (unsigned)s->client_certificate_depth,
+    };
+    int err = parse_rules(server);
+    if (err == 0 && s->client_ca[0] == '\0') {
+        pst_error("server", "client_certificate needs client_ca, the CAs to trust");
+        return -PST_EINVAL;
+    }
+    if (err == 0)
+        err = pst_client_trust_load(&server->keeper.trust_options, &server->trust, &why);
+    if (err < 0 && why.text[0] != '\0')
+        pst_error("server", "client certificates: %s", why.text);
+    server->keeper.trust = pst_client_trust_ref(server->trust);
+    return err;
+}
+
+void client_certificates_close(struct pst_server *server)
+{
+    pst_client_trust_unref(server->trust);
+    pst_client_trust_unref(server->keeper.trust);
+    pst_certificate_rules_free(server->certificates);
+}
+
+/* Said once, until it can be read again. */
+static void note_failure(struct keeper *keeper, const char *why)
+{
+    if (!keeper->trust_failed)
+        pst_warn("tls", "client certificates: %s; what was read before stays in force", why);
+    keeper->trust_failed = true;
+}
+
+void client_certificates_refresh(struct keeper *keeper, uint64_t now_us)
+{
+    struct pst_tls_why why = {.text = ""};
+    struct pst_client_trust *trust = NULL;
+    if (keeper->trust == NULL || now_us < keeper->next_trust_us)
+        return;
+    keeper->next_trust_us = now_us + LOOK_US;
+    if (pst_client_trust_is_current(keeper->trust))
+        return;
+    if (pst_client_trust_load(&keeper->trust_options, &trust, &why) < 0) {
+        note_failure(keeper, why.text);
+        return;
+    }
+    pst_info("tls", "client_ca or client_crl changed and was read again");
+    keeper->trust_failed = false;
+    pst_client_trust_unref(keeper->trust);
+    keeper->trust = trust;
+    for (unsigned i = 0; i < keeper->n_workers; i++)
+        pst_worker_set_trust(keeper->workers[i], trust);
+}

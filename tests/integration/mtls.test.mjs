@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Client certificates: every mode with good and bad ones, in TLS 1.2 and 1.3, on fresh and on open connections.
+import assert from 'node:assert/strict';
+import { X509Certificate, createHash } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { Authority } from './lib/certs.mjs';
+import { RawClient, request } from './lib/client.mjs';
+import { Postern } from './lib/postern.mjs';
+import { Upstream } from './lib/upstream.mjs';
+import { eventually, temporaryDirectory } from './lib/util.mjs';
+
+const limit = { timeout: 180000 };
+const run = promisify(execFile);
+const URI = 'spiffe://example.org/ns/a/sa/robot';
+const files = temporaryDirectory('mtls');
+const caFile = path.join(files, 'ca.pem');
+const crlFile = path.join(files, 'crl.pem');
+let upstream;
+let ca;
+let postern; // optional
+let robot;
+let other;
+const certificates = {};
+
+const replace = (file, text) => {
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+};
+const versions = { 'TLS 1.2': 'TLSv1.2', 'TLS 1.3': 'TLSv1.3' };
+const tlsOf = (certificate, version) => ({ ...(certificate?.tls ?? {}), ...(version && { minVersion: version, maxVersion: version }) });
+const ask = (gateway, { certificate, key, version, headers, target = '/show', method, body } = {}) =>
+  request(gateway.port, target, { key, headers, method, body, tls: tlsOf(certificate, version) });
+const code = (answer) => [answer.status, answer.status === 200 ? undefined : answer.json().error.code];
+
+before(async () => {
+  upstream = await Upstream.start(async (x) => x.showHead({ body: (await x.body()).toString() }));
+  ca = new Authority('Clients CA');
+  const stranger = new Authority('Stranger CA');
+  const between = new Authority('Between', ca);
+  const deeper = new Authority('Deeper', between);
+  const deepest = new Authority('Deepest', deeper);
+  Object.assign(certificates, {
+    good: ca.issue('robot', { san: `DNS:robot.example,URI:${URI}` }),
+    rsa: ca.issue('robot', { kind: 'rsa', san: 'DNS:robot.example' }),
+    unapproved: ca.issue('nobody', { san: 'DNS:nobody.example' }),
+    expired: ca.issue('robot', { san: 'DNS:robot.example', from: -10, days: 5 }),
+    early: ca.issue('robot', { san: 'DNS:robot.example', from: 5, days: 10 }),
+    server: ca.issue('robot', { san: 'DNS:robot.example', eku: 'serverAuth' }),
+    strange: stranger.issue('robot', { san: 'DNS:robot.example' }),
+    revoked: ca.issue('robot', { san: 'DNS:robot.example' }),
+    chained: between.issue('robot', { san: 'DNS:robot.example', chain: between.pem }),
+    unchained: between.issue('robot', { san: 'DNS:robot.example' }),
+    deep: deepest.issue('robot', { san: 'DNS:robot.example', chain: deepest.pem + deeper.pem + between.pem }),
+    victim: ca.issue('victim', { san: 'DNS:victim.robot.example' }),
+  });
+  ca.revoke(certificates.revoked);
+  writeFileSync(caFile, ca.pem);
+  writeFileSync(crlFile, ca.crl());
+  // Keys first: the rules name them.
+  postern = await Postern.start({ upstream: upstream.url });
+  robot = await postern.createKey('robot');
+  other = await postern.createKey('other');
+  const data_dir = postern.settings.data_dir;
+  await postern.stop();
+  postern = await start('optional', { data_dir });
+}, limit);
+
+after(async () => {
+  await postern?.stop();
+  await upstream?.stop();
+}, limit);
+
+const rules = () => `${robot.id} dns=robot.example, ${robot.id} dns=*.robot.example`;
+const start = (mode, more = {}) =>
+  Postern.start({ upstream: upstream.url, client_certificate: mode, client_ca: caFile, client_crl: crlFile, client_certificate_keys: rules(), ...more });
+
+for (const [name, version] of Object.entries(versions)) {
+  describe(`an optional certificate, ${name}`, () => {
+    const cases = [
+      ['none, and no key', {}, [401, '401']],
+      ['none, with a key', { key: 'robot' }, [200, undefined]],
+      ['a good one alone', { certificate: 'good' }, [200, undefined]],
+      ['a good RSA one alone', { certificate: 'rsa' }, [200, undefined]],
+      ['a good one below an intermediate', { certificate: 'chained' }, [200, undefined]],
+      ['one below an intermediate that it does not send', { certificate: 'unchained' }, [403, 'ClientCertificateInvalid']],
+      ['one that is not approved', { certificate: 'unapproved' }, [403, 'ClientCertificateNotApproved']],
+      ['one that is not approved, with a key', { certificate: 'unapproved', key: 'other' }, [200, undefined]],
+      ['an expired one', { certificate: 'expired' }, [403, 'ClientCertificateInvalid']],
+      ['one that is not valid yet', { certificate: 'early' }, [403, 'ClientCertificateInvalid']],
+      ['one for servers', { certificate: 'server' }, [403, 'ClientCertificateInvalid']],
+      ['one of another CA', { certificate: 'strange' }, [403, 'ClientCertificateInvalid']],
+      ['a revoked one', { certificate: 'revoked' }, [403, 'ClientCertificateInvalid']],
+      ['one too far below', { certificate: 'deep' }, [403, 'ClientCertificateInvalid']],
+      ['an expired one, with a key', { certificate: 'expired', key: 'robot' }, [403, 'ClientCertificateInvalid']],
+      ['a good one, with its key', { certificate: 'good', key: 'robot' }, [200, undefined]],
+      ['a good one, with another’s key', { certificate: 'good', key: 'other' }, [400, 'ConflictingKeys']],
+      ['a good one, with a wrong key', { certificate: 'good', key: 'wrong' }, [401, '401']],
+    ];
+    for (const [what, { certificate, key }, wanted] of cases) {
+      test(what, limit, async () => {
+        const secret = { robot: robot.key1, other: other.key1, wrong: 'wrong' }[key];
+        const answer = await ask(postern, { certificate: certificates[certificate], key: secret, version });
+        assert.deepEqual(code(answer), wanted);
+      });
+    }
+  });
+
+  test(`without a valid one there is no connection when it is required, ${name}`, limit, async () => {
+    const data_dir = postern.settings.data_dir;
+    await postern.stop();
+    const strict = await start('required', { data_dir });
+    try {
+      assert.deepEqual(code(await ask(strict, { certificate: certificates.good, version })), [200, undefined]);
+      for (const bad of [undefined, 'expired', 'early', 'server', 'strange', 'revoked', 'unchained', 'deep']) {
+        await assert.rejects(ask(strict, { certificate: certificates[bad], key: robot.key1, version }), `${bad}`);
+      }
+      assert.deepEqual(code(await ask(strict, { certificate: certificates.unapproved, version })), [403, 'ClientCertificateNotApproved']);
+    } finally {
+      await strict.stop();
+      postern = await start('optional', { data_dir });
+    }
+  });
+}
+
+test('the container is told whose it is, and a client’s own word does not reach it', limit, async () => {
+  const forged = { 'X-Postern-Client-Subject': 'forged', 'X-Forwarded-Client-Cert': 'forged', 'X-Postern-Client-Sha256': 'forged' };
+  const fieldsOf = (answer) => Object.fromEntries(answer.json().fields.map(([name, value]) => [name.toLowerCase(), value]));
+  const sha256 = createHash('sha256').update(new X509Certificate(certificates.good.pem).raw).digest('hex');
+  const told = fieldsOf(await ask(postern, { certificate: certificates.good, headers: forged }));
+  assert.equal(told['x-postern-key-id'], robot.id);
+  assert.equal(told['x-postern-client-sha256'], sha256);
+  assert.equal(told['x-postern-client-subject'], 'CN=robot, O=Tests');
+  assert.equal(told['x-postern-client-san'], `DNS:robot.example, URI:${URI}`);
+  assert.equal(told['x-forwarded-client-cert'], undefined);
+  const none = fieldsOf(await ask(postern, { key: robot.key1, headers: forged }));
+  assert.deepEqual(Object.keys(none).filter((name) => /client-(subject|cert|sha|san)/.test(name)), []);
+  const data_dir = postern.settings.data_dir;
+  await postern.stop();
+  postern = await start('optional', { data_dir, client_certificate_forward: 'on', trusted_proxies: '127.0.0.0/8' });
+  const envoy = fieldsOf(await ask(postern, { certificate: certificates.good, headers: forged }));
+  assert.equal(envoy['x-forwarded-client-cert'], `Hash=${sha256};Subject="CN=robot, O=Tests";DNS="robot.example";URI="${URI}"`);
+});
+
+test('an open connection ends with the certificate: revoked, and with its key: disabled', limit, async () => {
+  const open = [];
+  for (const version of Object.values(versions)) open.push(await RawClient.connect(postern.port, tlsOf(certificates.victim, version)));
+  const again = async (client) => {
+    await client.write('GET /show HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    return (await client.response()).status;
+  };
+  try {
+    for (const client of open) assert.equal(await again(client), 200);
+    ca.revoke(certificates.victim);
+    replace(crlFile, ca.crl());
+    for (const client of open) await eventually(10000, 'the revocation to be seen', async () => (await again(client)) === 403, 100);
+    assert.deepEqual(code(await ask(postern, { certificate: certificates.victim })), [403, 'ClientCertificateInvalid']);
+    assert.equal((await ask(postern, { certificate: certificates.good })).status, 200);
+    assert.match(postern.stderr, /client_ca or client_crl changed and was read again/);
+  } finally {
+    open.forEach((client) => client.destroy());
+  }
+  const client = await RawClient.connect(postern.port, tlsOf(certificates.good));
+  try {
+    assert.equal(await again(client), 200);
+    assert.equal((await postern.cli(['key', 'disable', robot.id])).code, 0);
+    await eventually(5000, 'the key to be off', async () => (await again(client)) === 403, 100);
+    assert.equal((await postern.cli(['key', 'enable', robot.id])).code, 0);
+    await eventually(5000, 'the key to be on', async () => (await again(client)) === 200, 100);
+  } finally {
+    client.destroy();
+  }
+});
+
+test('a list that is out of date is closed, unless it is to be accepted; rubbish leaves what was there', limit, async () => {
+  replace(crlFile, 'rubbish');
+  await eventually(10000, 'the complaint', () => /client_crl|crl\.pem is not a certificate revocation list/.test(postern.stderr), 100);
+  assert.equal((await ask(postern, { certificate: certificates.good })).status, 200);
+  assert.equal((await ask(postern, { certificate: certificates.revoked })).status, 403);
+  replace(crlFile, ca.crl({ seconds: 1 }));
+  await eventually(15000, 'the list to run out', async () => (await ask(postern, { certificate: certificates.good })).status === 403, 200);
+  const lenient = await start('optional', { data_dir: temporaryDirectory('lenient'), client_crl_expired: 'accept', credentials: 'any' });
+  try {
+    // Its keys are others: the certificate is valid, and stands for no key here.
+    assert.deepEqual(code(await ask(lenient, { certificate: certificates.good })), [403, 'ClientCertificateNotApproved']);
+    assert.deepEqual(code(await ask(lenient, { certificate: certificates.revoked })), [403, 'ClientCertificateInvalid']);
+  } finally {
+    await lenient.stop();
+    replace(crlFile, ca.crl());
+  }
+});
+
+test('no session is resumed: each connection proves its certificate', limit, async () => {
+  for (const [flag, name] of [['-tls1_2', 'TLSv1.2'], ['-tls1_3', 'TLSv1.3']]) {
+    const { stdout } = await run('sh', ['-c', `printf 'GET /show HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' | timeout 10 openssl s_client -connect 127.0.0.1:${postern.port} ${flag} -reconnect -ign_eof -cert ${certificates.good.cert} -key ${certificates.good.key} 2>&1`])
+      .catch((error) => error);
+    assert.match(stdout, new RegExp(name));
+    assert.doesNotMatch(stdout, /Reused|New Session Ticket arrived/);
+  }
+});
+
+describe('credentials', () => {
+  const table = {
+    any: { none: 401, key: 200, certificate: 200, both: 200, differ: 400 },
+    key: { none: 401, key: 200, certificate: 401, both: 200, differ: 200 },
+    certificate: { none: 403, key: 403, certificate: 200, both: 200, differ: 400 },
+    both: { none: 401, key: 403, certificate: 401, both: 200, differ: 400 },
+  };
+  for (const [credentials, wanted] of Object.entries(table)) {
+    test(credentials, limit, async () => {
+      await postern.stop();
+      postern = await start('optional', { data_dir: postern.settings.data_dir, credentials });
+      const { good } = certificates;
+      const seen = {
+        none: (await ask(postern)).status,
+        key: (await ask(postern, { key: robot.key1 })).status,
+        certificate: (await ask(postern, { certificate: good })).status,
+        both: (await ask(postern, { certificate: good, key: robot.key2 })).status,
+        differ: (await ask(postern, { certificate: good, key: other.key1 })).status,
+      };
+      assert.deepEqual(seen, wanted);
+      // Open paths stay open, and a token is no more to be had without what a request needs.
+      assert.equal((await ask(postern, { target: '/ready' })).status, 200);
+      const token = await ask(postern, { method: 'POST', target: '/sts/v1.0/issueToken', certificate: good, body: '' });
+      assert.equal(token.status, 401);
+    });
+  }
+});
+
+test('curl with a certificate alone', limit, async () => {
+  await postern.stop();
+  postern = await start('optional', { data_dir: postern.settings.data_dir });
+  const { good } = certificates;
+  const { stdout } = await run('curl', ['-sk', '--max-time', '10', '--cert', good.cert, '--key', good.key, `https://127.0.0.1:${postern.port}/show`]);
+  assert.ok(JSON.parse(stdout).fields.some(([name, value]) => name === 'X-Postern-Key-Id' && value === robot.id));
+});
+
+test('settings that cannot be are said, at the start and by check', limit, async () => {
+  const cases = [
+    [{ client_certificate: 'optional', client_ca: '' }, /needs client_ca/],
+    [{ client_ca: '/nowhere.pem' }, /\/nowhere\.pem/],
+    [{ client_ca: certificates.good.cert }, /holds a certificate that is no CA’?'?s/],
+    [{ client_crl: caFile }, /is not a certificate revocation list/],
+    [{ client_certificate_keys: 'nobody dns=x' }, /\\?"nobody\\?" is no key's id/],
+    [{ client_certificate_keys: `${robot.id}` }, /stands no certificate/],
+    [{ client_certificate_keys: `${robot.id} name=x` }, /\\?"name=x\\?" is none of/],
+    [{ client_certificate_keys: `${robot.id} sha256=12` }, /is no SHA-256 digest/],
+    [{ client_certificate: 'off', credentials: 'both' }, /client_certificate is off/],
+  ];
+  for (const [settings, words] of cases) {
+    const all = { client_certificate: 'optional', client_ca: caFile, client_crl: crlFile, ...settings };
+    const checked = await postern.cli(['check'], { settings: all });
+    assert.equal(checked.code, 1, JSON.stringify(settings));
+    assert.match(checked.stdout + checked.stderr, words);
+    const bad = await Postern.start({ upstream: upstream.url, ...all }).catch((error) => error);
+    assert.match(String(bad.message), words);
+  }
+});
