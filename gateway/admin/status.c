@@ -9,6 +9,35 @@ void admin_openapi_get(struct admin_request *r)
     r->literal = (struct pst_str){(const char *)admin_openapi, admin_openapi_len};
 }
 
+static json_t *time_or_null(int64_t time_us)
+{
+    return time_us > 0 ? admin_time(time_us) : json_null();
+}
+
+/* By the last request: Postern asks the container nothing of its own accord. */
+static json_t *upstream_json(const struct pst_admin_status *s, const char *url)
+{
+    const char *state = s->upstream_answered_us == 0 && s->upstream_failed_us == 0 ? "unknown"
+                        : s->upstream_answered_us >= s->upstream_failed_us         ? "up"
+                                                                                   : "down";
+    return json_pack("{s:s, s:s, s:o, s:o}", "url", url, "state", state, "last_answer",
+                     time_or_null(s->upstream_answered_us), "last_failure",
+                     time_or_null(s->upstream_failed_us));
+}
+
+static json_t *egress_json(const struct pst_admin_egress *egress)
+{
+    if (!egress->on)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:i, s:b}}", "tunnels",
+                     (json_int_t)egress->open,                                                       //
+                     "opened", (json_int_t)egress->opened, "refused", (json_int_t)egress->refused,   //
+                     "failed", (json_int_t)egress->failed, "bytes_up", (json_int_t)egress->bytes_up, //
+                     "bytes_down", (json_int_t)egress->bytes_down, "metering", "last",               //
+                     time_or_null(egress->metering_us), "failures", (int)egress->failures, "silent", //
+                     egress->silent);
+}
+
 void admin_status_get(struct admin_request *r)
 {
     struct pst_admin *admin = r->admin;
@@ -24,11 +53,12 @@ void admin_status_get(struct admin_request *r)
     int64_t uptime_us = pst_clock_real_us() - admin->started_us;
     r->status = 200;
     r->output = json_pack(
-        "{s:s, s:o, s:I, s:I, s:I, s:{s:s}, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:s, s:b, s:o, s:s}}",  //
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:s, s:b, s:o, s:s}}", //
         "version", admin->parts.version, "started", admin_time(admin->started_us),                 //
         "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),                   //
         "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,                //
-        "upstream", "url", admin->parts.settings->upstream,                                        //
+        "upstream", upstream_json(&s, admin->parts.settings->upstream),                            //
+        "egress", egress_json(&s.egress),                                                          //
         "stores", "keys", keys_ok ? "ok" : "failing", "usage", s.usage_failing ? "failing" : "ok", //
         "journal", "waiting", (json_int_t)s.journal_waiting, "lost", (json_int_t)lost,             //
         "certificate", "path", s.certificate_path, "self_signed", s.certificate_self_signed,       //

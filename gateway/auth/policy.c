@@ -2,6 +2,7 @@
 #include "policy.h"
 
 #include "postern/base/net.h"
+#include "postern/http/path.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -93,58 +94,6 @@ static int read_methods(const json_t *list, unsigned *ret, struct pst_why *why)
     return 0;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Takes one byte off the path, %-decoded; `ret_escaped` says whether it was an escape. */
-static unsigned char take_byte(struct pst_str *path, bool *ret_escaped)
-{
-    *ret_escaped = false;
-    unsigned char c = (unsigned char)path->p[0];
-    if (c == '%' && path->len >= 3) {
-        int high = hex_value(path->p[1]), low = hex_value(path->p[2]);
-        if (high >= 0 && low >= 0) {
-            *path = pst_str_skip(*path, 3);
-            *ret_escaped = true;
-            return (unsigned char)(high * 16 + low);
-        }
-    }
-    *path = pst_str_skip(*path, 1);
-    return c;
-}
-
-/* Whether everybody reads the path alike. */
-static bool is_plain_path(struct pst_str path)
-{
-    size_t in_segment = 0;
-    bool only_dots = true;
-    if (path.len == 0 || path.p[0] != '/')
-        return false;
-    path = pst_str_skip(path, 1);
-    while (path.len > 0) {
-        bool escaped;
-        unsigned char c = take_byte(&path, &escaped);
-        if (c == '\\' || c == '\0' || (escaped && c == '/'))
-            return false;
-        if (c == '/') {
-            if (in_segment == 0 || (only_dots && in_segment <= 2))
-                return false;
-            in_segment = 0;
-            only_dots = true;
-            continue;
-        }
-        in_segment++;
-        only_dots = only_dots && c == '.';
-    }
-    return in_segment == 0 || !only_dots || in_segment > 2;
-}
-
 static bool is_prefix_text(struct pst_str path)
 {
     for (size_t i = 0; i < path.len; i++) {
@@ -152,7 +101,7 @@ static bool is_prefix_text(struct pst_str path)
         if (c <= ' ' || c > '~' || c == '?' || c == '#')
             return false;
     }
-    return is_plain_path(path);
+    return pst_path_is_plain(path);
 }
 
 static int add_scope(const json_t *element, struct pst_buf *out, struct pst_why *why)
@@ -275,7 +224,7 @@ enum pst_key_verdict pst_policy_judge(const uint8_t *block, size_t len, struct p
         return PST_KEY_NETWORK;
     if (head.n_scopes == 0)
         return PST_KEY_OK;
-    if (!is_plain_path(path))
+    if (!pst_path_is_plain(path))
         return PST_KEY_SPELLING;
     return in_scope(networks + (size_t)head.n_networks * 17, head.n_scopes, method_bit(method), path)
                ? PST_KEY_OK

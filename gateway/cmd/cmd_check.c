@@ -10,6 +10,7 @@
 #include "postern/http/cors.h"
 #include "postern/http/location.h"
 #include "postern/proxy/front.h"
+#include "postern/server/egress_settings.h"
 #include "postern/tls/client.h"
 #include "postern/tls/context.h"
 #include "postern/tls/material.h"
@@ -151,6 +152,19 @@ static void check_cors(const struct check *check)
                     "* together with cors_allow_credentials lets every page on the web call with what its "
                     "reader's browser has; name the pages");
     }
+}
+
+static void egress_problem(void *arg, const char *setting, const char *problem)
+{
+    PROBLEM((const struct check *)arg, setting, "%s", problem);
+}
+
+static void check_egress(const struct check *check)
+{
+    struct pst_egress_settings egress;
+    if (check->s->n_egress_listen > 0)
+        (void)!pst_egress_settings_read(check->s, &egress, egress_problem, (void *)(uintptr_t)check);
+    explicit_bzero(&egress, sizeof(egress));
 }
 
 static void check_missing_dir(const struct check *check)
@@ -336,6 +350,7 @@ static void check_all(const struct check *check)
     if (!pst_setting_is_bad(s, "tls_certificate") && !pst_setting_is_bad(s, "tls_key"))
         check_tls(check);
     check_client_certificates(check);
+    check_egress(check);
     if (!pst_setting_is_bad(s, "ca_file"))
         check_ca_file(check);
     check_admin(check);

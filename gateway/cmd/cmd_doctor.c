@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why does this pod not work? The checks are in gateway/doctor; here are options and output. */
+#include "postern/base/fd.h"
+#include "postern/base/net.h"
 #include "postern/cmd/command.h"
 #include "postern/doctor/doctor.h"
 #include "postern/tls/context.h"
 
 #include "findings.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +112,40 @@ static int take_pins(struct pst_dial_pin *pins, struct pst_doctor_options *docto
     return -1;
 }
 
+/* The gateway's own way out, when the settings have one: what the container is told to use. */
+static const char *own_guard(const struct pst_settings *s)
+{
+    static char url[96];
+    if (s->n_egress_listen == 0)
+        return NULL;
+    char host[64];
+    uint8_t address[16];
+    uint16_t port;
+    static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16];
+    const struct sockaddr *sa = (const struct sockaddr *)&s->egress_listen[0].sa;
+    pst_addr_to_v6(sa, address, &port);
+    bool any = memcmp(address, any4, 16) == 0 || memcmp(address, any6, 16) == 0;
+    pst_addr_format_host(sa, host, sizeof(host));
+    if (any)
+        snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
+    else
+        snprintf(url, sizeof(url), strchr(host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u", host, port);
+    return url;
+}
+
+/* "user:password" of the guard's file, as it was written there. */
+static const char *guard_credentials(const struct pst_settings *s)
+{
+    static char text[256];
+    PST_FD fd =
+        s->egress_credentials_file[0] != '\0' ? open(s->egress_credentials_file, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0 ? text : NULL;
+}
+
 static void take_proxy(struct pst_doctor_options *doctor)
 {
     static const char *const proxies[] = {"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", NULL};
@@ -115,6 +153,8 @@ static void take_proxy(struct pst_doctor_options *doctor)
     doctor->proxy = proxy != NULL ? proxy : from_environment(proxies);
     doctor->no_proxy = proxy != NULL ? NULL : from_environment(exempt);
     doctor->proxy_credentials = getenv("HTTP_PROXY_CREDS");
+    if (doctor->proxy == NULL && (doctor->proxy = own_guard(doctor->settings)) != NULL)
+        doctor->proxy_credentials = guard_credentials(doctor->settings);
     doctor->ca_file = doctor->settings->ca_file;
     doctor->known_roots = known_roots;
 }

@@ -173,7 +173,9 @@ static const struct pst_setting_def defs[] = {
      .help = "Proxy through which issuers' keys are fetched: http://[user:password@]host:port. Empty: "
              "directly."},
     {LIST(STRINGS, open_paths), .item_start = "/", .default_text = "/status, /ready",
-     .help = "Paths of the container that need no key, compared byte for byte."},
+     .help =
+         "Paths of the container that need no key, compared byte for byte; with /* at its end all below it: "
+         "/swagger, /swagger/*."},
     {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",
      .help = "Host header for the container: its own address, or the one the client sent."},
     {TEXT(public_url), .default_text = "",

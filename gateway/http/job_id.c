@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/http/job_id.h"
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = pst_ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "postern/http/path.h"
 
 /* The next byte, percent-decoded, in small letters. */
 static char take(struct pst_str *rest)
 {
-    char c = rest->p[0];
-    if (c == '%' && rest->len >= 3 && hex(rest->p[1]) >= 0 && hex(rest->p[2]) >= 0) {
-        c = (char)(hex(rest->p[1]) * 16 + hex(rest->p[2]));
-        *rest = pst_str_skip(*rest, 3);
-    } else {
-        *rest = pst_str_skip(*rest, 1);
-    }
-    return pst_ascii_lower(c);
+    bool escaped;
+    return pst_ascii_lower((char)pst_path_take(rest, &escaped));
 }
 
 bool pst_job_id_next(struct pst_str *rest, struct pst_job_id *ret_id)

@@ -4,16 +4,24 @@
 #include "internal.h"
 #include "postern/base/log.h"
 #include "postern/http/forwarded.h"
+#include "postern/http/path.h"
 
 #include <string.h>
 
-/* Exact, on the bytes as they came: another spelling of an open path needs a key, and is the container's to
- * read. */
+/* On the bytes as they came: another spelling of an open path needs a key, and is the container's to read. */
+static bool is_below(struct pst_str path, struct pst_str prefix)
+{
+    return pst_str_starts(path, prefix) && pst_path_is_plain(path);
+}
+
 static bool path_is_open(const struct exchange *x)
 {
     const struct pst_front_settings *settings = x->client->front->parts.settings;
     for (size_t i = 0; i < settings->n_open_paths; i++) {
-        if (pst_str_eq(settings->open_paths[i], x->target.path))
+        struct pst_str open = settings->open_paths[i];
+        bool tree = pst_str_ends(open, PST_STR("/*"));
+        if (tree ? is_below(x->target.path, (struct pst_str){open.p, open.len - 1})
+                 : pst_str_eq(open, x->target.path))
             return true;
     }
     return false;

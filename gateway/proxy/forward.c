@@ -56,9 +56,18 @@ static void retry(struct exchange *x)
         forward_end(x);
 }
 
+static void note_upstream(const struct exchange *x, bool answered)
+{
+    struct pst_front_stats *stats = x->client->front->parts.stats;
+    atomic_store_explicit(answered ? &stats->upstream_answered_us : &stats->upstream_failed_us,
+                          pst_loop_real_us(x->client->front->parts.loop), memory_order_relaxed);
+}
+
 static void fail_upstream(struct exchange *x, int err, bool connecting)
 {
     enum pst_error_id id = pst_error_from_upstream(err, connecting);
+    if (id != PST_ERROR_UPSTREAM_BUSY && id != PST_ERROR_INTERNAL)
+        note_upstream(x, false);
     pst_debug("upstream", "request %s: %s%s", x->request_id, pst_strerror(err),
               connecting ? " (connecting)" : "");
     exchange_fail(x, id, note_end_of_error(id));
@@ -101,6 +110,7 @@ static void on_answer_head(struct pst_upconn *conn, void *arg)
 {
     struct exchange *x = arg;
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
+    note_upstream(x, true);
     if (pst_upconn_head(conn)->upgraded) {
         websocket_start(x);
     } else if (x->state == EXCHANGE_AWAIT) {

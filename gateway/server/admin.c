@@ -2,6 +2,36 @@
 /* What the admin side is told about the rest. */
 #include "internal.h"
 
+static void set_egress(const struct pst_server *server, struct pst_admin_egress *ret)
+{
+    struct pst_egress_stats stats;
+    if (server->egress == NULL)
+        return;
+    pst_egress_stats(server->egress, &stats);
+    *ret = (struct pst_admin_egress){
+        .on = true,
+        .open = stats.open,
+        .opened = stats.opened,
+        .refused = stats.refused,
+        .failed = stats.failed,
+        .bytes_up = stats.bytes_up,
+        .bytes_down = stats.bytes_down,
+        .metering_us = stats.metering_us,
+        .failures = stats.failures,
+        .silent = stats.metering_silent,
+    };
+}
+
+/* Sums and latest times over the workers. */
+static void add_worker(const struct pst_front_stats *stats, struct pst_admin_status *ret)
+{
+    int64_t answered = atomic_load_explicit(&stats->upstream_answered_us, memory_order_relaxed);
+    int64_t failed = atomic_load_explicit(&stats->upstream_failed_us, memory_order_relaxed);
+    ret->connections += atomic_load_explicit(&stats->connections_open, memory_order_relaxed);
+    ret->upstream_answered_us = answered > ret->upstream_answered_us ? answered : ret->upstream_answered_us;
+    ret->upstream_failed_us = failed > ret->upstream_failed_us ? failed : ret->upstream_failed_us;
+}
+
 static void on_status(void *arg, struct pst_admin_status *ret)
 {
     const struct pst_server *server = arg;
@@ -17,8 +47,8 @@ static void on_status(void *arg, struct pst_admin_status *ret)
         .certificate_not_after_us = pst_tls_material_not_after_us(server->material),
     };
     for (unsigned i = 0; i < server->n_started; i++)
-        ret->connections += atomic_load_explicit(&pst_worker_stats(server->workers[i])->connections_open,
-                                                 memory_order_relaxed);
+        add_worker(pst_worker_stats(server->workers[i]), ret);
+    set_egress(server, &ret->egress);
 }
 
 int admin_start(struct pst_server *server)

@@ -11,6 +11,7 @@
 #include "postern/base/arena.h"
 #include "postern/base/ticker.h"
 #include "postern/egress/egress.h"
+#include "postern/server/egress_settings.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
 #include "postern/usage/ledger.h"
@@ -62,9 +63,6 @@ int keeper_start(struct keeper *keeper) PST_MUSTCHECK;
 /* Ends the thread; what the journals hold then is the ledger's close to drain. */
 void keeper_stop(struct keeper *keeper);
 
-#define EGRESS_PORTS_MAX 16
-#define EGRESS_PINS_MAX  32
-
 struct pst_server {
     const struct pst_settings *settings;
     struct pst_front_settings front;
@@ -74,8 +72,7 @@ struct pst_server {
     struct pst_keyring *keyring;
     struct pst_issuers *issuers; /* NULL, with the next: none */
     struct pst_egress *egress;   /* NULL: no way out */
-    uint16_t egress_ports[EGRESS_PORTS_MAX];
-    struct pst_dial_pin egress_pins[EGRESS_PINS_MAX];
+    struct pst_egress_settings egress_settings;
     struct pst_oidc *oidc;
     struct pst_sts *sts;
     struct pst_client_trust *trust; /* NULL, with the next: no client certificates */

@@ -32,6 +32,27 @@ after(async () => {
   await upstream?.stop?.();
 });
 
+test('status says when the container answered last, and when it did not', async () => {
+  const container = await Upstream.start((x) => x.answer(200, 'ok'));
+  const own = path.join(temporaryDirectory(), 'admin.sock');
+  const gateway = await Postern.start({ upstream: container.url, admin_listen: `unix:${own}` });
+  const state = async () => (await caller({ socketPath: own })('GET', '/admin/v1/status')).json.upstream;
+  try {
+    assert.deepEqual(await state(), { url: container.url, state: 'unknown', last_answer: null, last_failure: null });
+    assert.equal((await request(gateway.port, '/ready')).status, 200);
+    const up = await state();
+    assert.equal(up.state, 'up');
+    assert.ok(Math.abs(new Date(up.last_answer) - Date.now()) < 60000);
+    await container.stop();
+    assert.equal((await request(gateway.port, '/ready')).status, 503);
+    const down = await state();
+    assert.equal(down.state, 'down');
+    assert.ok(new Date(down.last_failure) >= new Date(down.last_answer));
+  } finally {
+    await gateway.stop();
+  }
+});
+
 const status = async (key) => (await request(postern.port, '/x', { key })).status;
 const works = (key) => eventually(10000, 'the key to work', async () => (await status(key)) === 200);
 const stops = (key) => eventually(10000, 'the key to stop', async () => (await status(key)) === 401);

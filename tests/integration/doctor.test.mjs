@@ -148,6 +148,24 @@ describe('a healthy set-up', () => {
     assert.doesNotMatch(JSON.stringify(report), /secret/);
   });
 
+  test('through the gateway’s own way out, when nothing else is named', async () => {
+    const billing = await endpoint(cloud);
+    const way = await freePort();
+    const file = path.join(temporaryDirectory('guard'), 'credentials');
+    writeFileSync(file, 'me:secret\n');
+    const egress = { egress_listen: `0.0.0.0:${way}`, egress_credentials_file: file };
+    const guard = await Postern.start({ ...egress, egress_ports: billing.port, egress_allow_networks: '127.0.0.0/8', egress_resolve: `${HOST}:${billing.port}:127.0.0.1` });
+    try {
+      const report = await examine({ billing, settings: egress });
+      assert.deepEqual(report.names, [], JSON.stringify(report.blamed));
+      assert.deepEqual(report.of('way out: connect').map((c) => c.status), ['ok', 'ok']);
+      assert.match(report.of('way out: connect')[0].seen, /through the proxy 127\.0\.0\.1: the proxy opens a tunnel/);
+      assert.doesNotMatch(JSON.stringify(report), /secret/);
+    } finally {
+      await guard.stop();
+    }
+  });
+
   test('the gateway that runs is recognized, its databases are whole, and nothing is changed', async () => {
     const upstream = await container();
     const postern = await Postern.start({ upstream });

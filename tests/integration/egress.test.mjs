@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 
+import { caller } from './lib/admin.mjs';
 import { selfSigned } from './lib/certs.mjs';
 import { Postern, SANITIZED, cli } from './lib/postern.mjs';
 import { eventually, freePort, openDescriptors, sleep, temporaryDirectory, within } from './lib/util.mjs';
@@ -309,11 +310,40 @@ describe('the metering watch', limit, () => {
     await eventually(5000, 'a warning of failures', () => /failed since: 3/.test(gateway.stderr));
   });
 
-  test('wrong settings are said at the start', limit, async () => {
+  test('the admin’s status tells of tunnels, and of a container that reports no more', limit, async (t) => {
+    const dead = await freePort();
+    const { port } = echo.address();
+    const socketPath = path.join(temporaryDirectory('status'), 'admin.sock');
+    const gateway = await guard(t, { admin_listen: `unix:${socketPath}`, egress_ports: `${dead}, ${port}`, egress_resolve: `${HOST}:${dead}:127.0.0.1, ${HOST}:${port}:127.0.0.1` });
+    const call = caller({ socketPath });
+    const egress = async () => (await call('GET', '/admin/v1/status')).json.egress;
+    assert.deepEqual(await egress(), { tunnels: 0, opened: 0, refused: 0, failed: 0, bytes_up: 0, bytes_down: 0, metering: { last: null, failures: 0, silent: false } });
+    const { socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+    socket.write('usage');
+    await once(socket, 'data');
+    assert.equal((await egress()).tunnels, 1);
+    socket.end();
+    await once(socket.resume(), 'end');
+    await connectTo(gateway.way, `elsewhere.example:${port}`);
+    for (let i = 0; i < 3; i++) await connectTo(gateway.way, `${HOST}:${dead}`);
+    await eventually(5000, 'the counts', async () => {
+      const now = await egress();
+      return now.tunnels === 0 && now.opened === 1 && now.refused === 1 && now.failed === 3 && now.bytes_up === 5 && now.bytes_down === 5 && now.metering.silent;
+    });
+    const { metering } = await egress();
+    assert.ok(Math.abs(new Date(metering.last) - Date.now()) < 60000);
+    assert.equal(metering.failures, 3);
+  });
+
+  test('wrong settings are said at the start, and all of them by check', limit, async () => {
     for (const [name, value] of [['egress_allow', 'https://x'], ['egress_ports', '0'], ['egress_resolve', 'x'], ['egress_parent', 'ftp://x'], ['egress_credentials_file', '/nowhere']]) {
       const { code, stderr } = await cli(['serve'], { settings: { data_dir: temporaryDirectory(), listen: '127.0.0.1:0', admin_listen: 'off', egress_listen: '127.0.0.1:0', [name]: value } });
       assert.notEqual(code, 0, name);
       assert.match(stderr, new RegExp(name));
     }
+    const wrong = { egress_listen: '127.0.0.1:3128', egress_allow: 'https://x', egress_ports: '0', egress_resolve: 'x', egress_parent: 'ftp://x', egress_credentials_file: '/nowhere' };
+    const checked = await cli(['check'], { settings: { data_dir: temporaryDirectory(), ...wrong } });
+    assert.equal(checked.code, 1);
+    for (const name of Object.keys(wrong).slice(1)) assert.match(checked.stdout + checked.stderr, new RegExp(`${name}:`, 'i'));
   });
 });

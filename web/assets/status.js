@@ -23,6 +23,7 @@ function troubles(status) {
     status.stores.keys === 'failing' && 'The keys cannot be read. Requests are judged by the keys known so far.',
     status.stores.usage === 'failing' && 'The usage cannot be written. Requests are served and wait in the journal.',
     status.upstream.state === 'down' && 'The container does not answer.',
+    status.egress?.metering.silent && 'The container has not reached its billing host for a while. It stops serving when that goes on: see “The way out”, and run postern doctor.',
     status.journal.lost > 0 && `${plural(status.journal.lost, 'request')} could not be counted.`,
     certificate === 'danger' && 'The certificate has expired: clients refuse it.',
     certificate === 'warn' && 'The certificate expires soon.',
@@ -31,13 +32,25 @@ function troubles(status) {
 
 const store = (state) => (state === 'ok' ? badge('ok', 'OK') : badge('danger', 'Failing'));
 
+const seen = (when, never) => (when ? time(when, { relative: true }) : never);
+
+function wayOut({ egress }) {
+  if (!egress) return null;
+  const { metering } = egress;
+  return card('The way out', facts([['Metering', metering.silent ? badge('danger', 'Silent') : metering.last ? badge('ok', 'Reports') : badge('', 'Nothing yet')],
+    ['Last report', seen(metering.last, 'none since the start')], metering.failures > 0 ? ['Failed since', plural(metering.failures, 'attempt')] : null,
+    ['Tunnels', `${number(egress.tunnels)} open, ${number(egress.opened)} in all`], ['Refused', number(egress.refused)], ['Not reached', number(egress.failed)]]));
+}
+
 const card = (title, ...content) => h('section', { class: 'card' }, h('h2', {}, title), content);
 
 function cards(status) {
   const { upstream, certificate, journal } = status;
   return h('div', { class: 'cards' },
     card('Gateway', facts([['Version', status.version], ['Running for', h('span', { title: `since ${status.started}` }, span(status.uptime_seconds))], ['Workers', number(status.workers)], ['Connections', number(status.connections)]])),
-    card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null])),
+    card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null,
+      ['Last answer', seen(upstream.last_answer, 'none since the start')], upstream.last_failure ? ['Last failure', seen(upstream.last_failure)] : null])),
+    wayOut(status),
     card('Certificate', facts([['State', badge(...certificateState(status))], ['Valid until', time(certificate.not_after), ' (', time(certificate.not_after, { relative: true }), ')'],
       ['Issued by', certificate.self_signed ? 'itself: clients have to be told to trust it' : 'a certificate authority'], ['File', h('code', {}, certificate.path)], ['SHA-256', h('code', { class: 'small' }, certificate.sha256)]])),
     card('Stores', facts([['Keys', store(status.stores.keys)], ['Usage', store(status.stores.usage)], ['Waiting', h('span', { title: 'Served, and not yet written to usage.db' }, plural(journal.waiting, 'request'))],

@@ -20,11 +20,24 @@
 struct pst_admin;
 
 /* What only the server knows about itself. */
+/* The container's way out (docs/egress.md). */
+struct pst_admin_egress {
+    bool on;
+    uint64_t open, opened, refused, failed; /* tunnels */
+    uint64_t bytes_up, bytes_down;
+    int64_t metering_us; /* when a billing host was reached last, real time; 0: never */
+    unsigned failures;   /* attempts at one that failed since */
+    bool silent;         /* for longer than egress_metering_silence, or failing again and again */
+};
+
 struct pst_admin_status {
     unsigned workers;
-    uint64_t connections;     /* clients' connections, open now */
-    uint64_t journal_waiting; /* requests served and not in usage.db yet */
-    bool usage_failing;       /* usage.db could not be written the last time */
+    uint64_t connections;         /* clients' connections, open now */
+    uint64_t journal_waiting;     /* requests served and not in usage.db yet */
+    int64_t upstream_answered_us; /* when the container answered last, real time; 0: never */
+    int64_t upstream_failed_us;   /* when it did not, or could not be reached; 0: never */
+    struct pst_admin_egress egress;
+    bool usage_failing; /* usage.db could not be written the last time */
     const char *certificate_path;
     const char *certificate_sha256;
     bool certificate_self_signed;

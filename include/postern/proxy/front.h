@@ -89,7 +89,9 @@ struct pst_front_stats {
     atomic_ullong errors[PST_ERROR_MAX]; /* Postern's own answers, by id */
     atomic_ullong answers_cut;           /* broken off in mid-answer */
     atomic_ullong clients_left;
-    atomic_ullong records_lost; /* the journal was full */
+    atomic_llong upstream_answered_us; /* when the container answered last, real time; 0: never */
+    atomic_llong upstream_failed_us;   /* when it could not be reached, or gave no answer */
+    atomic_ullong records_lost;        /* the journal was full */
 };
 
 struct pst_front_parts {
