@@ -107,6 +107,9 @@ void admin_refuse_unknown(struct admin_request *r, const char *const *known);
 struct pst_str admin_text_field(struct admin_request *r, const char *name, bool secret);
 int64_t admin_time_field(struct admin_request *r, const char *name);
 
+/* idempotency.c: calls `make`, unless the same was asked before. */
+void admin_idempotent(struct admin_request *r, struct pst_str key, void (*make)(struct admin_request *r));
+
 /* The handlers. */
 void admin_keys_list(struct admin_request *r);
 void admin_keys_create(struct admin_request *r);
@@ -120,6 +123,7 @@ void admin_key_revoke(struct admin_request *r);
 void admin_audit_actor(struct admin_request *r);
 void admin_audit_list(struct admin_request *r);
 void admin_usage_get(struct admin_request *r);
+void admin_requests_list(struct admin_request *r);
 /* usage_csv.c: answers the same question with a table. */
 void admin_usage_csv(struct admin_request *r, const struct pst_usage_query *query);
 /* "key1", "key2", "none", by the slot of a line. Static. */

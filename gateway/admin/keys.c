@@ -62,12 +62,18 @@ static void read_and_make(struct admin_request *r, bool importing)
     admin_key_fields_done(&given);
 }
 
+static void create(struct admin_request *r)
+{
+    read_and_make(r, false);
+}
+
 void admin_keys_create(struct admin_request *r)
 {
-    if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Idempotency-Key") != NULL)
-        admin_fail(r, 400, "BadHeader", "Idempotency-Key is not taken by this version.");
+    const char *key = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Idempotency-Key");
+    if (key != NULL)
+        admin_idempotent(r, pst_str_of(key), create);
     else
-        read_and_make(r, false);
+        create(r);
 }
 
 void admin_keys_import(struct admin_request *r)

@@ -13,6 +13,8 @@ static admin_names list_query = {"state",        "text", "name",  "tag",    "exp
 static admin_names audit_query = {"from", "to", "action", "target", "actor", "limit", "cursor", NULL};
 static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
 
+static admin_names requests_query = {"from", "to", "key", "route", "status", "limit", "cursor", NULL};
+
 #define VIEWER  ADMIN_NEEDS_VIEWER
 #define ADMIN   ADMIN_NEEDS_ADMIN
 #define NOTHING ADMIN_NEEDS_NOTHING
@@ -22,6 +24,7 @@ static const struct admin_route routes[] = {
     {"GET", "/admin/v1/status", no_query, false, VIEWER, admin_status_get},
     {"GET", "/admin/v1/settings", no_query, false, VIEWER, admin_settings_get},
     {"GET", "/admin/v1/usage", usage_query, false, VIEWER, admin_usage_get},
+    {"GET", "/admin/v1/requests", requests_query, false, VIEWER, admin_requests_list},
     {"GET", "/admin/v1/audit", audit_query, false, VIEWER, admin_audit_list},
     {"GET", "/admin/v1/keys", list_query, false, VIEWER, admin_keys_list},
     {"POST", "/admin/v1/keys", no_query, true, ADMIN, admin_keys_create},

@@ -145,6 +145,27 @@ typedef int pst_usage_line_fn(const struct pst_usage_line *line, void *arg);
 
 int pst_usage_store_sums(struct pst_usage_store *store, const struct pst_usage_query *query,
                          pst_usage_line_fn *fn, void *arg) PST_MUSTCHECK;
+/* Single requests, newest first. */
+struct pst_usage_request_query {
+    int64_t from_us;      /* 0: since the beginning */
+    int64_t to_us;        /* 0: until now */
+    struct pst_str key;   /* of this key only; empty: of all */
+    struct pst_str route; /* likewise */
+    uint32_t status;      /* likewise; 0: all */
+    uint64_t before;      /* from where the page before ended; 0: the newest */
+    uint64_t limit;
+};
+struct pst_usage_request {
+    struct pst_usage_row row; /* `key`, `route` as numbers; its slices live until the callback returns */
+    struct pst_str key;
+    struct pst_str route;
+};
+typedef int pst_usage_request_fn(const struct pst_usage_request *request, void *arg);
+/* One page. Looks at no more than some hundred thousand rows, so a page of a rare key may have fewer than
+ * `limit`, or none, and still another one behind it: *ret_next is its `before`, 0 at the end. */
+int pst_usage_store_requests(struct pst_usage_store *store, const struct pst_usage_request_query *query,
+                             pst_usage_request_fn *fn, void *arg, uint64_t *ret_next) PST_MUSTCHECK;
+
 /* When a key was last used, 0: never. */
 struct pst_usage_last {
     int64_t any_us;     /* in whatever way */

@@ -23,7 +23,7 @@ function check(method, target, got) {
   const [where] = target.split('?');
   const fits = (o) => new RegExp(`^${o.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(where);
   const operation = all.find((o) => o.method === method && o.path === where) ?? all.find((o) => o.method === method && fits(o));
-  if (!operation || operation['x-postern-planned']) {
+  if (!operation) {
     assert.ok(got.status >= 400, `${method} ${target} is not served: ${got.status}`);
     return;
   }

@@ -98,7 +98,7 @@ static void test_refused(void **state)
                                       KEY " sha256=00",
                                       KEY " sha256=" HEX "00",
                                       KEY " sha256=g" HEX,
-                                      "* " KEY};
+                                      ("* " KEY)};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char text[256] = "";
         strcat(text, bad[i]);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a request that is sent again, because its
+ * answer was lost, makes nothing twice. Secrets are not kept, so the answer cannot be given again: the second
+ * time is told what the first one made. */
+#include "postern/db/idempotency.h"
+
+#include "internal.h"
+#include "postern/base/clock.h"
+#include "postern/base/log.h"
+#include "postern/crypto/hash.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KEY_MAX     128
+#define LIFETIME_US (INT64_C(24) * 3600 * 1000000)
+
+static bool is_printable(struct pst_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] < ' ' || text.p[i] > '~')
+            return false;
+    }
+    return text.len > 0 && text.len <= KEY_MAX;
+}
+
+static void digest(struct admin_request *r, struct pst_str key, struct pst_idempotency_row *row)
+{
+    char text[KEY_MAX + sizeof(r->caller.id) + 2];
+    int len = snprintf(text, sizeof(text), "%s\n" PST_STR_FMT, r->caller.id, PST_STR_ARG(key));
+    struct pst_str body = pst_buf_str(&r->body);
+    pst_sha256(text, (size_t)len, row->asked);
+    pst_sha256(body.p, body.len, row->body);
+    row->time_us = pst_clock_real_us();
+}
+
+static void answer_again(struct admin_request *r, const struct pst_idempotency_row *before,
+                         const struct pst_idempotency_row *now)
+{
+    char when[PST_TIME_TEXT_SIZE];
+    pst_time_format(before->time_us, when);
+    if (memcmp(before->body, now->body, sizeof(now->body)) != 0) {
+        admin_fail(r, 422, "IdempotencyKeyReused",
+                   "This Idempotency-Key came at %s with another body. Make a new one for each request.",
+                   when);
+    } else if (before->key_id[0] == '\0') {
+        admin_fail(
+            r, 409, "OutcomeUnknown",
+            "This request was broken off at %s, and it is not known whether it made a key. Look at the "
+            "list of keys; then ask with a new Idempotency-Key.",
+            when);
+    } else {
+        snprintf(r->location, sizeof(r->location), "/admin/v1/keys/%s", before->key_id);
+        admin_fail(
+            r, 409, "AlreadyMade",
+            "This request made the key %s at %s. Its secrets are not kept: rotate one to be shown a new "
+            "one.",
+            before->key_id, when);
+    }
+}
+
+void admin_idempotent(struct admin_request *r, struct pst_str key, void (*make)(struct admin_request *r))
+{
+    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
+    struct pst_idempotency_row row = {.key_id = ""}, before;
+    if (!is_printable(key)) {
+        admin_fail(r, 400, "BadHeader", "Idempotency-Key is any text of 1 to %d printable characters.",
+                   KEY_MAX);
+        return;
+    }
+    digest(r, key, &row);
+    int err = pst_idempotency_find(store, row.asked, row.time_us - LIFETIME_US, &before);
+    if (err > 0) {
+        answer_again(r, &before, &row);
+        return;
+    }
+    if (err == 0)
+        err = pst_idempotency_begin(store, &row, row.time_us - LIFETIME_US);
+    if (err < 0) {
+        admin_fail_err(r, err, NULL, pst_keys_why(store));
+        return;
+    }
+    make(r);
+    const char *id = r->status == 201 ? json_string_value(json_object_get(r->output, "id")) : NULL;
+    if (pst_idempotency_end(store, row.asked, pst_str_of(id)) < 0)
+        pst_warn("admin", "what a request with an Idempotency-Key made was not noted: %s",
+                 pst_keys_why(store));
+}
