@@ -144,6 +144,7 @@ static enum pst_error_id judge_certificate(struct exchange *x, const struct pst_
         return id; /* it stands for nobody: the key alone counts */
     if (found != PST_ERROR_NONE)
         return found;
+    x->by_certificate = true;
     if (brought)
         return strcmp(match.id, x->key.id) == 0 ? PST_ERROR_NONE : PST_ERROR_KEY_CONFLICT;
     x->key = match;

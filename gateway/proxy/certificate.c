@@ -19,7 +19,8 @@ bool certificate_take(struct client *client)
     const struct pst_certificate_rules *rules = client->front->parts.certificates;
     if (rules == NULL)
         return true;
-    if (pst_session_client_identity(client->session, &client->certificate) < 0)
+    int64_t now_us = pst_loop_real_us(client->front->parts.loop);
+    if (pst_session_client_identity(client->session, now_us, &client->certificate) < 0)
         return false;
     if (client->certificate != NULL)
         client->certificate_key = pst_certificate_rules_find(rules, client->certificate);
@@ -47,6 +48,18 @@ static enum pst_error_id refuse(const struct exchange *x, enum pst_error_id id, 
     return id;
 }
 
+static bool holds(const struct exchange *x)
+{
+    struct client *client = x->client;
+    return pst_session_identity_holds(client->session, client->certificate,
+                                      pst_loop_real_us(client->front->parts.loop));
+}
+
+bool certificate_still_holds(const struct exchange *x)
+{
+    return !x->by_certificate || holds(x);
+}
+
 bool certificate_is_shown(const struct exchange *x)
 {
     return x->client->certificate != NULL;
@@ -59,7 +72,7 @@ enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *re
     int64_t now_us = pst_loop_real_us(parts->loop);
     if (certificate == NULL)
         return PST_ERROR_CERTIFICATE_MISSING;
-    if (!pst_session_identity_holds(x->client->session, certificate, now_us))
+    if (!holds(x))
         return refuse(x, PST_ERROR_CERTIFICATE_WRONG, certificate->problem);
     if (x->client->certificate_key.len == 0)
         return refuse(x, PST_ERROR_CERTIFICATE_DENIED, "fits no rule of " PST_CERTIFICATE_RULES_SETTING);
@@ -68,6 +81,19 @@ enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *re
     if (verdict != PST_KEY_OK)
         return refuse(x, PST_ERROR_CERTIFICATE_DENIED, pst_key_verdict_text(verdict));
     return PST_ERROR_NONE;
+}
+
+/* In a list without quotes: such a name could pass for two. */
+static bool is_ambiguous(struct pst_str name)
+{
+    return pst_str_find(name, ',') >= 0 || pst_str_find(name, ' ') >= 0;
+}
+
+static void add_plain(struct pst_buf *out, const struct pst_client_name *name)
+{
+    if (!is_ambiguous(name->text))
+        pst_buf_printf(out, "%s%s:" PST_STR_FMT, pst_buf_len(out) > 0 ? ", " : "",
+                       name->is_uri ? "URI" : "DNS", PST_STR_ARG(name->text));
 }
 
 /* Envoy's rules for X-Forwarded-Client-Cert: what has , ; or = is in double quotes, those within escaped. */
@@ -89,8 +115,7 @@ static void add_names(struct pst_buf *out, const struct pst_client_identity *id,
         if (xfcc)
             add_quoted(out, name->is_uri ? "URI" : "DNS", name->text);
         else
-            pst_buf_printf(out, "%s%s:" PST_STR_FMT, i > 0 ? ", " : "", name->is_uri ? "URI" : "DNS",
-                           PST_STR_ARG(name->text));
+            add_plain(out, name);
     }
 }
 
@@ -108,7 +133,7 @@ size_t certificate_fields(struct exchange *x, struct pst_field fields[static CER
     char hash[65];
     struct pst_buf text;
     size_t n = 0;
-    if (id == NULL || !id->valid)
+    if (id == NULL || !holds(x))
         return 0;
     fingerprint(x->client, hash);
     fields[n++] = (struct pst_field){PST_STR("X-Postern-Client-Sha256"),

@@ -119,6 +119,7 @@ struct exchange {
     char request_id[PST_REQUEST_ID_SIZE];
     struct pst_str request_id_str;
     struct pst_key_match key;
+    bool by_certificate;   /* it counted, alone or beside a key: what is open ends with it */
     int64_t good_until_us; /* when the token ends by which the key was found, real time; 0: no token */
 
     /* To the container */
@@ -248,6 +249,8 @@ enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
 bool certificate_take(struct client *client) PST_MUSTCHECK;
 void certificate_drop(struct client *client);
 bool certificate_is_shown(const struct exchange *x);
+/* False when the exchange was let in by its certificate, and that is no longer valid. */
+bool certificate_still_holds(const struct exchange *x) PST_MUSTCHECK;
 /* The key that the connection's certificate stands for, as of now. */
 enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *ret) PST_MUSTCHECK;
 /* What the container is told of it. Returns how many. */

@@ -226,7 +226,7 @@ static enum pst_key_verdict judge(const struct websocket *ws)
     const struct pst_front_parts *parts = &x->client->front->parts;
     enum pst_key_verdict verdict =
         pst_keyring_still_valid(parts->keyring, parts->reader, &x->key, pst_loop_real_us(parts->loop));
-    if (verdict == PST_KEY_OK && has_expired(x))
+    if (verdict == PST_KEY_OK && (has_expired(x) || !certificate_still_holds(x)))
         verdict = PST_KEY_EXPIRED;
     /* A handshake is a GET (RFC 6455 section 4.1). */
     return verdict != PST_KEY_OK ? verdict

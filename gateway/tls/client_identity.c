@@ -91,15 +91,22 @@ static void take_subject(struct pst_client_identity *id, const mbedtls_x509_crt 
     }
 }
 
-static void judge(struct pst_client_identity *id, uint32_t flags, uint64_t generation)
+static void judge(struct pst_client_identity *id, uint32_t flags)
 {
-    id->generation = generation;
     id->valid = flags == 0;
     if (!id->valid)
         tls_identity_problem(flags, id->problem, sizeof(id->problem));
 }
 
-int pst_session_client_identity(const struct pst_session *s, struct pst_client_identity **ret)
+/* What was found is good until the trust changes, or something that it rests on runs out. */
+static void note_trust(struct pst_client_identity *id, const struct pst_tls_context *context,
+                       const mbedtls_x509_crt *crt, int64_t now_us)
+{
+    id->generation = context->trust_generation;
+    id->look_again_us = tls_trust_next_end(context, crt, now_us);
+}
+
+int pst_session_client_identity(const struct pst_session *s, int64_t now_us, struct pst_client_identity **ret)
 {
     const mbedtls_x509_crt *crt = s->context->trust != NULL ? mbedtls_ssl_get_peer_cert(&s->ssl) : NULL;
     *ret = NULL;
@@ -113,7 +120,8 @@ int pst_session_client_identity(const struct pst_session *s, struct pst_client_i
     id->not_after_us = tls_time_us(&crt->valid_to);
     take_subject(id, crt);
     take_names(id, crt);
-    judge(id, mbedtls_ssl_get_verify_result(&s->ssl), s->context->trust_generation);
+    judge(id, mbedtls_ssl_get_verify_result(&s->ssl));
+    note_trust(id, s->context, crt, now_us);
     *ret = id;
     return 0;
 }
@@ -121,9 +129,12 @@ int pst_session_client_identity(const struct pst_session *s, struct pst_client_i
 bool pst_session_identity_holds(const struct pst_session *s, struct pst_client_identity *id, int64_t now_us)
 {
     const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
-    if (id->generation != s->context->trust_generation && id->valid && crt != NULL)
-        judge(id, tls_trust_verify(s->context, crt), s->context->trust_generation);
+    bool is_old = id->generation != s->context->trust_generation || now_us >= id->look_again_us;
+    if (is_old && id->valid && crt != NULL) {
+        judge(id, tls_trust_verify(s->context, crt));
+        note_trust(id, s->context, crt, now_us);
+    }
     if (id->valid && id->not_after_us < now_us)
-        judge(id, MBEDTLS_X509_BADCERT_EXPIRED, id->generation);
+        judge(id, MBEDTLS_X509_BADCERT_EXPIRED);
     return id->valid;
 }

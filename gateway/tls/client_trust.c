@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/tls/client_trust.h"
 
+#include "certificate.h"
 #include "internal.h"
 #include "postern/base/fd.h"
 
@@ -161,6 +162,28 @@ int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_tru
         tls_trust_done(old);
     free(old);
     return 0;
+}
+
+/* mbedTLS lets the last second count. */
+static int64_t earlier_end(int64_t found_us, const mbedtls_x509_time *last, int64_t now_us)
+{
+    int64_t end_us = tls_time_us(last) + 1000000;
+    return end_us > now_us && end_us < found_us ? end_us : found_us;
+}
+
+int64_t tls_trust_next_end(const struct pst_tls_context *context, const mbedtls_x509_crt *chain,
+                           int64_t now_us)
+{
+    int64_t end_us = INT64_MAX;
+    for (const mbedtls_x509_crt *it = chain; it != NULL; it = it->next)
+        end_us = earlier_end(end_us, &it->valid_to, now_us);
+    for (const mbedtls_x509_crt *it = &context->trust->ca; it != NULL; it = it->next)
+        end_us = earlier_end(end_us, &it->valid_to, now_us);
+    for (const mbedtls_x509_crl *it = &context->trust->crl; it != NULL; it = it->next) {
+        if (it->version != 0 && it->next_update.year != 0)
+            end_us = earlier_end(end_us, &it->next_update, now_us);
+    }
+    return end_us;
 }
 
 uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_crt *chain)

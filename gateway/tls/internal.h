@@ -102,6 +102,10 @@ int tls_trust_parse(const struct pst_client_trust *trust, struct tls_trust *ret,
 void tls_trust_done(struct tls_trust *trust);
 /* What mbedTLS has against a client's chain now: its flags. */
 uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_crt *chain);
+/* The first moment after `now_us` at which what is above a client's certificate, or a list, runs out: then
+ * tls_trust_verify() may say something else. INT64_MAX: never. Real time. */
+int64_t tls_trust_next_end(const struct pst_tls_context *context, const mbedtls_x509_crt *chain,
+                           int64_t now_us);
 /* A sentence for the gravest of the flags. */
 void tls_identity_problem(uint32_t flags, char *text, size_t size);
 /* mbedTLS's own text for one of its errors. */

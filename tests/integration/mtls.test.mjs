@@ -3,10 +3,13 @@
 import assert from 'node:assert/strict';
 import { X509Certificate, createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+
+import WebSocket, { WebSocketServer } from 'ws';
 
 import { Authority } from './lib/certs.mjs';
 import { RawClient, request } from './lib/client.mjs';
@@ -193,6 +196,83 @@ test('a list that is out of date is closed, unless it is to be accepted; rubbish
     replace(crlFile, ca.crl());
   }
 });
+
+test('what is open ends when a list runs out, without a change of files', limit, async () => {
+  replace(crlFile, ca.crl({ seconds: 10 }));
+  const gateway = await start('optional', { data_dir: temporaryDirectory('runs-out'), credentials: 'any' });
+  const key = await gateway.createKey('robot');
+  await gateway.stop();
+  const again = await start('optional', { data_dir: gateway.settings.data_dir, client_certificate_keys: `${key.id} dns=robot.example` });
+  const client = await RawClient.connect(again.port, tlsOf(certificates.good));
+  const status = async () => {
+    await client.write('GET /show HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    return (await client.response()).status;
+  };
+  try {
+    assert.equal(await status(), 200);
+    await eventually(30000, 'the list to run out', async () => (await status()) === 403, 200);
+  } finally {
+    client.destroy();
+    await again.stop();
+    replace(crlFile, ca.crl());
+  }
+});
+
+test('where the key alone counts, nothing is told of a certificate that was revoked meanwhile, or of names that could pass for two', limit, async () => {
+  const data_dir = postern.settings.data_dir;
+  await postern.stop();
+  postern = await start('optional', { data_dir, credentials: 'key' });
+  const late = ca.issue('late', { san: 'DNS:late.example' });
+  const tricky = ca.issue('tricky', { extensions: 'subjectAltName=@names\n[names]\nDNS.1=robot.example\nURI.1=spiffe://x, DNS:admin.example\n' });
+  const told = async (client) => {
+    await client.write(`GET /show HTTP/1.1\r\nHost: localhost\r\napi-key: ${robot.key1}\r\n\r\n`);
+    const answer = await client.response();
+    assert.equal(answer.status, 200);
+    return JSON.parse(answer.body).fields.find(([name]) => name === 'X-Postern-Client-San')?.[1];
+  };
+  const client = await RawClient.connect(postern.port, tlsOf(late));
+  const second = await RawClient.connect(postern.port, tlsOf(tricky));
+  try {
+    assert.equal(await told(second), 'DNS:robot.example');
+    assert.equal(await told(client), 'DNS:late.example');
+    ca.revoke(late);
+    replace(crlFile, ca.crl());
+    await eventually(10000, 'nothing to be told', async () => (await told(client)) === undefined, 100);
+  } finally {
+    client.destroy();
+    second.destroy();
+    await postern.stop();
+    postern = await start('optional', { data_dir });
+  }
+});
+
+for (const credentials of ['any', 'both']) {
+  test(`a WebSocket ends when its certificate is revoked, with credentials=${credentials}`, limit, async () => {
+    const echo = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    echo.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+    await once(echo, 'listening');
+    const data_dir = postern.settings.data_dir;
+    await postern.stop();
+    postern = await start('optional', { data_dir, credentials, upstream: `http://127.0.0.1:${echo.address().port}` });
+    const brief = ca.issue('brief', { san: 'DNS:robot.example' });
+    const headers = credentials === 'both' ? { 'api-key': robot.key1 } : {};
+    const socket = new WebSocket(`wss://127.0.0.1:${postern.port}/speech`, { ...brief.tls, rejectUnauthorized: false, headers });
+    try {
+      await once(socket, 'open');
+      socket.send('there?');
+      assert.equal(String((await once(socket, 'message'))[0]), 'there?');
+      ca.revoke(brief);
+      replace(crlFile, ca.crl());
+      const [status] = await once(socket, 'close', { signal: AbortSignal.timeout(20000) });
+      assert.equal(status, 4000);
+    } finally {
+      socket.terminate();
+      await postern.stop();
+      echo.close();
+      postern = await start('optional', { data_dir });
+    }
+  });
+}
 
 test('no session is resumed: each connection proves its certificate', limit, async () => {
   for (const [flag, name] of [['-tls1_2', 'TLSv1.2'], ['-tls1_3', 'TLSv1.3']]) {

@@ -25,6 +25,7 @@ struct pst_client_identity {
     uint8_t sha256[32];     /* of the certificate */
     uint8_t key_sha256[32]; /* of its SubjectPublicKeyInfo */
     int64_t not_after_us;
+    int64_t look_again_us;  /* when the next of what it rests on runs out: a CA, a list */
     struct pst_str subject; /* "O=Example, CN=robot" */
     struct pst_str common_name;
     struct pst_client_name names[PST_CLIENT_NAMES_MAX]; /* subject alternative names */
@@ -38,10 +39,10 @@ struct pst_client_identity {
 
 /* The certificate of an established session's client; NULL in *ret when it showed none. The caller frees it
  * with free(). 0 or -PST_ENOMEM. */
-int pst_session_client_identity(const struct pst_session *session,
+int pst_session_client_identity(const struct pst_session *session, int64_t now_real_us,
                                 struct pst_client_identity **ret) PST_MUSTCHECK;
-/* Holds it once more against what is trusted now, when that changed, and against the date. True when it is
- * still valid. */
+/* Holds it once more against what is trusted now, when that changed or ran out, and against the date. True
+ * when it is still valid. */
 bool pst_session_identity_holds(const struct pst_session *session, struct pst_client_identity *identity,
                                 int64_t now_real_us) PST_MUSTCHECK;
 
