@@ -143,6 +143,10 @@ static const struct pst_setting_def defs[] = {
      .help =
          "What a request needs: any (a key or token, or an approved client certificate), key, certificate, "
          "or both, of the same key."},
+    {CHOICE(key_authentication, switches), .default_text = "on",
+     .help =
+         "off: keys are refused (403), also for access tokens of Postern's own; what is left are tokens of "
+         "oidc_issuers and client certificates."},
     {LIST(STRINGS, key_sources), .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
      .help = "Where a request may carry its key: header names, or \"Authorization: Scheme\". All are looked "
              "at; two different keys in one request are refused."},

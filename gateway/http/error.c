@@ -13,6 +13,8 @@
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key " \
     "for an active subscription and use a correct regional API endpoint for your resource."
 
+#define TRANSLATOR_UNAUTHORIZED "The request is not authorized because credentials are missing or invalid."
+
 /* Seconds in Retry-After. A container that is not there is loading its model, which takes its time; a queue
  * that is full empties sooner. */
 #define RETRY_SOON  1
@@ -25,6 +27,8 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_KEY_WRONG] = {401, 0, false, "key_wrong", "401", WRONG_KEY, CHALLENGE},
     [PST_ERROR_KEY_CONFLICT] = {400, 0, false, "key_conflict", "ConflictingKeys",
                                 "The request carries two different keys. Send one key, in one place.", NULL},
+    [PST_ERROR_KEY_OFF] = {403, 0, false, "key_off", "AuthenticationTypeDisabled",
+                           "Key based authentication is disabled for this resource.", NULL},
     [PST_ERROR_KEY_SCOPE] =
         {403, 0, false, "key_scope", "403",
          "Access denied by the scopes of the key: they do not permit this method on this path. Use "
@@ -195,6 +199,32 @@ int pst_error_body(enum pst_error_id id, struct pst_buf *out)
 {
     const struct pst_error_def *def = pst_error_def(id);
     return pst_error_body_custom(pst_str_of(def->code), pst_str_of(def->message), out);
+}
+
+/* The Translator's codes are numbers of six digits that begin with the status (its reference, "Errors"). */
+static bool is_translator(struct pst_str path)
+{
+    static const struct pst_str paths[] = {
+        PST_STR("/translate"),          PST_STR("/transliterate"), PST_STR("/detect"),
+        PST_STR("/breaksentence"),      PST_STR("/languages"),     PST_STR("/dictionary/lookup"),
+        PST_STR("/dictionary/examples")};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (pst_str_ieq(path, paths[i]))
+            return true;
+    }
+    return false;
+}
+
+int pst_error_body_at(enum pst_error_id id, struct pst_str path, struct pst_buf *out)
+{
+    const struct pst_error_def *def = pst_error_def(id);
+    const char *message = def->status == 401 ? TRANSLATOR_UNAUTHORIZED : def->message;
+    if (!is_translator(path))
+        return pst_error_body(id, out);
+    pst_buf_printf(out, "{\"error\":{\"code\":%u000,\"message\":\"", def->status);
+    pst_buf_add_json(out, pst_str_of(message));
+    int err = pst_buf_add_str(out, PST_STR("\"}}"));
+    return pst_buf_failed(out) ? (err < 0 ? err : -PST_ELIMIT) : 0;
 }
 
 static void add(struct pst_error_fields *ret, struct pst_str name, struct pst_str value)

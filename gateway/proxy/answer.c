@@ -45,7 +45,7 @@ int answer_queue_error(struct exchange *x, enum pst_error_id id)
 {
     struct pst_buf body;
     pst_buf_init(&body, 8192);
-    if (pst_error_body(id, &body) < 0) {
+    if (pst_error_body_at(id, x->target.path, &body) < 0) {
         pst_buf_done(&body);
         return MHD_NO;
     }

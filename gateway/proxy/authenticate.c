@@ -96,6 +96,8 @@ static enum pst_error_id check_token(struct exchange *x)
 static enum pst_error_id check_key(struct exchange *x, struct pst_str presented)
 {
     struct pst_front *front = x->client->front;
+    if (front->parts.settings->keys_off)
+        return PST_ERROR_KEY_OFF;
     enum pst_key_verdict verdict = pst_keyring_check(front->parts.keyring, front->parts.reader, presented,
                                                      pst_loop_real_us(front->parts.loop), &x->key);
     if (verdict == PST_KEY_OK)

@@ -12,6 +12,7 @@ uint8_t note_end_of_error(enum pst_error_id id)
         return PST_END_OK;
     case PST_ERROR_KEY_MISSING:
     case PST_ERROR_KEY_WRONG:
+    case PST_ERROR_KEY_OFF:
     case PST_ERROR_KEY_SCOPE:
     case PST_ERROR_KEY_SPELLING:
     case PST_ERROR_KEY_NETWORK:

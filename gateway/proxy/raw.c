@@ -31,10 +31,11 @@ static void add_start(struct pst_front *front, struct pst_buf *out, unsigned sta
     pst_buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status, reason != NULL ? reason : "", date);
 }
 
-static int format_body(enum pst_error_id id, struct pst_str detail, struct pst_buf *body)
+static int format_body(const struct exchange *x, enum pst_error_id id, struct pst_str detail,
+                       struct pst_buf *body)
 {
     if (detail.len == 0)
-        return pst_error_body(id, body);
+        return pst_error_body_at(id, x != NULL ? x->target.path : PST_STR(""), body);
     struct pst_buf message;
     pst_buf_init(&message, 2048);
     pst_buf_printf(&message, "%s (" PST_STR_FMT ")", pst_error_def(id)->message, PST_STR_ARG(detail));
@@ -60,7 +61,7 @@ int raw_format_error(struct pst_front *front, const struct exchange *x, enum pst
     pst_buf_init(&body, 8192);
     struct pst_error_fields fields;
     pst_error_fields(id, request_id, &fields);
-    if (format_body(id, detail, &body) < 0) {
+    if (format_body(x, id, detail, &body) < 0) {
         pst_buf_done(&body);
         return -PST_ENOMEM;
     }

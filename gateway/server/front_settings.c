@@ -101,6 +101,7 @@ int front_settings_make(struct pst_server *server)
         .upstream_names = s->upstream_names,
         .n_upstream_names = s->n_upstream_names,
         .credentials = (enum pst_front_credentials)s->credentials,
+        .keys_off = s->key_authentication == PST_SETTING_OFF,
         .forward_certificate = s->client_certificate_forward == PST_SETTING_ON,
         .keep_host = s->host_header == PST_HOST_KEEP,
         .handshake_timeout_us = s->tls_handshake_timeout_ms * US_PER_MS,

@@ -84,8 +84,8 @@ describe('refused, in the SDK’s own error class', () => {
         const outcome = await call(task, { key: secret });
         assert.equal(outcome.error, name, `${what}: ${JSON.stringify(outcome)}`);
         assert.equal(outcome.statusCode, 401);
-        assert.equal(outcome.code, '401');
-        assert.match(outcome.message, /Access denied due to invalid subscription key or wrong API endpoint/);
+        assert.equal(outcome.code, task === 'translate' ? 401000 : '401');
+        assert.match(outcome.message, task === 'translate' ? /credentials are missing or invalid/ : /Access denied due to invalid subscription key or wrong API endpoint/);
       }
     });
   }
@@ -106,6 +106,33 @@ describe('with an access token', () => {
       assert.equal(outcome.statusCode, 401, JSON.stringify(outcome));
       assert.match(outcome.message, /Access token is missing, invalid, audience is incorrect/);
     });
+  }
+});
+
+test('the Translator’s refusals have its own codes, numbers', limit, async () => {
+  for (const [target, secret] of [['/translate?api-version=3.0&to=de', undefined], ['/translate', 'wrong'], ['/Detect', disabled.key1]]) {
+    const answer = await request(postern.port, target, { method: 'POST', key: secret, body: '[]' });
+    assert.equal(answer.status, 401);
+    assert.deepEqual(answer.json(), { error: { code: 401000, message: 'The request is not authorized because credentials are missing or invalid.' } });
+  }
+  const conflict = await request(postern.port, '/translate', { method: 'POST', key: key.key1, headers: { 'api-key': 'another' }, body: '[]' });
+  assert.deepEqual([conflict.status, conflict.json().error.code], [400, 400000]);
+});
+
+test('keys can be switched off, as in the cloud', limit, async () => {
+  const tokens = await Postern.start({ upstream: services.url, key_authentication: 'off', tls_certificate: certificate.cert, tls_key: certificate.key });
+  try {
+    const own = await tokens.createKey('off');
+    for (const target of ['/text/analytics/v3.1/sentiment', '/sts/v1.0/issueToken']) {
+      const answer = await request(tokens.port, target, { method: 'POST', key: own.key1, body: '' });
+      assert.equal(answer.status, 403);
+      assert.deepEqual(answer.json(), { error: { code: 'AuthenticationTypeDisabled', message: 'Key based authentication is disabled for this resource.' } });
+    }
+    assert.equal((await request(tokens.port, '/ready')).status, 200);
+    const outcome = await call('sentiment', { key: own.key1, endpoint: `https://localhost:${tokens.port}` });
+    assert.deepEqual([outcome.error, outcome.statusCode, outcome.code], ['RestError', 403, 'AuthenticationTypeDisabled']);
+  } finally {
+    await tokens.stop();
   }
 });
 

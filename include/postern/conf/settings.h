@@ -64,6 +64,7 @@ struct pst_settings {
     size_t n_client_certificate_keys;
     uint64_t client_certificate_forward; /* enum pst_setting_switch */
     uint64_t credentials;                /* enum pst_front_credentials */
+    uint64_t key_authentication;         /* enum pst_setting_switch */
     char **key_sources;
     size_t n_key_sources;
     char *key_query_parameter;

@@ -19,6 +19,7 @@ enum pst_error_id {
     PST_ERROR_KEY_MISSING,  /* 401 */
     PST_ERROR_KEY_WRONG,    /* 401, also unknown, disabled, expired: the client is not told which */
     PST_ERROR_KEY_CONFLICT, /* 400, two different keys in one request */
+    PST_ERROR_KEY_OFF,      /* 403, a key, where only tokens and certificates are taken */
     PST_ERROR_KEY_SCOPE,    /* 403, the key's scopes do not permit method or path */
     PST_ERROR_KEY_SPELLING, /* 403, the key has scopes, and the path could be read in two ways */
     PST_ERROR_KEY_NETWORK,  /* 403, the key's networks do not have the client's address */
@@ -90,6 +91,8 @@ const struct pst_error_def *pst_error_def(enum pst_error_id id);
 
 /* Appends the body. 0, -PST_ELIMIT or -PST_ENOMEM (the buffer is marked). */
 int pst_error_body(enum pst_error_id id, struct pst_buf *out);
+/* The same, in the shape that the service at this path has: the Translator's codes are numbers. */
+int pst_error_body_at(enum pst_error_id id, struct pst_str path, struct pst_buf *out) PST_MUSTCHECK;
 /* The same for any code and message (limits and the admin side have their own). */
 int pst_error_body_custom(struct pst_str code, struct pst_str message, struct pst_buf *out);
 

@@ -52,6 +52,7 @@ struct pst_front_settings {
     size_t n_upstream_names;
     struct pst_cors cors;
     enum pst_front_credentials credentials;
+    bool keys_off;            /* only tokens of issuers and certificates are taken */
     bool forward_certificate; /* in X-Forwarded-Client-Cert */
     bool keep_host;           /* forward the client's Host; else the container's own authority */
 
