@@ -65,6 +65,10 @@ static const struct pst_setting_def defs[] = {
     {LIST(STRINGS, egress_allow), .default_text = "*.cognitive.microsoft.com, *.cognitiveservices.azure.com",
      .help = "Hosts that the container may reach: names, or *.domain for every name below it (not the domain "
              "itself)."},
+    {PATH(egress_allow_file), .default_text = "",
+     .help = "A file with more of them, one in a line, # before remarks. Read again when it changes; open "
+             "tunnels "
+             "stay open."},
     {LIST(NETWORKS, egress_allow_networks), .default_text = "",
      .help =
          "Networks that allowed hosts may have addresses in though they are not public: private, loopback, "

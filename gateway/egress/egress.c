@@ -130,7 +130,9 @@ static int listen_at(struct pst_egress *egress, const struct pst_addr *addr)
 
 static int start_all(struct pst_egress *egress)
 {
-    int err = pipe2(egress->stop_pipe, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -PST_EIO;
+    int err = allow_file_open(egress);
+    if (err == 0)
+        err = pipe2(egress->stop_pipe, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -PST_EIO;
     for (size_t i = 0; err == 0 && i < egress->options.n_listen; i++)
         err = egress->n_listeners < EGRESS_LISTENERS_MAX ? listen_at(egress, &egress->options.listen[i])
                                                          : -PST_EINVAL;
@@ -207,6 +209,7 @@ void pst_egress_stop(struct pst_egress *egress, uint64_t wait_us)
         pthread_cond_wait(&egress->ended, &egress->lock);
     pthread_mutex_unlock(&egress->lock);
     close_all(egress);
+    allow_file_close(egress);
     pst_fd_close(egress->stop_pipe[0]);
     pst_fd_close(egress->stop_pipe[1]);
     pthread_cond_destroy(&egress->ended);

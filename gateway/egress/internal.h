@@ -3,12 +3,14 @@
 #ifndef POSTERN_EGRESS_INTERNAL_H
 #define POSTERN_EGRESS_INTERNAL_H
 
+#include "postern/base/buf.h"
 #include "postern/base/list.h"
 #include "postern/base/ticker.h"
 #include "postern/egress/egress.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define EGRESS_LISTENERS_MAX 4
 
@@ -21,6 +23,12 @@ struct pst_egress {
     bool accepting;
     struct pst_ticker watch;
     int64_t started_us;
+
+    struct {
+        struct stat file; /* as it was read; the watch's own */
+        bool failed;
+        struct pst_buf hosts; /* under the lock */
+    } allow;
 
     pthread_mutex_t lock;
     pthread_cond_t ended; /* a tunnel did */
@@ -59,6 +67,12 @@ unsigned connect_request_read(int fd, uint64_t deadline_us, struct connect_reque
 /* pump.c: moves bytes both ways until both sides are done. */
 enum pump_end { PUMP_DONE, PUMP_RESET, PUMP_IDLE, PUMP_TOO_LONG, PUMP_STOPPED };
 enum pump_end pump_run(struct tunnel *tunnel, uint64_t until_us);
+
+/* allow_file.c: the hosts of egress_allow_file. The watch looks whether it changed. */
+int allow_file_open(struct pst_egress *egress) PST_MUSTCHECK;
+void allow_file_close(struct pst_egress *egress);
+void allow_file_look(struct pst_egress *egress);
+bool allow_file_has(struct pst_egress *egress, const char *host);
 
 /* watch.c: the billing hosts. */
 void watch_note(struct pst_egress *egress, const char *host, bool success);

@@ -97,8 +97,7 @@ int egress_target_parse(struct pst_str authority, char host[static PST_URL_HOST_
     return 0;
 }
 
-/* "*.a.b" stands for every name below a.b, and not for a.b. */
-static bool matches(struct pst_str pattern, struct pst_str host)
+bool egress_matches(struct pst_str pattern, struct pst_str host)
 {
     if (!pst_str_starts(pattern, PST_STR("*.")))
         return pst_str_ieq(pattern, host);
@@ -106,22 +105,23 @@ static bool matches(struct pst_str pattern, struct pst_str host)
     return host.len > suffix.len && pst_str_iends(host, suffix);
 }
 
-const char *egress_refusal(const struct pst_egress_options *options, const char *host, uint16_t port)
+const char *egress_refusal(const struct pst_egress_options *options, const char *host, uint16_t port,
+                           bool host_allowed)
 {
-    bool port_allowed = false, host_allowed = false;
+    bool port_allowed = false;
     for (size_t i = 0; i < options->n_ports; i++)
         port_allowed = port_allowed || options->ports[i] == port;
     if (!port_allowed)
         return "this port is not one of egress_ports";
     for (size_t i = 0; i < options->n_allow; i++)
-        host_allowed = host_allowed || matches(pst_str_of(options->allow[i]), pst_str_of(host));
+        host_allowed = host_allowed || egress_matches(pst_str_of(options->allow[i]), pst_str_of(host));
     return host_allowed ? NULL : "this host is not on the list egress_allow";
 }
 
 bool egress_is_billing(const char *host)
 {
-    return matches(PST_STR("*.cognitive.microsoft.com"), pst_str_of(host)) ||
-           matches(PST_STR("*.cognitiveservices.azure.com"), pst_str_of(host));
+    return egress_matches(PST_STR("*.cognitive.microsoft.com"), pst_str_of(host)) ||
+           egress_matches(PST_STR("*.cognitiveservices.azure.com"), pst_str_of(host));
 }
 
 /* What is not the internet: the IANA registries of special-purpose addresses (RFC 6890), multicast, and the

@@ -9,8 +9,11 @@
  * in brackets loses them. On failure *ret_reason says what is wrong with it. */
 int egress_target_parse(struct pst_str authority, char host[static PST_URL_HOST_SIZE], uint16_t *ret_port,
                         const char **ret_reason) PST_MUSTCHECK;
-/* NULL when host and port are allowed, else why not. */
-const char *egress_refusal(const struct pst_egress_options *options, const char *host, uint16_t port);
+/* "*.a.b" stands for every name below a.b, and not for a.b. */
+bool egress_matches(struct pst_str pattern, struct pst_str host);
+/* NULL when host and port are allowed, else why not. `host_allowed`: by egress_allow_file. */
+const char *egress_refusal(const struct pst_egress_options *options, const char *host, uint16_t port,
+                           bool host_allowed);
 /* Whether the host is one of the two domains that containers report their metering to. */
 bool egress_is_billing(const char *host);
 /* NULL when the address is a public one, or listed; else what it is: "a private address". */

@@ -144,7 +144,7 @@ static bool read_request(struct tunnel *t, struct connect_request *request, uint
         return refuse(t, 407, "this proxy wants other credentials (Proxy-Authorization: Basic)");
     if (egress_target_parse(pst_str_of(request->authority), t->host, &t->port, &reason) < 0)
         return refuse(t, 400, reason);
-    reason = egress_refusal(&t->egress->options, t->host, t->port);
+    reason = egress_refusal(&t->egress->options, t->host, t->port, allow_file_has(t->egress, t->host));
     return reason == NULL || forbid(t, reason);
 }
 

@@ -34,6 +34,7 @@ static bool is_silent(const struct pst_egress *egress, int64_t now_us)
 static void look(void *arg)
 {
     struct pst_egress *egress = arg;
+    allow_file_look(egress);
     int64_t now_us = pst_clock_real_us();
     char last[PST_TIME_TEXT_SIZE] = "never";
     pthread_mutex_lock(&egress->lock);

@@ -69,6 +69,12 @@ static void check_hosts(struct reader *r)
     }
 }
 
+static void check_file(struct reader *r)
+{
+    if (r->s->egress_allow_file[0] != '\0' && access(r->s->egress_allow_file, R_OK) < 0)
+        problem(r, -PST_EIO, "egress_allow_file", "%s: %s", r->s->egress_allow_file, strerror(errno));
+}
+
 static void read_ports(struct reader *r, struct pst_egress_settings *ret)
 {
     for (size_t i = 0; i < r->s->n_egress_ports; i++) {
@@ -107,6 +113,7 @@ int pst_egress_settings_read(const struct pst_settings *s, struct pst_egress_set
                 .n_listen = s->n_egress_listen,
                 .allow = s->egress_allow,
                 .n_allow = s->n_egress_allow,
+                .allow_file = s->egress_allow_file,
                 .ports = ret->ports,
                 .networks = s->egress_allow_networks,
                 .n_networks = s->n_egress_allow_networks,
@@ -120,6 +127,7 @@ int pst_egress_settings_read(const struct pst_settings *s, struct pst_egress_set
             },
     };
     check_hosts(&r);
+    check_file(&r);
     read_ports(&r, ret);
     read_pins(&r, ret);
     read_parent(&r, &ret->options.parent);

@@ -310,6 +310,41 @@ describe('the metering watch', limit, () => {
     await eventually(5000, 'a warning of failures', () => /failed since: 3/.test(gateway.stderr));
   });
 
+  test('the list in a file is read again when it changes, and open tunnels stay', limit, async (t) => {
+    const { port } = echo.address();
+    const file = path.join(temporaryDirectory('allow'), 'hosts');
+    writeFileSync(file, '# nothing yet\n\n');
+    const gateway = await guard(t, { egress_allow: 'other.example', egress_allow_file: file });
+    const status = async () => {
+      const { status, socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+      if (status !== 200 || open.length === 8) socket.destroy();
+      else open.push(socket);
+      return status;
+    };
+    const open = [];
+    assert.equal(await status(), 403);
+    writeFileSync(file, `*.api.cognitive.microsoft.com # the region's\n`);
+    await eventually(10000, 'the new list', async () => (await status()) === 200, 100);
+    writeFileSync(file, 'https://no.host\n');
+    await eventually(10000, 'the complaint', () => /https:\/\/no\.host; the list of before stays in force/.test(gateway.stderr), 100);
+    assert.equal(await status(), 200);
+    // In a loop, while the list comes and goes: every answer is one or the other, and no tunnel is cut.
+    for (let i = 0; i < 6; i++) {
+      writeFileSync(file, i % 2 ? `${HOST}\n` : `nothing-${i}.example\n`);
+      const until = Date.now() + 1200;
+      while (Date.now() < until) assert.ok([200, 403].includes(await status()));
+      assert.equal(await status(), i % 2 ? 200 : 403);
+      await sleep(20);
+    }
+    for (const socket of open) {
+      socket.write('still');
+      const [data] = await once(socket, 'data');
+      assert.equal(data.toString(), 'still');
+      socket.destroy();
+    }
+    assert.ok(open.length > 3);
+  });
+
   test('the admin’s status tells of tunnels, and of a container that reports no more', limit, async (t) => {
     const dead = await freePort();
     const { port } = echo.address();

@@ -130,6 +130,7 @@ struct pst_settings {
     size_t n_egress_listen;
     char **egress_allow;
     size_t n_egress_allow;
+    char *egress_allow_file;
     struct pst_cidr *egress_allow_networks;
     size_t n_egress_allow_networks;
     char **egress_ports;

@@ -28,6 +28,7 @@ struct pst_egress_options {
     size_t n_listen;
     char *const *allow; /* host names, and "*.domain" for one or more labels before it */
     size_t n_allow;
+    const char *allow_file; /* more of them, read again when it changes; NULL or "": none */
     const uint16_t *ports;
     size_t n_ports;
     const struct pst_cidr *networks; /* addresses that are reached though they are not public */

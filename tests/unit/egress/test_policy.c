@@ -75,7 +75,7 @@ static void test_hosts(void **state)
         const char *reason = NULL;
         int got = NO_TARGET;
         if (egress_target_parse(pst_str_of(cases[i].authority), host, &port, &reason) == 0)
-            got = egress_refusal(&o, host, port) == NULL;
+            got = egress_refusal(&o, host, port, false) == NULL;
         if (got != cases[i].allowed)
             fail_msg("%s: %d, not %d", cases[i].authority, got, cases[i].allowed);
         assert_true(got != NO_TARGET || reason != NULL);
