@@ -61,6 +61,16 @@ static void note_failure(struct keeper *keeper, const char *why)
     keeper->trust_failed = true;
 }
 
+/* A worker that could not be told is told again the next time; twice does no harm. */
+static void tell_workers(struct keeper *keeper)
+{
+    keeper->trust_untold = false;
+    for (unsigned i = 0; i < keeper->n_workers; i++) {
+        if (pst_worker_set_trust(keeper->workers[i], keeper->trust) < 0)
+            keeper->trust_untold = true;
+    }
+}
+
 void client_certificates_refresh(struct keeper *keeper, uint64_t now_us)
 {
     struct pst_tls_why why = {.text = ""};
@@ -68,6 +78,8 @@ void client_certificates_refresh(struct keeper *keeper, uint64_t now_us)
     if (keeper->trust == NULL || now_us < keeper->next_trust_us)
         return;
     keeper->next_trust_us = now_us + LOOK_US;
+    if (keeper->trust_untold)
+        tell_workers(keeper);
     if (pst_client_trust_is_current(keeper->trust))
         return;
     if (pst_client_trust_load(&keeper->trust_options, &trust, &why) < 0) {
@@ -78,6 +90,5 @@ void client_certificates_refresh(struct keeper *keeper, uint64_t now_us)
     keeper->trust_failed = false;
     pst_client_trust_unref(keeper->trust);
     keeper->trust = trust;
-    for (unsigned i = 0; i < keeper->n_workers; i++)
-        pst_worker_set_trust(keeper->workers[i], trust);
+    tell_workers(keeper);
 }

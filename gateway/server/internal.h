@@ -51,6 +51,7 @@ struct keeper {
     struct pst_client_trust *trust; /* the newest; NULL: none */
     struct pst_client_trust_options trust_options;
     bool trust_failed;
+    bool trust_untold; /* a worker does not have the newest yet */
 
     bool stepped_back;
     uint64_t next_trust_us;

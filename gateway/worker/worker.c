@@ -192,16 +192,18 @@ static void take_trust(void *arg)
     free(message);
 }
 
-void pst_worker_set_trust(struct pst_worker *worker, struct pst_client_trust *trust)
+int pst_worker_set_trust(struct pst_worker *worker, struct pst_client_trust *trust)
 {
     struct trust_message *message = malloc(sizeof(*message));
     if (message == NULL)
-        return;
+        return -PST_ENOMEM;
     *message = (struct trust_message){worker, pst_client_trust_ref(trust)};
-    if (pst_loop_post(worker->loop, take_trust, message) == 0)
-        return;
+    int err = pst_loop_post(worker->loop, take_trust, message);
+    if (err == 0)
+        return 0;
     pst_client_trust_unref(message->trust);
     free(message);
+    return err;
 }
 
 struct key_message {

@@ -40,8 +40,9 @@ int pst_worker_start(const struct pst_worker_parts *parts, struct pst_worker **r
 
 /* New addresses of the container. */
 void pst_worker_set_origin(struct pst_worker *worker, struct pst_origin *origin);
-/* Whom clients' certificates are trusted from, from now on. Any thread; keeps a reference. */
-void pst_worker_set_trust(struct pst_worker *worker, struct pst_client_trust *trust);
+/* Whom clients' certificates are trusted from, from now on. Any thread; keeps a reference. -PST_ENOMEM,
+ * -PST_EBUSY (its mailbox is full): then it was not told. */
+int pst_worker_set_trust(struct pst_worker *worker, struct pst_client_trust *trust) PST_MUSTCHECK;
 /* Seals new session tickets with another key. */
 void pst_worker_rotate(struct pst_worker *worker, const struct pst_ticket_key *key);
 /* Accepts no more and ends when what is under way is done. */
