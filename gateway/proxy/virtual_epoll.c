@@ -25,6 +25,7 @@ int pst_virtual_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *even
 int pst_virtual_epoll_wait(int epoll_fd, struct epoll_event *events, int max_events, int timeout);
 int pst_virtual_fcntl(int fd, int command, long arg);
 int pst_virtual_shutdown(int fd, int how);
+int pst_virtual_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int pst_virtual_close(int fd);
 
 void virtual_epoll_init(struct virtual_epoll *set)
@@ -151,6 +152,12 @@ int pst_virtual_epoll_wait(int epoll_fd, struct epoll_event *events, int max_eve
 int pst_virtual_fcntl(int fd, int command, long arg)
 {
     return fd >= VIRTUAL_SOCKET_FIRST ? 0 : fcntl(fd, command, arg);
+}
+
+/* It corks and pushes around each answer; sealing once at the end of a turn does the same. */
+int pst_virtual_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    return fd >= VIRTUAL_SOCKET_FIRST ? 0 : setsockopt(fd, level, name, value, len);
 }
 
 int pst_virtual_shutdown(int fd, int how)

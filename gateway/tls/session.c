@@ -119,7 +119,9 @@ static int bio_send(void *arg, const unsigned char *data, size_t len)
     s->record_out = data;
     if (s->broken)
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-    size_t sent = pst_buf_len(&s->output) > 0 ? 0 : send_some(s, data, len);
+    /* mbedTLS hands over a handshake's messages one by one; they go out together (step_handshake()). */
+    bool waits = s->phase == HANDSHAKE || pst_buf_len(&s->output) > 0;
+    size_t sent = waits ? 0 : send_some(s, data, len);
     if (s->broken || (sent < len && pst_buf_add(&s->output, data + sent, len - sent) < 0)) {
         s->broken = true;
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
@@ -344,6 +346,7 @@ static void step_handshake(struct pst_session *s)
 {
     int ret = mbedtls_ssl_handshake(&s->ssl);
     keep_input(s);
+    drain_output(s);
     if (ret == 0) {
         pst_timer_clear(s->loop, &s->timer);
         tls_forget_handshake(&s->ssl);
