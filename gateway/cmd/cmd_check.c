@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that `serve` would stumble over, said at once and with its place. Changes nothing. */
 #include "postern/admin/admin.h"
-#include "postern/auth/certificate_rules.h"
 #include "postern/auth/credential.h"
 #include "postern/auth/issuer_keys.h"
 #include "postern/base/fd.h"
@@ -10,6 +9,7 @@
 #include "postern/http/cors.h"
 #include "postern/http/location.h"
 #include "postern/proxy/front.h"
+#include "postern/server/certificate_settings.h"
 #include "postern/server/egress_settings.h"
 #include "postern/tls/client.h"
 #include "postern/tls/context.h"
@@ -110,29 +110,22 @@ static void check_public_url(const struct check *check)
         PROBLEM(check, "public_url", "\"%s\" is not https://host[:port][/prefix]", text);
 }
 
+static void say_problem(void *arg, const char *setting, const char *problem)
+{
+    PROBLEM((const struct check *)arg, setting, "%s", problem);
+}
+
 static void check_client_certificates(const struct check *check)
 {
     const struct pst_settings *s = check->s;
     struct pst_client_trust *trust = NULL;
-    struct pst_certificate_rules *rules = NULL;
     struct pst_tls_why why = {.text = ""};
-    struct pst_why rule = {.text = ""};
     const struct pst_client_trust_options trusted = {
         .ca = s->client_ca, .crl = s->client_crl, .max_depth = 1};
-    bool off = s->client_certificate == PST_CLIENT_CERTIFICATE_OFF;
-    if (off && s->credentials >= PST_CREDENTIALS_CERTIFICATE)
-        PROBLEM(check, "credentials", "asks for client certificates, but client_certificate is off");
-    if (!off && s->client_ca[0] == '\0')
-        PROBLEM(check, "client_certificate", "needs client_ca, the CAs to trust");
-    else if (!off && pst_client_trust_load(&trusted, &trust, &why) < 0)
+    (void)!pst_certificate_settings_check(s, say_problem, (void *)(uintptr_t)check);
+    if (pst_certificates_asked(s) && s->client_ca[0] != '\0' &&
+        pst_client_trust_load(&trusted, &trust, &why) < 0)
         PROBLEM(check, "client_ca", "%s", why.text);
-    if (pst_certificate_rules_parse(s->client_certificate_keys, s->n_client_certificate_keys, &rules, &rule) <
-        0)
-        PROBLEM(check, PST_CERTIFICATE_RULES_SETTING, "%s", rule.text);
-    else if (!off && s->n_client_certificate_keys == 0 && s->credentials != PST_CREDENTIALS_KEY)
-        WARNING(check, "client_certificate",
-                "no certificate stands for a key without client_certificate_keys");
-    pst_certificate_rules_free(rules);
     pst_client_trust_unref(trust);
 }
 
@@ -154,16 +147,11 @@ static void check_cors(const struct check *check)
     }
 }
 
-static void egress_problem(void *arg, const char *setting, const char *problem)
-{
-    PROBLEM((const struct check *)arg, setting, "%s", problem);
-}
-
 static void check_egress(const struct check *check)
 {
     struct pst_egress_settings egress;
     if (check->s->n_egress_listen > 0)
-        (void)!pst_egress_settings_read(check->s, &egress, egress_problem, (void *)(uintptr_t)check);
+        (void)!pst_egress_settings_read(check->s, &egress, say_problem, (void *)(uintptr_t)check);
     explicit_bzero(&egress, sizeof(egress));
 }
 

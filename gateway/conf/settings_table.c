@@ -19,6 +19,7 @@ static const char *const profiles[] = {"intermediate", "modern", NULL};
 static const char *const certificate_modes[] = {"off", "optional", "required", NULL};
 static const char *const crl_expired[] = {"refuse", "accept", NULL};
 static const char *const credentials_kinds[] = {"any", "key", "certificate", "both", NULL};
+static const char *const refusals[] = {"auto", "http", "close", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const host_headers[] = {"upstream", "keep", NULL};
 static const char *const access_logs[] = {"json", "text", "off", NULL};
@@ -127,6 +128,8 @@ static const struct pst_setting_def defs[] = {
      .help =
          "optional: clients are asked for a certificate, and may have none. required: a handshake without "
          "a valid one fails. TLS sessions are not resumed then: each connection proves its own."},
+    {LIST(STRINGS, client_certificate_listeners), .default_text = "",
+     .help = "Addresses of listen where it is another: 0.0.0.0:9443 required."},
     {PATH(client_ca), .default_text = "",
      .help = "PEM bundle of the CAs whose client certificates are trusted. Read again when it changes."},
     {PATH(client_crl), .default_text = "",
@@ -184,6 +187,11 @@ static const struct pst_setting_def defs[] = {
      .help =
          "Paths of the container that need no key, compared byte for byte; with /* at its end all below it: "
          "/swagger, /swagger/*."},
+    {LIST(STRINGS, routes), .item_start = "/", .default_text = "",
+     .help =
+         "What differs from path to path: a path, for it and all below it, then credentials=, "
+         "client_certificate= (off, optional, required: without a valid one 403) or websocket_refusal=. The "
+         "first that fits decides: /speech credentials=both (docs/authentication.md)."},
     {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",
      .help = "Host header for the container: its own address, or the one the client sent."},
     {TEXT(public_url), .default_text = "",
@@ -261,6 +269,9 @@ static const struct pst_setting_def defs[] = {
     {INT(max_websockets), .group = "WebSocket", .min = 0, .max = 1000000, .default_text = "2048",
      .help = "WebSocket streams per worker; beyond it 503. Each is one of max_connections, and has a "
              "connection to the container that does not count in upstream_max_connections. 0: none."},
+    {CHOICE(websocket_refusal, refusals), .default_text = "auto",
+     .help = "How an upgrade is refused: http by its status; close accepts it and closes it with 4000, for "
+             "clients that cannot see the status; auto is close on the paths of the Speech services."},
     {DURATION(websocket_idle_timeout), .min = 100, .max = 30 * D, .default_text = "10m",
      .help = "A stream without a byte either way for this long, pings included, is closed (1000)."},
     {DURATION(websocket_max_duration), .min = 0, .max = 365 * D, .default_text = "24h",

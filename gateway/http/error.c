@@ -34,6 +34,11 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
          "Access denied by the scopes of the key: they do not permit this method on this path. Use "
          "another key, or have the scopes extended.",
          NULL},
+    [PST_ERROR_PATH_SPELLING] =
+        {400, 0, false, "path_spelling", "BadRequest",
+         "The path can be read in more than one way. Send it without empty or dot segments, %2F, %5C and "
+         "backslashes.",
+         NULL},
     [PST_ERROR_KEY_SPELLING] =
         {403, 0, false, "key_spelling", "403",
          "Access denied by the scopes of the key: the path can be read in more than one way. Send it "

@@ -130,12 +130,16 @@ static enum pst_error_id judge(struct exchange *x, const struct pst_credential *
 static enum pst_error_id judge_certificate(struct exchange *x, const struct pst_credential *credential,
                                            enum pst_error_id id)
 {
-    enum pst_front_credentials wanted = x->client->front->parts.settings->credentials;
+    enum pst_front_credentials wanted = x->route->credentials;
     bool brought = credential->result != PST_CREDENTIAL_NONE;
     struct pst_key_match match = {0};
-    if (wanted == PST_CREDENTIALS_KEY || path_is_open(x))
+    if (path_is_open(x))
         return id;
     if (brought && id != PST_ERROR_NONE) /* a wrong key is not made good by a certificate */
+        return id;
+    if (x->route->certificate == PST_CERTIFICATE_REQUIRED && certificate_is_valid(x) != PST_ERROR_NONE)
+        return certificate_is_valid(x);
+    if (wanted == PST_CREDENTIALS_KEY)
         return id;
     if (!brought && wanted == PST_CREDENTIALS_BOTH)
         return id;
@@ -152,6 +156,13 @@ static enum pst_error_id judge_certificate(struct exchange *x, const struct pst_
     x->key = match;
     x->good_until_us = x->client->certificate->not_after_us;
     return check_permitted(x);
+}
+
+/* Whether the certificate has any say in it. */
+static bool asks_for_certificate(const struct exchange *x)
+{
+    return certificate_is_shown(x) || x->route->credentials >= PST_CREDENTIALS_CERTIFICATE ||
+           x->route->certificate == PST_CERTIFICATE_REQUIRED;
 }
 
 /* What goes on is everything but the credentials. */
@@ -184,7 +195,7 @@ enum pst_error_id request_authenticate(struct exchange *x)
     x->query_counts = x->upgrade || x->local == LOCAL_ISSUE_TOKEN;
     pst_credential_find(sources, &x->fields, x->target.query, x->query_counts, &credential);
     enum pst_error_id id = judge(x, &credential);
-    if (x->client->front->parts.certificates != NULL)
+    if (asks_for_certificate(x))
         id = judge_certificate(x, &credential, id);
     pst_credential_done(&credential);
     if (id == PST_ERROR_NONE && !is_of_region(x))

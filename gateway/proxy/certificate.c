@@ -62,18 +62,24 @@ bool certificate_still_holds(const struct exchange *x)
 
 bool certificate_is_shown(const struct exchange *x)
 {
-    return x->client->certificate != NULL;
+    return x->client->certificate != NULL && x->route->certificate != PST_CERTIFICATE_OFF;
+}
+
+enum pst_error_id certificate_is_valid(struct exchange *x)
+{
+    if (!certificate_is_shown(x))
+        return PST_ERROR_CERTIFICATE_MISSING;
+    return holds(x) ? PST_ERROR_NONE
+                    : refuse(x, PST_ERROR_CERTIFICATE_WRONG, x->client->certificate->problem);
 }
 
 enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *ret)
 {
     const struct pst_front_parts *parts = &x->client->front->parts;
-    struct pst_client_identity *certificate = x->client->certificate;
     int64_t now_us = pst_loop_real_us(parts->loop);
-    if (certificate == NULL)
-        return PST_ERROR_CERTIFICATE_MISSING;
-    if (!holds(x))
-        return refuse(x, PST_ERROR_CERTIFICATE_WRONG, certificate->problem);
+    enum pst_error_id id = certificate_is_valid(x);
+    if (id != PST_ERROR_NONE)
+        return id;
     if (x->client->certificate_key.len == 0)
         return refuse(x, PST_ERROR_CERTIFICATE_DENIED, "fits no rule of " PST_CERTIFICATE_RULES_SETTING);
     enum pst_key_verdict verdict =
@@ -133,7 +139,7 @@ size_t certificate_fields(struct exchange *x, struct pst_field fields[static CER
     char hash[65];
     struct pst_buf text;
     size_t n = 0;
-    if (id == NULL || !holds(x))
+    if (!certificate_is_shown(x) || !holds(x))
         return 0;
     fingerprint(x->client, hash);
     fields[n++] = (struct pst_field){PST_STR("X-Postern-Client-Sha256"),

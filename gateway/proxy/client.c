@@ -415,7 +415,7 @@ static void set_address(struct client *client, const struct sockaddr *peer)
     }
 }
 
-void client_new(struct pst_front *front, int fd, const struct sockaddr *peer)
+void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, const struct sockaddr *peer)
 {
     const struct pst_front_settings *settings = front->parts.settings;
     struct client *client = calloc(1, sizeof(*client));
@@ -429,7 +429,7 @@ void client_new(struct pst_front *front, int fd, const struct sockaddr *peer)
     pst_list_init(&client->fresh);
     pst_timer_init(&client->timer, on_timer, client);
     set_address(client, peer);
-    int err = pst_session_accept(front->parts.tls, front->parts.loop, fd, &session_events, client,
+    int err = pst_session_accept(tls, front->parts.loop, fd, &session_events, client,
                                  settings->handshake_timeout_us, &client->session);
     if (err < 0) {
         pst_warn("proxy", "cannot take a connection of %s: %s", client->address_text, pst_strerror(err));

@@ -95,6 +95,7 @@ struct exchange *exchange_new(struct client *client, struct pst_str raw_target)
     if (x == NULL)
         return NULL;
     x->client = client;
+    x->route = pst_routes_find(front->parts.settings->routes, PST_STR(""), &(bool){false});
     pst_timer_init(&x->timer, on_timer, x);
     x->start_us = now_us(front);
     x->start_real_us = pst_loop_real_us(front->parts.loop);

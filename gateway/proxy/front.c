@@ -179,13 +179,14 @@ bool pst_front_may_accept(const struct pst_front *front)
            front->n_clients < settings->max_connections + OVER_LIMIT_ROOM;
 }
 
-void pst_front_accept(struct pst_front *front, int fd, const struct sockaddr *peer)
+void pst_front_accept(struct pst_front *front, struct pst_tls_context *tls, int fd,
+                      const struct sockaddr *peer)
 {
     if (front->stopping) {
         pst_fd_close(fd);
         return;
     }
-    client_new(front, fd, peer);
+    client_new(front, tls, fd, peer);
 }
 
 bool pst_front_run(struct pst_front *front)
@@ -199,7 +200,8 @@ bool pst_front_run(struct pst_front *front)
             front->run_again = true;
     }
     client_check_fresh(front);
-    pst_session_flush_all(front->parts.tls);
+    for (size_t i = 0; i < front->parts.n_tls; i++)
+        pst_session_flush_all(front->parts.tls[i]);
     return front->run_again;
 }
 

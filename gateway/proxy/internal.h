@@ -98,8 +98,9 @@ struct exchange {
     bool target_too_long;
     struct pst_str method;
     struct pst_target target;
-    struct pst_fields fields;  /* all, as they came */
-    struct pst_fields forward; /* without credentials */
+    const struct pst_route *route; /* what holds on its path */
+    struct pst_fields fields;      /* all, as they came */
+    struct pst_fields forward;     /* without credentials */
     struct pst_framing framing;
     struct pst_str host;
     struct pst_str origin; /* of the page that may read the answer; empty: none */
@@ -189,7 +190,7 @@ static inline void count(atomic_ullong *counter)
 int front_add_to_mhd(struct client *client) PST_MUSTCHECK;
 
 /* client.c */
-void client_new(struct pst_front *front, int fd, const struct sockaddr *peer);
+void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, const struct sockaddr *peer);
 /* Tells libmicrohttpd that there is something to read or room to write. */
 void client_wake(struct client *client);
 /* Only inside libmicrohttpd's callbacks. */
@@ -248,7 +249,10 @@ enum pst_error_id request_authenticate(struct exchange *x) PST_MUSTCHECK;
 /* certificate.c: keeps what the client proved in its handshake. False without memory. */
 bool certificate_take(struct client *client) PST_MUSTCHECK;
 void certificate_drop(struct client *client);
+/* Whether there is one, and it counts on the request's route. */
 bool certificate_is_shown(const struct exchange *x);
+/* NONE, or why it is not: missing or wrong. */
+enum pst_error_id certificate_is_valid(struct exchange *x) PST_MUSTCHECK;
 /* False when the exchange was let in by its certificate, and that is no longer valid. */
 bool certificate_still_holds(const struct exchange *x) PST_MUSTCHECK;
 /* The key that the connection's certificate stands for, as of now. */

@@ -48,6 +48,14 @@ static enum pst_error_id read_framing(struct exchange *x)
     return PST_ERROR_NONE;
 }
 
+/* What holds on the path must not depend on who reads it. */
+static enum pst_error_id find_route(struct exchange *x)
+{
+    bool unclear;
+    x->route = pst_routes_find(x->client->front->parts.settings->routes, x->target.path, &unclear);
+    return unclear ? PST_ERROR_PATH_SPELLING : PST_ERROR_NONE;
+}
+
 enum pst_error_id request_read(struct exchange *x, const char *method, const char *version)
 {
     struct pst_front *front = x->client->front;
@@ -66,6 +74,8 @@ enum pst_error_id request_read(struct exchange *x, const char *method, const cha
     if (!pst_request_method_forwards(x->method))
         return PST_ERROR_METHOD;
     id = pst_target_parse(x->raw_target, x->method, &x->target);
+    if (id == PST_ERROR_NONE)
+        id = find_route(x);
     if (id == PST_ERROR_NONE)
         id = pst_target_host(&x->target, &x->fields, x->http_1_0, &x->host);
     if (id != PST_ERROR_NONE)

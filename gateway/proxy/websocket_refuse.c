@@ -16,6 +16,8 @@ static const struct pst_str closing[] = {PST_STR("/speech/"), PST_STR("/stt/"), 
 
 bool websocket_refusal_closes(const struct exchange *x)
 {
+    if (x->route->websocket_refusal != PST_REFUSAL_AUTO)
+        return x->upgrade && x->route->websocket_refusal == PST_REFUSAL_CLOSE;
     for (size_t i = 0; x->upgrade && i < sizeof(closing) / sizeof(closing[0]); i++) {
         if (pst_str_istarts(x->target.path, closing[i]))
             return true;

@@ -4,40 +4,28 @@
 
 #define LOOK_US 1000000
 
-static int parse_rules(struct pst_server *server)
+static void say(void *arg, const char *setting, const char *problem)
 {
-    const struct pst_settings *s = server->settings;
-    struct pst_why why = {.text = ""};
-    int err = pst_certificate_rules_parse(s->client_certificate_keys, s->n_client_certificate_keys,
-                                          &server->certificates, &why);
-    if (err < 0)
-        pst_error("server", PST_CERTIFICATE_RULES_SETTING ": %s", why.text);
-    return err;
+    (void)arg;
+    pst_error("server", "%s: %s", setting, problem);
 }
 
 int client_certificates_open(struct pst_server *server)
 {
     const struct pst_settings *s = server->settings;
     struct pst_tls_why why = {.text = ""};
-    bool off = s->client_certificate == PST_CLIENT_CERTIFICATE_OFF;
-    if (off && s->credentials >= PST_CREDENTIALS_CERTIFICATE) {
-        pst_error("server", "credentials ask for client certificates, but client_certificate is off");
-        return -PST_EINVAL;
-    }
-    if (off)
-        return 0;
+    struct pst_why rule;
+    int err = pst_certificate_settings_check(s, say, NULL);
+    if (err < 0 || !pst_certificates_asked(s))
+        return err;
     server->keeper.trust_options = (struct pst_client_trust_options){
         .ca = s->client_ca,
         .crl = s->client_crl,
-        .required = s->client_certificate == PST_CLIENT_CERTIFICATE_REQUIRED,
         .expired_crl_will_do = s->client_crl_expired == 1,
         .max_depth = (unsigned)s->client_certificate_depth,
     };
-    int err = parse_rules(server);
-    if (err == 0 && s->client_ca[0] == '\0') {
-        pst_error("server", "client_certificate needs client_ca, the CAs to trust");
-        return -PST_EINVAL;
-    }
+    err = pst_certificate_rules_parse(s->client_certificate_keys, s->n_client_certificate_keys,
+                                      &server->certificates, &rule);
     if (err == 0)
         err = pst_client_trust_load(&server->keeper.trust_options, &server->trust, &why);
     if (err < 0 && why.text[0] != '\0')

@@ -80,6 +80,16 @@ static int set_cors(struct pst_server *server)
     return whole ? 0 : -PST_ENOMEM;
 }
 
+static int set_routes(struct pst_server *server)
+{
+    struct pst_why why = {.text = ""};
+    int err = pst_routes_of_settings(server->settings, &server->routes, &why);
+    if (err < 0)
+        pst_error("server", PST_ROUTES_SETTING ": %s", why.text);
+    server->front.routes = server->routes;
+    return err;
+}
+
 static int set_public_base(struct pst_server *server)
 {
     const char *text = server->settings->public_url;
@@ -100,7 +110,6 @@ int front_settings_make(struct pst_server *server)
         .region = pst_str_of(s->region),
         .upstream_names = s->upstream_names,
         .n_upstream_names = s->n_upstream_names,
-        .credentials = (enum pst_front_credentials)s->credentials,
         .keys_off = s->key_authentication == PST_SETTING_OFF,
         .forward_certificate = s->client_certificate_forward == PST_SETTING_ON,
         .keep_host = s->host_header == PST_HOST_KEEP,
@@ -128,5 +137,7 @@ int front_settings_make(struct pst_server *server)
         err = set_public_base(server);
     if (err == 0)
         err = set_cors(server);
+    if (err == 0)
+        err = set_routes(server);
     return err < 0 ? err : add_open_paths(server);
 }

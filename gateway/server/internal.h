@@ -11,6 +11,7 @@
 #include "postern/base/arena.h"
 #include "postern/base/ticker.h"
 #include "postern/egress/egress.h"
+#include "postern/server/certificate_settings.h"
 #include "postern/server/egress_settings.h"
 #include "postern/server/server.h"
 #include "postern/upstream/origin.h"
@@ -25,6 +26,7 @@ struct bound {
     int fds[MAX_WORKERS];
     char text[80]; /* "127.0.0.1:8443" */
     uint16_t port;
+    enum pst_certificate_mode certificate;
 };
 
 struct bounds {
@@ -67,6 +69,7 @@ void keeper_stop(struct keeper *keeper);
 struct pst_server {
     const struct pst_settings *settings;
     struct pst_front_settings front;
+    struct pst_routes *routes;
     struct pst_arena texts; /* what the front's settings point to */
     struct pst_tls_material *material;
     struct pst_ticket_key ticket_key;

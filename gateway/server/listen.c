@@ -102,6 +102,7 @@ int listen_all(const struct pst_settings *settings, unsigned n_workers, struct b
         struct bound *bound = &bounds->at[bounds->n];
         int err = bind_address(settings->listen[i], n_workers, bound);
         if (err == 0) {
+            bound->certificate = pst_certificate_mode_of(settings, &settings->listen[i]);
             bounds->n++;
             continue;
         }

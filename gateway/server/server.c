@@ -150,9 +150,10 @@ static int find_upstream(struct pst_server *server)
 static int start_worker(struct pst_server *server, unsigned index)
 {
     const struct pst_settings *s = server->settings;
-    int listeners[MAX_LISTENERS];
+    struct pst_worker_listener listeners[MAX_LISTENERS];
     for (size_t i = 0; i < server->bounds.n; i++) {
-        listeners[i] = server->bounds.at[i].fds[index];
+        listeners[i].fd = server->bounds.at[i].fds[index];
+        listeners[i].certificate = server->bounds.at[i].certificate;
         server->bounds.at[i].fds[index] = -1; /* the worker's from here */
     }
     const struct pst_worker_parts parts = {
@@ -342,6 +343,7 @@ void pst_server_stop(struct pst_server *server)
     pst_arena_done(&server->texts);
     pst_job_owners_close(server->jobs);
     client_certificates_close(server);
+    pst_routes_free(server->routes);
     free(server->journals);
     free(server->workers);
     free(server);

@@ -134,7 +134,7 @@ static int on_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 }
 
 /* mbedTLS looks at the chain only inside a call, on this thread: between calls it can be another. */
-int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_trust *trust)
+int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_trust *trust, bool required)
 {
     struct pst_tls_why why = {.text = ""};
     struct tls_trust *parsed = malloc(sizeof(*parsed));
@@ -147,8 +147,7 @@ int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_tru
     bool has_crl = trust->crl.pem != NULL;
     mbedtls_ssl_config *config = &context->config;
     mbedtls_ssl_conf_ca_chain(config, &parsed->ca, has_crl ? &parsed->crl : NULL);
-    mbedtls_ssl_conf_authmode(config, trust->options.required ? MBEDTLS_SSL_VERIFY_REQUIRED
-                                                              : MBEDTLS_SSL_VERIFY_OPTIONAL);
+    mbedtls_ssl_conf_authmode(config, required ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_verify(config, on_verify, context);
     /* A session that is resumed shows no certificate: so none is, and each connection proves its own. */
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);

@@ -19,10 +19,14 @@
 /* When accept() says that descriptors or memory are at their end, it is tried again after this long. */
 #define ACCEPT_PAUSE_US 100000
 
+/* Clients are asked for certificates in the handshake, so what differs there has a TLS context of its own. */
+#define N_MODES (PST_CERTIFICATE_REQUIRED + 1)
+
 struct listener {
     struct pst_worker *worker;
     struct pst_watch watch;
     int fd;
+    struct pst_tls_context *tls;
     bool ready; /* connections may be waiting */
 };
 
@@ -30,7 +34,9 @@ struct pst_worker {
     pthread_t thread;
     unsigned index;
     struct pst_loop *loop;
-    struct pst_tls_context *tls;
+    struct pst_tls_context *tls[N_MODES]; /* one for each mode that a listener has, close together */
+    enum pst_certificate_mode modes[N_MODES];
+    size_t n_tls;
     struct pst_pool *pool;
     struct pst_front *front;
     struct pst_keyring *keyring;
@@ -77,7 +83,7 @@ static void accept_some(struct listener *listener)
         if (fd >= 0) {
             int one = 1; /* a turn's output goes out in one send(): nothing is gained by waiting for more */
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-            pst_front_accept(worker->front, fd, (const struct sockaddr *)&peer);
+            pst_front_accept(worker->front, listener->tls, fd, (const struct sockaddr *)&peer);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -183,10 +189,24 @@ struct trust_message {
     struct pst_client_trust *trust;
 };
 
+/* In every context that asks for certificates. */
+static int set_trust(struct pst_worker *worker, struct pst_client_trust *trust)
+{
+    int err = 0;
+    for (size_t i = 0; i < worker->n_tls; i++) {
+        bool required = worker->modes[i] == PST_CERTIFICATE_REQUIRED;
+        if (worker->modes[i] == PST_CERTIFICATE_OFF)
+            continue;
+        int failed = pst_tls_context_trust(worker->tls[i], trust, required);
+        err = failed < 0 ? failed : err;
+    }
+    return err;
+}
+
 static void take_trust(void *arg)
 {
     struct trust_message *message = arg;
-    if (pst_tls_context_trust(message->worker->tls, message->trust) < 0)
+    if (set_trust(message->worker, message->trust) < 0)
         pst_warn("tls", "the CAs of client certificates could not be changed; the old ones stay");
     pst_client_trust_unref(message->trust);
     free(message);
@@ -211,10 +231,20 @@ struct key_message {
     struct pst_ticket_key key;
 };
 
+static int rotate(struct pst_worker *worker, const struct pst_ticket_key *key)
+{
+    int err = 0;
+    for (size_t i = 0; i < worker->n_tls; i++) {
+        int failed = pst_tls_context_rotate(worker->tls[i], key);
+        err = failed < 0 ? failed : err;
+    }
+    return err;
+}
+
 static void take_key(void *arg)
 {
     struct key_message *message = arg;
-    if (pst_tls_context_rotate(message->worker->tls, &message->key) < 0)
+    if (rotate(message->worker, &message->key) < 0)
         pst_warn("tls", "the session tickets' key could not be changed; the old one stays");
     explicit_bzero(message, sizeof(*message));
     free(message);
@@ -275,14 +305,14 @@ static int add_listeners(struct pst_worker *worker, const struct pst_worker_part
     worker->listeners = calloc(parts->n_listeners, sizeof(*worker->listeners));
     if (worker->listeners == NULL) {
         for (size_t i = 0; i < parts->n_listeners; i++)
-            pst_fd_close(parts->listeners[i]);
+            pst_fd_close(parts->listeners[i].fd);
         return -PST_ENOMEM;
     }
     worker->n_listeners = parts->n_listeners;
     for (size_t i = 0; i < parts->n_listeners; i++) {
         struct listener *listener = &worker->listeners[i];
         listener->worker = worker;
-        listener->fd = parts->listeners[i];
+        listener->fd = parts->listeners[i].fd;
         pst_watch_init(&listener->watch, on_listener, listener);
     }
     return 0;
@@ -305,6 +335,7 @@ static int make_front(struct pst_worker *worker, const struct pst_worker_parts *
         .settings = parts->front,
         .loop = worker->loop,
         .tls = worker->tls,
+        .n_tls = worker->n_tls,
         .pool = worker->pool,
         .keyring = parts->keyring,
         .sts = parts->sts,
@@ -318,6 +349,32 @@ static int make_front(struct pst_worker *worker, const struct pst_worker_parts *
     return pst_front_new(&front, &worker->front);
 }
 
+/* The context of listeners of this mode, made for the first of them. */
+static int context_for(struct pst_worker *worker, const struct pst_worker_parts *parts,
+                       enum pst_certificate_mode mode, struct pst_tls_context **ret)
+{
+    size_t i = 0;
+    while (i < worker->n_tls && worker->modes[i] != mode)
+        i++;
+    if (i == worker->n_tls) {
+        int err = pst_tls_context_new(parts->tls_profile, parts->material, &worker->tls[i]);
+        if (err < 0)
+            return err;
+        worker->modes[i] = mode;
+        worker->n_tls++;
+    }
+    *ret = worker->tls[i];
+    return 0;
+}
+
+static int make_contexts(struct pst_worker *worker, const struct pst_worker_parts *parts)
+{
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < worker->n_listeners; i++)
+        err = context_for(worker, parts, parts->listeners[i].certificate, &worker->listeners[i].tls);
+    return err;
+}
+
 static int make_parts(struct pst_worker *worker, const struct pst_worker_parts *parts)
 {
     int err = add_listeners(worker, parts);
@@ -326,11 +383,11 @@ static int make_parts(struct pst_worker *worker, const struct pst_worker_parts *
     if (err == 0)
         err = watch_listeners(worker);
     if (err == 0)
-        err = pst_tls_context_new(parts->tls_profile, parts->material, &worker->tls);
+        err = make_contexts(worker, parts);
     if (err == 0)
-        err = pst_tls_context_rotate(worker->tls, parts->ticket_key);
+        err = rotate(worker, parts->ticket_key);
     if (err == 0 && parts->trust != NULL)
-        err = pst_tls_context_trust(worker->tls, parts->trust);
+        err = set_trust(worker, parts->trust);
     if (err == 0)
         err = pst_pool_new(worker->loop, &parts->pool, &worker->pool);
     if (err < 0)
@@ -347,7 +404,8 @@ static void free_parts(struct pst_worker *worker)
     pst_front_free(worker->front);
     pst_loop_drain(worker->loop); /* sessions that ended with it */
     pst_pool_free(worker->pool);
-    pst_tls_context_free(worker->tls);
+    for (size_t i = 0; i < worker->n_tls; i++)
+        pst_tls_context_free(worker->tls[i]);
     pst_loop_free(worker->loop);
     free(worker->listeners);
     free(worker);

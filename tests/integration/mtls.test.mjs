@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { connect } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
@@ -13,9 +14,9 @@ import WebSocket, { WebSocketServer } from 'ws';
 
 import { Authority } from './lib/certs.mjs';
 import { RawClient, request } from './lib/client.mjs';
-import { Postern } from './lib/postern.mjs';
+import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, temporaryDirectory } from './lib/util.mjs';
+import { eventually, freePort, temporaryDirectory } from './lib/util.mjs';
 
 const limit = { timeout: 180000 };
 const run = promisify(execFile);
@@ -340,3 +341,143 @@ test('settings that cannot be are said, at the start and by check', limit, async
     assert.match(String(bad.message), words);
   }
 });
+
+describe('routes', () => {
+  let gateway;
+  let keys;
+  const at = (target, certificate, key) => ask(gateway, { target, certificate: certificates[certificate], key: keys[key] });
+
+  before(async () => {
+    const data_dir = postern.settings.data_dir;
+    await postern.stop();
+    keys = { robot: robot.key1, other: other.key1 };
+    gateway = await start('optional', {
+      data_dir,
+      routes: '/locked client_certificate=required, /both credentials=both, /plain client_certificate=off, /machine credentials=certificate, /locked-too credentials=key client_certificate=required',
+    });
+  }, limit);
+
+  after(async () => {
+    const data_dir = gateway.settings.data_dir;
+    await gateway.stop();
+    postern = await start('optional', { data_dir });
+  }, limit);
+
+  const cases = [
+    ['/locked', undefined, 'robot', [403, 'ClientCertificateRequired']],
+    ['/locked/below', 'expired', 'robot', [403, 'ClientCertificateInvalid']],
+    ['/locked', 'good', undefined, [200, undefined]],
+    ['/locked', 'unapproved', 'robot', [200, undefined]],
+    ['/locked', undefined, undefined, [403, 'ClientCertificateRequired']],
+    ['/LOCKED', undefined, 'robot', [403, 'ClientCertificateRequired']],
+    ['/%6cocked', undefined, 'robot', [403, 'ClientCertificateRequired']],
+    ['/x/../locked', undefined, 'robot', [400, 'BadRequest']],
+    ['//locked', undefined, 'robot', [400, 'BadRequest']],
+    ['/lockedout', undefined, 'robot', [200, undefined]],
+    ['/locked-too', 'good', undefined, [401, '401']],
+    ['/locked-too', 'good', 'other', [200, undefined]],
+    ['/both', 'good', 'robot', [200, undefined]],
+    ['/both', undefined, 'robot', [403, 'ClientCertificateRequired']],
+    ['/both', 'good', undefined, [401, '401']],
+    ['/plain', 'good', undefined, [401, '401']],
+    ['/plain', 'expired', 'robot', [200, undefined]],
+    ['/plain', 'good', 'other', [200, undefined]],
+    ['/machine', undefined, 'robot', [403, 'ClientCertificateRequired']],
+    ['/machine', 'good', undefined, [200, undefined]],
+    ['/elsewhere', 'good', undefined, [200, undefined]],
+    ['/elsewhere', undefined, 'robot', [200, undefined]],
+    ['/status', undefined, undefined, [200, undefined]],
+  ];
+  for (const [target, certificate, key, wanted] of cases) {
+    test(`${target} with ${certificate ?? 'no'} certificate and ${key ? `the key ${key}` : 'no key'}`, limit, async () => {
+      assert.deepEqual(code(await at(target, certificate, key)), wanted);
+    });
+  }
+
+  test('where certificates are off, the container is told of none', limit, async () => {
+    const told = async (target) => (await at(target, 'good', 'robot')).json().fields.filter(([name]) => /^x-postern-client/i.test(name)).length;
+    assert.equal(await told('/plain'), 0);
+    assert.equal(await told('/elsewhere'), 3);
+  });
+});
+
+describe('listeners', () => {
+  let gateway;
+  let strict;
+  const to = (port, certificate, { version = 'TLSv1.3', key } = {}) =>
+    request(port, '/show', { key, tls: tlsOf(certificates[certificate], version) });
+
+  before(async () => {
+    const data_dir = postern.settings.data_dir;
+    await postern.stop();
+    const port = await freePort();
+    strict = await freePort();
+    gateway = await start('off', {
+      data_dir,
+      port,
+      listen: `127.0.0.1:${port}, 127.0.0.1:${strict}`,
+      client_certificate_listeners: `127.0.0.1:${strict} required`,
+    });
+  }, limit);
+
+  after(async () => {
+    const data_dir = gateway.settings.data_dir;
+    await gateway.stop();
+    postern = await start('optional', { data_dir });
+  }, limit);
+
+  for (const version of Object.values(versions)) {
+    test(`one asks for certificates, the other does not, ${version}`, limit, async () => {
+      assert.deepEqual(code(await to(gateway.port, undefined, { version, key: robot.key1 })), [200, undefined]);
+      assert.deepEqual(code(await to(gateway.port, 'good', { version })), [401, '401'], 'nobody asked for it');
+      assert.deepEqual(code(await to(strict, 'good', { version })), [200, undefined]);
+      await assert.rejects(to(strict, undefined, { version, key: robot.key1 }));
+    });
+
+    test(`a session of the open one opens no other, ${version}`, limit, async () => {
+      const session = await sessionOf(gateway.port, version);
+      assert.ok(session, 'the open listener gives tickets');
+      assert.equal(await resumes(gateway.port, version, session), true, 'and takes them');
+      await assert.rejects(resumes(strict, version, session), 'the other wants a certificate');
+    });
+  }
+
+  test('what is wrong is said', limit, async () => {
+    const refused = async (more) => {
+      const settings = { data_dir: temporaryDirectory(), listen: '127.0.0.1:9443', upstream: upstream.url, client_ca: caFile, ...more };
+      const { code: exit, stdout, stderr } = await cli(['check'], { settings });
+      assert.equal(exit, 1, stdout);
+      return stdout + stderr;
+    };
+    assert.match(await refused({ client_certificate_listeners: '127.0.0.1:9444 required' }), /"127\.0\.0\.1:9444" is none of the addresses of listen/);
+    assert.match(await refused({ client_certificate_listeners: '127.0.0.1:9443 always' }), /behind the address stands off, optional or required/);
+    assert.match(await refused({ client_certificate_listeners: '127.0.0.1:9443 required', client_ca: '' }), /needs client_ca, the CAs to trust/);
+    assert.match(await refused({ routes: '/x credentials=both' }), /ROUTES: asks for client certificates, but client_certificate is off/);
+    assert.match(await refused({ routes: '/x credential=both' }), /is none of credentials=/);
+  });
+});
+
+/** A session that can be resumed, undefined when none is offered. */
+async function sessionOf(port, version) {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version });
+  let session;
+  socket.on('session', (it) => (session ??= it));
+  await once(socket, 'secureConnect');
+  socket.write('GET /status HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(socket, 'data');
+  socket.destroy();
+  return session;
+}
+
+/** Whether it is; rejects when there is no connection. */
+async function resumes(port, version, session) {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version, session });
+  const failed = once(socket, 'error').then(([error]) => Promise.reject(error));
+  failed.catch(() => {});
+  await Promise.race([once(socket, 'secureConnect'), failed]);
+  const reused = socket.isSessionReused();
+  socket.write('GET /status HTTP/1.1\r\nHost: a\r\n\r\n');
+  await Promise.race([once(socket, 'data'), failed, once(socket, 'close').then(() => Promise.reject(new Error('closed')))]);
+  socket.destroy();
+  return reused;
+}

@@ -399,6 +399,15 @@ describe('credentials', limit, () => {
     assert.equal(line.end, 'refused');
   });
 
+  test('how it is refused is a setting, and a route’s', async () => {
+    const gateway = await start({ websocket_refusal: 'close', routes: '/speech websocket_refusal=http, /auto websocket_refusal=auto' });
+    const refused = (path) => connect(gateway, path, { use: 'wrong' });
+    assert.equal((await ending(refused('/echo'))).code, 4000);
+    assert.equal(await status(refused('/speech/x')), 401);
+    assert.equal(await status(refused('/auto')), 401);
+    await gateway.stop();
+  });
+
   test('many refused at once: each is told, none is held', async () => {
     const gateway = await start();
     const all = Array.from({ length: SANITIZED ? 100 : 200 }, () => ending(connect(gateway, '/speech/x', { use: 'wrong' }), 30000));

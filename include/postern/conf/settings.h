@@ -16,11 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum pst_setting_client_certificate {
-    PST_CLIENT_CERTIFICATE_OFF,
-    PST_CLIENT_CERTIFICATE_OPTIONAL,
-    PST_CLIENT_CERTIFICATE_REQUIRED
-};
 enum pst_setting_switch { PST_SETTING_OFF, PST_SETTING_ON };
 enum pst_host_header { PST_HOST_UPSTREAM, PST_HOST_KEEP };
 enum pst_setting_tls_profile { PST_PROFILE_INTERMEDIATE, PST_PROFILE_MODERN };
@@ -29,7 +24,7 @@ enum pst_setting_egress_mode { PST_EGRESS_MODE_ENFORCE, PST_EGRESS_MODE_OBSERVE 
 enum pst_setting_egress_sni { PST_EGRESS_SNI_MODE_OFF, PST_EGRESS_SNI_MODE_WARN, PST_EGRESS_SNI_MODE_REFUSE };
 enum pst_setting_log_format { PST_LOG_FORMAT_TEXT, PST_LOG_FORMAT_JSON };
 
-#define PST_SETTINGS_MAX 96
+#define PST_SETTINGS_MAX 112
 
 enum pst_setting_source { PST_FROM_DEFAULT, PST_FROM_FILE, PST_FROM_ENVIRONMENT, PST_FROM_FLAG };
 
@@ -55,7 +50,9 @@ struct pst_settings {
     uint64_t tls_max_handshakes;
     char *ca_file;
     uint64_t workers;            /* resolved: never 0 */
-    uint64_t client_certificate; /* enum pst_setting_client_certificate */
+    uint64_t client_certificate; /* enum pst_certificate_mode */
+    char **client_certificate_listeners;
+    size_t n_client_certificate_listeners;
     char *client_ca;
     char *client_crl;
     uint64_t client_crl_expired; /* 0: refuse, 1: accept */
@@ -78,6 +75,8 @@ struct pst_settings {
     char *oidc_proxy;
     char **open_paths;
     size_t n_open_paths;
+    char **routes;
+    size_t n_routes;
     uint64_t host_header; /* enum pst_host_header */
     char *public_url;
     char **upstream_names;
@@ -115,6 +114,7 @@ struct pst_settings {
     uint64_t max_body_size_bytes;
     uint64_t max_connections;
     uint64_t max_websockets;
+    uint64_t websocket_refusal; /* enum pst_websocket_refusal */
     uint64_t websocket_idle_timeout_ms;
     uint64_t websocket_max_duration_ms;
     uint64_t websocket_usage_interval_ms;

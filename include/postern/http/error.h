@@ -16,16 +16,17 @@ enum pst_error_id {
     PST_ERROR_NONE, /* 0: nothing to refuse */
 
     /* Who is it. */
-    PST_ERROR_KEY_MISSING,  /* 401 */
-    PST_ERROR_KEY_WRONG,    /* 401, also unknown, disabled, expired: the client is not told which */
-    PST_ERROR_KEY_CONFLICT, /* 400, two different keys in one request */
-    PST_ERROR_KEY_OFF,      /* 403, a key, where only tokens and certificates are taken */
-    PST_ERROR_KEY_SCOPE,    /* 403, the key's scopes do not permit method or path */
-    PST_ERROR_KEY_SPELLING, /* 403, the key has scopes, and the path could be read in two ways */
-    PST_ERROR_KEY_NETWORK,  /* 403, the key's networks do not have the client's address */
-    PST_ERROR_TOKEN_WRONG,  /* 401, a token of an issuer that is not good: the client is not told why */
-    PST_ERROR_TOKEN_DENIED, /* 401, a good token that stands for no key that may be used */
-    PST_ERROR_TOKEN_KEYS,   /* 503, its issuer's keys could not be had yet */
+    PST_ERROR_KEY_MISSING,   /* 401 */
+    PST_ERROR_KEY_WRONG,     /* 401, also unknown, disabled, expired: the client is not told which */
+    PST_ERROR_KEY_CONFLICT,  /* 400, two different keys in one request */
+    PST_ERROR_KEY_OFF,       /* 403, a key, where only tokens and certificates are taken */
+    PST_ERROR_KEY_SCOPE,     /* 403, the key's scopes do not permit method or path */
+    PST_ERROR_PATH_SPELLING, /* 400, routes depend on the path, and it could be read in two ways */
+    PST_ERROR_KEY_SPELLING,  /* 403, the key has scopes, and the path could be read in two ways */
+    PST_ERROR_KEY_NETWORK,   /* 403, the key's networks do not have the client's address */
+    PST_ERROR_TOKEN_WRONG,   /* 401, a token of an issuer that is not good: the client is not told why */
+    PST_ERROR_TOKEN_DENIED,  /* 401, a good token that stands for no key that may be used */
+    PST_ERROR_TOKEN_KEYS,    /* 503, its issuer's keys could not be had yet */
     PST_ERROR_CERTIFICATE_MISSING, /* 403, a client certificate is asked for */
     PST_ERROR_CERTIFICATE_WRONG,   /* 403, expired, revoked, of no CA of ours: the log says which */
     PST_ERROR_CERTIFICATE_DENIED,  /* 403, a valid one that stands for no key that may be used */

@@ -17,6 +17,7 @@
 #include "postern/http/error.h"
 #include "postern/http/location.h"
 #include "postern/loop/loop.h"
+#include "postern/proxy/routes.h"
 #include "postern/tls/context.h"
 #include "postern/upstream/pool.h"
 #include "postern/usage/journal.h"
@@ -31,14 +32,6 @@ struct pst_front;
 struct pst_certificate_rules;
 struct pst_job_owners;
 
-/* What a request must have. "Key" is whatever stands for one in the request itself, a token too. */
-enum pst_front_credentials {
-    PST_CREDENTIALS_ANY, /* a key, or else a certificate; both must stand for the same key */
-    PST_CREDENTIALS_KEY,
-    PST_CREDENTIALS_CERTIFICATE,
-    PST_CREDENTIALS_BOTH, /* of the same key */
-};
-
 /* What does not change while the gateway runs. Shared by all workers, read only. */
 struct pst_front_settings {
     struct pst_key_sources key_sources;
@@ -51,10 +44,10 @@ struct pst_front_settings {
     char *const *upstream_names;        /* what else the container calls itself */
     size_t n_upstream_names;
     struct pst_cors cors;
-    enum pst_front_credentials credentials;
-    bool keys_off;            /* only tokens of issuers and certificates are taken */
-    bool forward_certificate; /* in X-Forwarded-Client-Cert */
-    bool keep_host;           /* forward the client's Host; else the container's own authority */
+    const struct pst_routes *routes; /* what differs from path to path */
+    bool keys_off;                   /* only tokens of issuers and certificates are taken */
+    bool forward_certificate;        /* in X-Forwarded-Client-Cert */
+    bool keep_host;                  /* forward the client's Host; else the container's own authority */
 
     uint64_t handshake_timeout_us;
     uint64_t head_timeout_us;       /* from a request's first byte to the end of its head */
@@ -98,7 +91,8 @@ struct pst_front_stats {
 struct pst_front_parts {
     const struct pst_front_settings *settings;
     struct pst_loop *loop;
-    struct pst_tls_context *tls;
+    struct pst_tls_context *const *tls; /* all that pst_front_accept() may be given */
+    size_t n_tls;
     struct pst_pool *pool;
     struct pst_keyring *keyring;
     unsigned reader;       /* this worker's number in the keyring */
@@ -117,8 +111,9 @@ void pst_front_free(struct pst_front *front);
 
 /* Whether another connection may be accepted now; while it may not, leave them in the listen queue. */
 bool pst_front_may_accept(const struct pst_front *front);
-/* Takes over an accepted, non-blocking socket. Closes it when something fails. */
-void pst_front_accept(struct pst_front *front, int fd, const struct sockaddr *peer);
+/* Takes over an accepted, non-blocking socket; `tls` is its listener's. Closes it when something fails. */
+void pst_front_accept(struct pst_front *front, struct pst_tls_context *tls, int fd,
+                      const struct sockaddr *peer);
 
 /* A turn's work after the loop's: lets libmicrohttpd do what there is to do, then sends what was written.
  * Returns true when there is more to do at once, so that the loop must not sleep. */

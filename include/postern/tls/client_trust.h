@@ -17,7 +17,6 @@ struct pst_client_trust;
 struct pst_client_trust_options {
     const char *ca;           /* PEM bundle; must live as long as the trust */
     const char *crl;          /* PEM, one list or several; empty: none */
-    bool required;            /* the handshake fails without a valid certificate */
     bool expired_crl_will_do; /* else certificates of its CA are refused when a list is out of date */
     unsigned max_depth;       /* certificates above the client's, the CA's own included */
 };

@@ -43,9 +43,11 @@ int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t lifetime_s) PST
 /* Makes `key` the one new tickets are sealed with. */
 int pst_tls_context_rotate(struct pst_tls_context *context, const struct pst_ticket_key *key) PST_MUSTCHECK;
 
-/* Asks clients for certificates from now on, and holds them against `trust`, which may be exchanged while
- * sessions are open. Sessions are not resumed any more: each connection proves its certificate. Keeps a
- * reference. 0, -PST_EPARSE, -PST_ENOMEM; then the last one stays. */
-int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_trust *trust) PST_MUSTCHECK;
+/* Asks clients for certificates from now on (`required`: the handshake fails without a valid one), and holds
+ * them against `trust`, which may be exchanged while sessions are open. Sessions are not resumed any more:
+ * each connection proves its certificate. Keeps a reference. 0, -PST_EPARSE, -PST_ENOMEM; then the last one
+ * stays. */
+int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_trust *trust,
+                          bool required) PST_MUSTCHECK;
 
 #endif

@@ -15,6 +15,11 @@ struct pst_certificate_rules;
 struct pst_job_owners;
 struct pst_worker;
 
+struct pst_worker_listener {
+    int fd; /* listening; the worker closes it */
+    enum pst_certificate_mode certificate;
+};
+
 struct pst_worker_parts {
     unsigned index; /* also its number as a reader of the keyring */
     const struct pst_front_settings *front;
@@ -30,7 +35,7 @@ struct pst_worker_parts {
     struct pst_sts *sts;
     struct pst_oidc *oidc; /* NULL: no issuers */
     struct pst_journal *journal;
-    const int *listeners; /* listening sockets; the worker closes them */
+    const struct pst_worker_listener *listeners;
     size_t n_listeners;
 };
 
