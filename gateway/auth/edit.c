@@ -10,6 +10,8 @@ struct pst_edit {
     const struct pst_snapshot *base; /* what is replaced */
     bool anew;
     size_t keys;
+    bool approvals_set;
+    struct pst_approvals *approvals;
     struct pst_open_ids *ids[PST_SHARDS];         /* NULL: not touched */
     struct pst_open_digests *digests[PST_SHARDS]; /* NULL: not touched */
 };
@@ -33,7 +35,14 @@ void pst_edit_drop(struct pst_edit *edit)
         pst_open_ids_free(edit->ids[i]);
         pst_open_digests_free(edit->digests[i]);
     }
+    free(edit->approvals);
     free(edit);
+}
+
+void pst_edit_set_approvals(struct pst_edit *edit, struct pst_approvals *approvals)
+{
+    edit->approvals = approvals;
+    edit->approvals_set = true;
 }
 
 static struct pst_open_ids *ids_of(struct pst_edit *edit, uint64_t id)
@@ -206,7 +215,7 @@ static void undo(const struct pst_edit *edit, struct pst_snapshot *next)
 
 int pst_edit_finish(struct pst_edit *edit, struct pst_snapshot **ret, struct pst_retired **ret_retired)
 {
-    struct pst_retired *retired = retired_new(2 * PST_SHARDS + 1);
+    struct pst_retired *retired = retired_new(2 * PST_SHARDS + 2);
     struct pst_snapshot *next = start_next(edit);
     int err = retired && next ? 0 : -PST_ENOMEM;
     for (unsigned i = 0; err == 0 && i < PST_SHARDS; i++)
@@ -223,6 +232,12 @@ int pst_edit_finish(struct pst_edit *edit, struct pst_snapshot **ret, struct pst
         if (next->by_digest[i] != edit->base->by_digest[i])
             retire(retired, edit->base->by_digest[i]);
     }
+    if (edit->approvals_set) {
+        next->approvals = edit->approvals;
+        edit->approvals = NULL;
+    }
+    if (next->approvals != edit->base->approvals)
+        retire(retired, edit->base->approvals);
     retire(retired, edit->base);
     pst_edit_drop(edit);
     *ret = next;

@@ -41,6 +41,8 @@ int pst_edit_put(struct pst_edit *edit, const struct pst_edit_key *key) PST_MUST
 int pst_edit_add(struct pst_edit *edit, const struct pst_edit_key *key) PST_MUSTCHECK;
 /* Taking out what is not there is fine. */
 int pst_edit_remove(struct pst_edit *edit, uint64_t id) PST_MUSTCHECK;
+/* The new snapshot's approvals of client certificates, taken over; NULL: none. Else they are the base's. */
+void pst_edit_set_approvals(struct pst_edit *edit, struct pst_approvals *approvals);
 /* Packs it: 0 and the edit is gone, or -PST_ENOMEM and it can only be dropped. `ret_retired` holds `base`
  * itself and the shards of it that are not in the new one. */
 int pst_edit_finish(struct pst_edit *edit, struct pst_snapshot **ret,

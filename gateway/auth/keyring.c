@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/auth/keyring.h"
 
+#include "approvals.h"
 #include "edit.h"
 #include "policy.h"
 #include "postern/auth/pepper.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
+#include "postern/db/client_certificates.h"
 #include "postern/db/keys_store.h"
 #include "snapshot.h"
 
@@ -155,6 +157,21 @@ static void publish(struct pst_keyring *ring, struct pst_snapshot *next, struct 
     ring->retired = retired;
 }
 
+/* They are few: when one of them changed, all are read. */
+static int take_approvals(struct pst_keyring *ring, struct pst_edit *edit)
+{
+    const struct pst_approvals *now = atomic_load(&ring->current)->approvals;
+    struct pst_approvals *next = NULL;
+    int64_t seq = 0;
+    int err = pst_client_certificates_seq(ring->store, &seq);
+    if (err < 0 || (now != NULL ? now->seq : 0) == seq)
+        return err;
+    err = pst_approvals_load(ring->store, &next);
+    if (err == 0)
+        pst_edit_set_approvals(edit, next);
+    return err;
+}
+
 static int load_all(struct pst_keyring *ring)
 {
     struct pst_edit *edit = pst_edit_new(atomic_load(&ring->current), true);
@@ -164,6 +181,8 @@ static int load_all(struct pst_keyring *ring)
     struct pst_retired *retired = NULL;
     struct taking taking = {ring, edit};
     int err = pst_keys_load(ring->store, add_row, &taking, &ring->seq);
+    if (err == 0)
+        err = take_approvals(ring, edit);
     if (err == 0)
         err = pst_edit_finish(edit, &next, &retired);
     if (err < 0) {
@@ -184,6 +203,8 @@ static int take_changes(struct pst_keyring *ring)
     uint64_t seq = ring->seq;
     struct taking taking = {ring, edit};
     int err = pst_keys_changes(ring->store, ring->seq, put_row, &taking, &seq);
+    if (err == 0)
+        err = take_approvals(ring, edit);
     if (err == 0)
         err = pst_edit_finish(edit, &next, &retired);
     if (err < 0) {
@@ -445,6 +466,26 @@ enum pst_key_verdict pst_keyring_check_id(struct pst_keyring *ring, unsigned rea
     pst_key_id_text(entry->id, ret->id);
     ret->has_policy = (entry->flags & PST_ENTRY_POLICY) != 0;
     return verdict_of(entry, now_real_us);
+}
+
+enum pst_certificate_standing pst_keyring_certificate(struct pst_keyring *ring, unsigned reader,
+                                                      const uint8_t sha256[static 32],
+                                                      const uint8_t key_sha256[static 32],
+                                                      char key_id[static PST_KEY_ID_SIZE])
+{
+    (void)reader;
+    const struct pst_approvals *approvals = atomic_load(&ring->current)->approvals;
+    const struct pst_approval *own = pst_approvals_find(approvals, sha256, false);
+    const struct pst_approval *of_key = pst_approvals_find(approvals, key_sha256, true);
+    const struct pst_approval *found = own != NULL ? own : of_key;
+    key_id[0] = '\0';
+    if (found == NULL)
+        return PST_CERTIFICATE_UNKNOWN;
+    if (found->revoked || (of_key != NULL && of_key->revoked))
+        return PST_CERTIFICATE_REVOKED;
+    if (found->key != UINT64_MAX)
+        pst_key_id_text(found->key, key_id);
+    return PST_CERTIFICATE_APPROVED;
 }
 
 enum pst_key_verdict pst_keyring_permits(struct pst_keyring *ring, unsigned reader,

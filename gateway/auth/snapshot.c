@@ -115,5 +115,6 @@ void pst_snapshot_free(struct pst_snapshot *snapshot)
         free(snapshot->by_id[i]);
         free(snapshot->by_digest[i]);
     }
+    free(snapshot->approvals);
     free(snapshot);
 }

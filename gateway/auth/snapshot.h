@@ -82,7 +82,10 @@ struct pst_digest_shard {
     struct pst_digest_ref at[];
 };
 
+struct pst_approvals;
+
 struct pst_snapshot {
+    struct pst_approvals *approvals; /* of client certificates; NULL: none */
     struct pst_id_shard *by_id[PST_SHARDS];
     struct pst_digest_shard *by_digest[PST_SHARDS];
     size_t keys;

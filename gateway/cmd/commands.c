@@ -9,6 +9,7 @@ static const struct pst_command commands[] = {
     {"check", "say all that is wrong with the settings and the files they name", pst_cmd_check},
     {"doctor", "find out why a pod does not work, and what to do about it", pst_cmd_doctor},
     {"key", "create, list, show, rotate, enable, disable, delete and import keys", pst_cmd_key},
+    {"client-cert", "approve, list and revoke client certificates", pst_cmd_client_cert},
     {"admin-token", "create, list and revoke tokens for the admin side", pst_cmd_admin_token},
     {"audit", "who changed what, and whether the trail is whole", pst_cmd_audit},
     {"usage", "sums of what was used, by key, hour, day, route or status", pst_cmd_usage},

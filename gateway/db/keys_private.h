@@ -51,6 +51,9 @@ int pst_keys_stmt(struct pst_keys_store *store, enum keys_stmt which, const char
  * committing, or undoing when `err` is negative. */
 int pst_keys_change_begin(struct pst_keys_store *store, bool *ret_own) PST_MUSTCHECK;
 int pst_keys_change_end(struct pst_keys_store *store, bool own, int err) PST_MUSTCHECK;
+/* The change_seq of this transaction into store->seq: taken at its first change, the same for all rows in it.
+ */
+int pst_keys_take_seq(struct pst_keys_store *store) PST_MUSTCHECK;
 int pst_keys_read_seq(struct pst_keys_store *store, int64_t *ret) PST_MUSTCHECK;
 
 /* Hands each row to fn; the row's memory is SQLite's, so nothing is allocated here. */

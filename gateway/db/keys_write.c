@@ -31,8 +31,7 @@ int pst_keys_change_end(struct pst_keys_store *store, bool own, int err)
     return pst_db_commit(&store->db);
 }
 
-/* The change_seq of this transaction: taken at its first change, the same for all rows in it. */
-static int take_seq(struct pst_keys_store *store)
+int pst_keys_take_seq(struct pst_keys_store *store)
 {
     if (store->seq != 0)
         return 0;
@@ -172,7 +171,7 @@ static int insert(struct pst_keys_store *store, const struct pst_key_row *row)
     sqlite3_stmt *stmt;
     int err = check_new(store, row);
     if (err == 0)
-        err = take_seq(store);
+        err = pst_keys_take_seq(store);
     if (err == 0)
         err = pst_keys_stmt(store, KEYS_INSERT, sql, &stmt);
     if (err < 0)
@@ -275,7 +274,7 @@ static int update(struct pst_keys_store *store, const struct pst_key_row *row, u
     if (err == 0)
         err = check_seq(store, row->id, if_seq);
     if (err == 0)
-        err = take_seq(store);
+        err = pst_keys_take_seq(store);
     return err == 0 ? run_update(store, row, what, now_us) : err;
 }
 
@@ -315,7 +314,7 @@ static int set_slot(struct pst_keys_store *store, struct pst_str id, int slot,
     if (err == 0)
         err = check_not_taken(store, secret, now_us);
     if (err == 0)
-        err = take_seq(store);
+        err = pst_keys_take_seq(store);
     sqlite3_stmt *stmt;
     if (err == 0)
         err = slot == 1 ? pst_keys_stmt(store, KEYS_SET_SLOT_1, SET_SLOT_SQL("1"), &stmt)
@@ -357,7 +356,7 @@ static int run_on_key(struct pst_keys_store *store, enum keys_stmt which, const 
     sqlite3_stmt *stmt;
     int err = check_seq(store, id, 0);
     if (err == 0)
-        err = take_seq(store);
+        err = pst_keys_take_seq(store);
     if (err == 0)
         err = pst_keys_stmt(store, which, sql, &stmt);
     if (err < 0)

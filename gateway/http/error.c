@@ -70,7 +70,7 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
                                      NULL},
     [PST_ERROR_CERTIFICATE_DENIED] = {403, 0, false, "certificate_denied", "ClientCertificateNotApproved",
                                       "The client certificate is valid, but was not approved for this "
-                                      "gateway. Have it added to its setting client_certificate_keys.",
+                                      "gateway. Have it approved: postern client-cert approve.",
                                       NULL},
     [PST_ERROR_NO_REDIRECT] = {404, 0, false, "no_redirect", "404",
                                "Resource not found: this gateway redirects to no other host. Connect to it "

@@ -6,6 +6,7 @@
 #include "postern/base/num.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FIELD_MAX_BYTES 8192
 
@@ -48,16 +49,31 @@ static enum pst_error_id refuse(const struct exchange *x, enum pst_error_id id, 
     return id;
 }
 
-static bool holds(const struct exchange *x)
+/* What was said of it by itself stands before the rules. `key_id` is the key it stands for, or empty. */
+static enum pst_certificate_standing standing(const struct client *client,
+                                              char key_id[static PST_KEY_ID_SIZE])
+{
+    const struct pst_front_parts *parts = &client->front->parts;
+    const struct pst_client_identity *id = client->certificate;
+    enum pst_certificate_standing said =
+        pst_keyring_certificate(parts->keyring, parts->reader, id->sha256, id->key_sha256, key_id);
+    if (said == PST_CERTIFICATE_UNKNOWN)
+        pst_str_clip(client->certificate_key, key_id, PST_KEY_ID_SIZE);
+    return said;
+}
+
+static bool holds(const struct exchange *x, char key_id[static PST_KEY_ID_SIZE])
 {
     struct client *client = x->client;
-    return pst_session_identity_holds(client->session, client->certificate,
-                                      pst_loop_real_us(client->front->parts.loop));
+    bool valid = pst_session_identity_holds(client->session, client->certificate,
+                                            pst_loop_real_us(client->front->parts.loop));
+    return standing(client, key_id) != PST_CERTIFICATE_REVOKED && valid;
 }
 
 bool certificate_still_holds(const struct exchange *x)
 {
-    return !x->by_certificate || holds(x);
+    char key_id[PST_KEY_ID_SIZE];
+    return !x->by_certificate || (holds(x, key_id) && strcmp(key_id, x->key.id) == 0);
 }
 
 bool certificate_is_shown(const struct exchange *x)
@@ -69,8 +85,12 @@ enum pst_error_id certificate_is_valid(struct exchange *x)
 {
     if (!certificate_is_shown(x))
         return PST_ERROR_CERTIFICATE_MISSING;
-    return holds(x) ? PST_ERROR_NONE
-                    : refuse(x, PST_ERROR_CERTIFICATE_WRONG, x->client->certificate->problem);
+    char key_id[PST_KEY_ID_SIZE];
+    if (holds(x, key_id))
+        return PST_ERROR_NONE;
+    const struct pst_client_identity *id = x->client->certificate;
+    return refuse(x, PST_ERROR_CERTIFICATE_WRONG,
+                  id->valid ? "the client's certificate was revoked (postern client-cert)" : id->problem);
 }
 
 enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *ret)
@@ -80,10 +100,14 @@ enum pst_error_id certificate_check(struct exchange *x, struct pst_key_match *re
     enum pst_error_id id = certificate_is_valid(x);
     if (id != PST_ERROR_NONE)
         return id;
-    if (x->client->certificate_key.len == 0)
-        return refuse(x, PST_ERROR_CERTIFICATE_DENIED, "fits no rule of " PST_CERTIFICATE_RULES_SETTING);
+    char key_id[PST_KEY_ID_SIZE];
+    (void)!standing(x->client, key_id);
+    if (key_id[0] == '\0')
+        return refuse(x, PST_ERROR_CERTIFICATE_DENIED,
+                      "was not approved (postern client-cert approve), and fits no rule "
+                      "of " PST_CERTIFICATE_RULES_SETTING);
     enum pst_key_verdict verdict =
-        pst_keyring_check_id(parts->keyring, parts->reader, x->client->certificate_key, now_us, ret);
+        pst_keyring_check_id(parts->keyring, parts->reader, pst_str_of(key_id), now_us, ret);
     if (verdict != PST_KEY_OK)
         return refuse(x, PST_ERROR_CERTIFICATE_DENIED, pst_key_verdict_text(verdict));
     return PST_ERROR_NONE;
@@ -139,7 +163,8 @@ size_t certificate_fields(struct exchange *x, struct pst_field fields[static CER
     char hash[65];
     struct pst_buf text;
     size_t n = 0;
-    if (!certificate_is_shown(x) || !holds(x))
+    char key_id[PST_KEY_ID_SIZE];
+    if (!certificate_is_shown(x) || !holds(x, key_id))
         return 0;
     fingerprint(x->client, hash);
     fields[n++] = (struct pst_field){PST_STR("X-Postern-Client-Sha256"),

@@ -3,6 +3,7 @@
 
 #include "certificate.h"
 #include "internal.h"
+#include "postern/base/fd.h"
 #include "session_private.h"
 
 #include <mbedtls/oid.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FILE_MAX_BYTES (256 * 1024)
 
 /* The first that fits is what is said. */
 static const struct {
@@ -91,6 +94,16 @@ static void take_subject(struct pst_client_identity *id, const mbedtls_x509_crt 
     }
 }
 
+/* What it says itself. */
+static void take_certificate(struct pst_client_identity *id, const mbedtls_x509_crt *crt)
+{
+    (void)mbedtls_sha256(crt->raw.p, crt->raw.len, id->sha256, 0);
+    (void)mbedtls_sha256(crt->pk_raw.p, crt->pk_raw.len, id->key_sha256, 0);
+    id->not_after_us = tls_time_us(&crt->valid_to);
+    take_subject(id, crt);
+    take_names(id, crt);
+}
+
 static void judge(struct pst_client_identity *id, uint32_t flags)
 {
     id->valid = flags == 0;
@@ -115,11 +128,7 @@ int pst_session_client_identity(const struct pst_session *s, int64_t now_us, str
     struct pst_client_identity *id = calloc(1, sizeof(*id));
     if (id == NULL)
         return -PST_ENOMEM;
-    (void)mbedtls_sha256(crt->raw.p, crt->raw.len, id->sha256, 0);
-    (void)mbedtls_sha256(crt->pk_raw.p, crt->pk_raw.len, id->key_sha256, 0);
-    id->not_after_us = tls_time_us(&crt->valid_to);
-    take_subject(id, crt);
-    take_names(id, crt);
+    take_certificate(id, crt);
     judge(id, mbedtls_ssl_get_verify_result(&s->ssl));
     note_trust(id, s->context, crt, now_us);
     *ret = id;
@@ -137,4 +146,44 @@ bool pst_session_identity_holds(const struct pst_session *s, struct pst_client_i
     if (id->valid && id->not_after_us < now_us)
         judge(id, MBEDTLS_X509_BADCERT_EXPIRED);
     return id->valid;
+}
+
+static int fail(struct pst_tls_why *why, int err, const char *path, const char *reason)
+{
+    snprintf(why->text, sizeof(why->text), "%s: %s", path, reason);
+    return err;
+}
+
+static int parse_first(const char *pem, const char *path, mbedtls_x509_crt *crt, struct pst_tls_why *why)
+{
+    char text[128];
+    /* With the zero behind the text: so mbedTLS knows PEM from DER. */
+    int ret = mbedtls_x509_crt_parse(crt, (const unsigned char *)pem, strlen(pem) + 1);
+    if (ret == 0)
+        return 0;
+    return fail(why, -PST_EPARSE, path,
+                ret < 0 ? tls_error_text(ret, text, sizeof(text)) : "a certificate in it cannot be read");
+}
+
+int pst_client_identity_read(const char *path, struct pst_client_identity **ret, struct pst_tls_why *why)
+{
+    struct pst_buf content;
+    mbedtls_x509_crt crt;
+    int err = pst_file_read(path, FILE_MAX_BYTES, &content);
+    if (err < 0)
+        return fail(why, err, path, pst_strerror(err));
+    const char *pem = pst_buf_cstr(&content);
+    struct pst_client_identity *id = calloc(1, sizeof(*id));
+    mbedtls_x509_crt_init(&crt);
+    err = pem != NULL && id != NULL ? parse_first(pem, path, &crt, why)
+                                    : fail(why, -PST_ENOMEM, path, "does not fit into memory");
+    if (err == 0)
+        take_certificate(id, &crt);
+    mbedtls_x509_crt_free(&crt);
+    pst_buf_done(&content);
+    if (err < 0)
+        free(id);
+    else
+        *ret = id;
+    return err;
 }

@@ -457,6 +457,127 @@ describe('listeners', () => {
   });
 });
 
+describe('approved one by one', limit, () => {
+  const sha = (name) => createHash('sha256').update(new X509Certificate(certificates[name].pem).raw).digest('hex');
+  const clientCert = (...args) => postern.cli(['client-cert', ...args]);
+  const clientCertDone = async (...args) => {
+    const done = await clientCert(...args);
+    assert.equal(done.code, 0, done.stderr);
+  };
+  const becomes = (name, wanted, more = {}) =>
+    eventually(5000, `${name} to be ${wanted}`, async () => {
+      const answer = code(await ask(postern, { certificate: certificates[name], ...more }));
+      return answer[0] === wanted[0] && answer[1] === wanted[1];
+    });
+  const DENIED = [403, 'ClientCertificateNotApproved'];
+  const WRONG = [403, 'ClientCertificateInvalid'];
+  const OK = [200, undefined];
+  const keyOf = (answer) => answer.json().fields.find(([name]) => /^x-postern-key-id$/i.test(name))[1];
+
+  test('by its file, as a key that is there; revoked, and approved again', async () => {
+    await becomes('unapproved', DENIED);
+    const done = await clientCert('approve', certificates.unapproved.cert, '--key', other.id);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, new RegExp(`${sha('unapproved')} \\(CN=nobody, O=Tests\\) is approved and stands for the key ${other.id}`));
+    await becomes('unapproved', OK);
+    assert.equal(keyOf(await ask(postern, { certificate: certificates.unapproved })), other.id);
+
+    const revoked = await clientCert('revoke', sha('unapproved').slice(0, 12));
+    assert.equal(revoked.code, 0, revoked.stderr);
+    await becomes('unapproved', WRONG);
+    // What is revoked is not valid: a key beside it does not make it good.
+    assert.deepEqual(code(await ask(postern, { certificate: certificates.unapproved, key: other.key1 })), WRONG);
+    await clientCertDone('approve', sha('unapproved'), '--key', other.id);
+    await becomes('unapproved', OK);
+    await clientCertDone('revoke', certificates.unapproved.cert);
+    await becomes('unapproved', WRONG);
+  });
+
+  test('an approval stands before the rules, and a revocation, too', async () => {
+    certificates.ruled = ca.issue('ruled', { san: 'DNS:ruled.robot.example' });
+    await becomes('ruled', OK);
+    assert.equal(keyOf(await ask(postern, { certificate: certificates.ruled })), robot.id);
+    await clientCertDone('approve', certificates.ruled.cert, '--key', other.id);
+    await eventually(5000, 'the other key', async () => keyOf(await ask(postern, { certificate: certificates.ruled })) === other.id);
+    await clientCertDone('revoke', certificates.ruled.cert);
+    await becomes('ruled', WRONG);
+    // One that nobody ever approved.
+    await becomes('rsa', OK);
+    await clientCertDone('revoke', certificates.rsa.cert);
+    await becomes('rsa', WRONG);
+  });
+
+  test('with a key of its own, that no secret opens; by its public key', async () => {
+    const mine = ca.issue('machine 7', { san: 'DNS:machine.example' });
+    const done = await clientCert('approve', mine.cert, '--public-key', '--json');
+    assert.equal(done.code, 0, done.stderr);
+    const { key_id, of, sha256 } = done.json();
+    assert.equal(of, 'public key');
+    const spki = new X509Certificate(mine.pem).publicKey.export({ type: 'spki', format: 'der' });
+    assert.equal(sha256, createHash('sha256').update(spki).digest('hex'));
+    const key = (await postern.cli(['key', 'show', key_id, '--json'])).json();
+    assert.deepEqual([key.name, key.key1, key.key2], ['machine 7', null, null]);
+    await eventually(5000, 'it to be let in', async () => (await ask(postern, { certificate: mine })).status === 200);
+    assert.equal(keyOf(await ask(postern, { certificate: mine })), key_id);
+    // Its key's rules are its own; disabling it ends it.
+    assert.equal((await postern.cli(['key', 'disable', key_id])).code, 0);
+    await eventually(5000, 'its end', async () => (await ask(postern, { certificate: mine })).status === 403);
+    const line = await postern.logged((entry) => entry.key_id === key_id && entry.status === 200);
+    assert.equal(line.method, 'GET');
+  });
+
+  test('a WebSocket ends when its certificate is revoked', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(server, 'listening');
+    const mine = ca.issue('stream', { san: 'DNS:stream.example' });
+    const { data_dir } = postern.settings;
+    const gateway = await start('optional', { upstream: `http://127.0.0.1:${server.address().port}`, credentials: 'certificate' });
+    try {
+      assert.equal((await gateway.cli(['client-cert', 'approve', mine.cert])).code, 0);
+      const open = async () => {
+        const ws = new WebSocket(`wss://127.0.0.1:${gateway.port}/x`, { rejectUnauthorized: false, ...mine.tls });
+        ws.on('error', () => {});
+        const outcome = await Promise.race([once(ws, 'open').then(() => true), once(ws, 'close').then(() => false)]);
+        return outcome && ws;
+      };
+      let ws;
+      await eventually(5000, 'it to be let in', async () => (ws = await open()));
+      const closed = once(ws, 'close');
+      assert.equal((await gateway.cli(['client-cert', 'revoke', mine.cert])).code, 0);
+      assert.equal((await closed)[0], 4000);
+      assert.notEqual(gateway.settings.data_dir, data_dir);
+    } finally {
+      await gateway.stop();
+      server.close();
+    }
+  });
+
+  test('the list, the trail, and what is refused', async () => {
+    const listed = (await clientCert('list', '--json')).json();
+    const state = (name) => listed.find((row) => row.sha256 === sha(name))?.state;
+    assert.deepEqual([state('unapproved'), state('ruled'), state('rsa')], ['revoked', 'revoked', 'revoked']);
+    const table = (await clientCert('list')).stdout;
+    assert.match(table, /SHA-256 \(BEGINNING\) +OF +KEY +STATE +EXPIRES +SUBJECT/);
+    assert.match(table, /public key .* approved .* CN=machine 7/);
+    const trail = (await postern.cli(['audit', 'list', '--json'])).stdout;
+    assert.match(trail, /client_cert\.approve/);
+    assert.match(trail, /client_cert\.revoke/);
+
+    const fails = async (pattern, ...args) => {
+      const done = await clientCert(...args);
+      assert.notEqual(done.code, 0, args.join(' '));
+      assert.match(done.stderr, pattern);
+    };
+    await fails(/there is no key "zzzzzzzzzzzz"/, 'approve', certificates.good.cert, '--key', 'zzzzzzzzzzzz');
+    await fails(/one of them/, 'approve', certificates.good.cert, '--key', other.id, '--name', 'x');
+    await fails(/say --key or --name/, 'approve', sha('good'));
+    await fails(/nothing\.crt/, 'approve', '/nonexistent/nothing.crt', '--key', other.id);
+    await fails(/PEM|X509|certificate/i, 'approve', certificates.good.key, '--key', other.id);
+    await fails(/has expired/, 'approve', certificates.expired.cert, '--key', other.id);
+    await fails(/no certificate's SHA-256 begins so/, 'revoke', '0123456789');
+  });
+});
+
 /** A session that can be resumed, undefined when none is offered. */
 async function sessionOf(port, version) {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { launch, noChromium } from './lib/browser.mjs';
-import { selfSigned } from './lib/certs.mjs';
+import { Authority, selfSigned } from './lib/certs.mjs';
 import { RawClient, keyLine, request } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { backwards, chat, speak, startServices, words } from './lib/services.mjs';
@@ -107,6 +107,31 @@ describe('with an access token', () => {
       assert.match(outcome.message, /Access token is missing, invalid, audience is incorrect/);
     });
   }
+});
+
+describe('with a client certificate alone', () => {
+  let ca;
+  let gateway;
+  before(async () => {
+    ca = new Authority('Clients CA');
+    gateway = await Postern.start({ upstream: services.url, tls_certificate: certificate.cert, tls_key: certificate.key, client_certificate: 'optional', client_ca: ca.cert });
+  }, limit);
+  after(() => gateway?.stop(), limit);
+
+  // Of the SDKs this one needs no credential; its job is begun, polled and read by the certificate.
+  test('document', limit, async () => {
+    const robot = ca.issue('robot');
+    const ask = () => call('document', { endpoint: `https://localhost:${gateway.port}`, tls: robot.tls });
+    const refused = await ask();
+    assert.deepEqual([refused.error, refused.statusCode, refused.code], ['HttpResponse', 403, 'ClientCertificateNotApproved']);
+    const approved = await gateway.cli(['client-cert', 'approve', robot.cert]);
+    assert.equal(approved.code, 0, approved.stderr);
+    await sleep(1500);
+    assert.deepEqual(await ask(), { result: results.document });
+    assert.equal((await gateway.cli(['client-cert', 'revoke', robot.cert])).code, 0);
+    await sleep(1500);
+    assert.equal((await ask()).statusCode, 403);
+  });
 });
 
 test('the Translator’s refusals have its own codes, numbers', limit, async () => {

@@ -2,12 +2,13 @@
 /* Which key a client's certificate stands for: rules of the setting client_certificate_keys, each a key's id
  * and what the certificate must be:
  *
- *     ID dns=robot.example         a DNS name among its subject alternative names; "*.example": one more
- * label k_x uri=spiffe://example/a    a URI among them; with "*" at its end, what begins so k_x cn=robot its
- * common name k_x subject=O=Example, CN=r   its whole subject (in a file: a list cuts texts at commas) k_x
- * sha256=HEX                it and no other (colons may stand between the bytes) k_x key-sha256=HEX its
- * public key (SubjectPublicKeyInfo), whatever certificate holds it k_x *                         any
- * certificate of the CAs
+ * - ID dns=robot.example: a DNS name among its subject alternative names; "*.example": one more label
+ * - ID uri=spiffe://example/a: a URI among them; with "*" at its end, what begins so
+ * - ID cn=robot: its common name
+ * - ID subject=O=Example, CN=r: its whole subject (in a file: a list cuts texts at commas)
+ * - ID sha256=HEX: it and no other (colons may stand between the bytes)
+ * - ID key-sha256=HEX: its public key (SubjectPublicKeyInfo), whatever certificate holds it
+ * - ID *: any certificate of the CAs
  *
  * The first that fits decides. Read-only after parsing, any thread. */
 #ifndef POSTERN_AUTH_CERTIFICATE_RULES_H

@@ -78,6 +78,13 @@ enum pst_key_verdict pst_keyring_check(struct pst_keyring *ring, unsigned reader
  * now? OK, DISABLED, EXPIRED, NOT_YET or UNKNOWN. The match has secret_slot 0 and generation 0. */
 enum pst_key_verdict pst_keyring_check_id(struct pst_keyring *ring, unsigned reader, struct pst_str id,
                                           int64_t now_real_us, struct pst_key_match *ret) PST_MUSTCHECK;
+/* What `postern client-cert` said of a certificate, by its SHA-256 and that of its public key. `key_id` is
+ * filled when it is approved (empty: for a key whose id cannot be read), else empty. */
+enum pst_certificate_standing { PST_CERTIFICATE_UNKNOWN, PST_CERTIFICATE_APPROVED, PST_CERTIFICATE_REVOKED };
+enum pst_certificate_standing pst_keyring_certificate(struct pst_keyring *ring, unsigned reader,
+                                                      const uint8_t sha256[static 32],
+                                                      const uint8_t key_sha256[static 32],
+                                                      char key_id[static PST_KEY_ID_SIZE]) PST_MUSTCHECK;
 /* Whether a key that was matched may be used for this, from there: OK, SCOPE, SPELLING, NETWORK, or UNKNOWN
  * when it is gone. `path` as it goes to the container, without the query; `client`: 16 bytes, IPv4 as
  * ::ffff:a.b.c.d, the address behind trusted proxies. Allocates nothing. */

@@ -114,6 +114,7 @@ int pst_cmd_check(int argc, char **argv);
 int pst_cmd_doctor(int argc, char **argv);
 int pst_cmd_key(int argc, char **argv);
 int pst_cmd_admin_token(int argc, char **argv);
+int pst_cmd_client_cert(int argc, char **argv);
 int pst_cmd_audit(int argc, char **argv);
 int pst_cmd_usage(int argc, char **argv);
 int pst_cmd_settings_list(int argc, char **argv);

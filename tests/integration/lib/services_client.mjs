@@ -3,7 +3,7 @@
 // came of it, or {"error","statusCode","code"} as the SDK's own error class has it.
 import { Buffer } from 'node:buffer';
 
-const { task, endpoint, key, token, text } = JSON.parse(process.argv[2]);
+const { task, endpoint, key, token, text, tls } = JSON.parse(process.argv[2]);
 const bearer = { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3600000 }) };
 
 async function language() {
@@ -42,7 +42,7 @@ const tasks = {
   },
   async document() {
     const { default: client, getLongRunningPoller } = await import('@azure-rest/ai-document-intelligence');
-    const service = client(endpoint, token ? bearer : { key });
+    const service = client(endpoint, tls ? undefined : token ? bearer : { key }, { tlsOptions: tls });
     const initial = await service.path('/documentModels/{modelId}:analyze', 'prebuilt-read')
       .post({ contentType: 'application/json', body: { base64Source: Buffer.from(text).toString('base64') } });
     if (initial.status !== '202') throw unexpected(initial);
