@@ -20,6 +20,7 @@ static const char *const certificate_modes[] = {"off", "optional", "required", N
 static const char *const crl_expired[] = {"refuse", "accept", NULL};
 static const char *const credentials_kinds[] = {"any", "key", "certificate", "both", NULL};
 static const char *const refusals[] = {"auto", "http", "close", NULL};
+static const char *const error_shapes[] = {"object", "flat", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const host_headers[] = {"upstream", "keep", NULL};
 static const char *const access_logs[] = {"json", "text", "off", NULL};
@@ -192,6 +193,9 @@ static const struct pst_setting_def defs[] = {
          "What differs from path to path: a path, for it and all below it, then credentials=, "
          "client_certificate= (off, optional, required: without a valid one 403) or websocket_refusal=. The "
          "first that fits decides: /speech credentials=both (docs/authentication.md)."},
+    {CHOICE(error_shape, error_shapes), .default_text = "object",
+     .help = "How Postern's own refusals look: object {\"error\": {\"code\", \"message\"}}, or flat "
+             "{\"statusCode\", \"message\"}, as some services of the cloud have it."},
     {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",
      .help = "Host header for the container: its own address, or the one the client sent."},
     {TEXT(public_url), .default_text = "",

@@ -220,16 +220,26 @@ static bool is_translator(struct pst_str path)
     return false;
 }
 
-int pst_error_body_at(enum pst_error_id id, struct pst_str path, struct pst_buf *out)
+static int end_body(struct pst_buf *out, struct pst_str message, struct pst_str end)
+{
+    pst_buf_add_json(out, message);
+    int err = pst_buf_add_str(out, end);
+    return pst_buf_failed(out) ? (err < 0 ? err : -PST_ELIMIT) : 0;
+}
+
+int pst_error_body_as(enum pst_error_id id, const struct pst_error_style *style, struct pst_buf *out)
 {
     const struct pst_error_def *def = pst_error_def(id);
-    const char *message = def->status == 401 ? TRANSLATOR_UNAUTHORIZED : def->message;
-    if (!is_translator(path))
-        return pst_error_body(id, out);
-    pst_buf_printf(out, "{\"error\":{\"code\":%u000,\"message\":\"", def->status);
-    pst_buf_add_json(out, pst_str_of(message));
-    int err = pst_buf_add_str(out, PST_STR("\"}}"));
-    return pst_buf_failed(out) ? (err < 0 ? err : -PST_ELIMIT) : 0;
+    struct pst_str message = style->message.len > 0 ? style->message : pst_str_of(def->message);
+    if (is_translator(style->path)) {
+        pst_buf_printf(out, "{\"error\":{\"code\":%u000,\"message\":\"", def->status);
+        return end_body(out, def->status == 401 ? PST_STR(TRANSLATOR_UNAUTHORIZED) : message,
+                        PST_STR("\"}}"));
+    }
+    if (!style->flat)
+        return pst_error_body_custom(pst_str_of(def->code), message, out);
+    pst_buf_printf(out, "{\"statusCode\":%u,\"message\":\"", def->status);
+    return end_body(out, message, PST_STR("\"}"));
 }
 
 static void add(struct pst_error_fields *ret, struct pst_str name, struct pst_str value)

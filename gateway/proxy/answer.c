@@ -41,11 +41,21 @@ static bool add_cors(struct exchange *x, struct MHD_Response *response)
     return whole;
 }
 
+struct pst_error_style error_style(const struct exchange *x)
+{
+    return (struct pst_error_style){
+        .path = x->target.path,
+        .message = x->refusal_message,
+        .flat = x->client->front->parts.settings->flat_errors,
+    };
+}
+
 int answer_queue_error(struct exchange *x, enum pst_error_id id)
 {
     struct pst_buf body;
     pst_buf_init(&body, 8192);
-    if (pst_error_body_at(id, x->target.path, &body) < 0) {
+    const struct pst_error_style style = error_style(x);
+    if (pst_error_body_as(id, &style, &body) < 0) {
         pst_buf_done(&body);
         return MHD_NO;
     }
@@ -113,7 +123,7 @@ static ssize_t read_body(void *arg, uint64_t position, char *data, size_t max)
     struct exchange *x = arg;
     if (x->state != EXCHANGE_ANSWER)
         return break_off(x);
-    ssize_t n = pst_upconn_read(x->lease.conn, data, max);
+    ssize_t n = x->links != NULL ? links_read(x, data, max) : pst_upconn_read(x->lease.conn, data, max);
     if (n > 0) {
         x->bytes_out += (uint64_t)n;
         return n;
@@ -148,6 +158,8 @@ static struct MHD_Response *make_response(struct exchange *x, const struct pst_a
     struct pst_str whole;
     uint64_t length = length_of(x, answer);
     bool bodiless = x->is_head || answer->status == 204 || answer->status == 304;
+    if (links_look(x, answer))
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READ_BYTES, read_body, x, NULL);
     if (!bodiless && pst_upconn_body_buffered(x->lease.conn, &whole)) {
         x->bytes_out = whole.len;
         return MHD_create_response_from_buffer_static(whole.len, whole.p != NULL ? whole.p : "");

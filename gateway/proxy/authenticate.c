@@ -187,6 +187,36 @@ static enum pst_error_id leave_credentials_out(struct exchange *x)
                                                                          : PST_ERROR_NONE;
 }
 
+/* Whom it is from, and every credential in it. */
+static void digest_credentials(const struct exchange *x, uint8_t digest[static PST_SHA256_BYTES])
+{
+    const struct pst_key_sources *sources = &x->client->front->parts.settings->key_sources;
+    struct pst_buf text;
+    uint8_t address[16];
+    pst_buf_init(&text, (size_t)256 * 1024);
+    find_client_address(x, address);
+    pst_buf_add(&text, address, sizeof(address));
+    PST_FIELDS_EACH(field, &x->fields)
+    {
+        if (pst_credential_is_field(sources, field))
+            pst_buf_add_str(&text, field->value);
+    }
+    if (x->query_counts)
+        pst_buf_add_str(&text, x->target.query);
+    struct pst_str whole = pst_buf_str(&text);
+    pst_sha256(whole.p != NULL ? whole.p : "", whole.len, digest);
+    pst_buf_wipe(&text);
+}
+
+static void count_wrong(const struct exchange *x)
+{
+    struct pst_front *front = x->client->front;
+    uint8_t digest[PST_SHA256_BYTES];
+    digest_credentials(x, digest);
+    if (pst_wrong_credentials_add(&front->wrong, digest, (int64_t)now_us(front)))
+        count(&front->parts.stats->wrong_credentials);
+}
+
 enum pst_error_id request_authenticate(struct exchange *x)
 {
     const struct pst_key_sources *sources = &x->client->front->parts.settings->key_sources;
@@ -202,5 +232,7 @@ enum pst_error_id request_authenticate(struct exchange *x)
         id = PST_ERROR_KEY_WRONG;
     if (id == PST_ERROR_NONE)
         id = jobs_check(x);
+    if (id == PST_ERROR_KEY_WRONG || id == PST_ERROR_TOKEN_WRONG)
+        count_wrong(x);
     return id == PST_ERROR_NONE ? leave_credentials_out(x) : id;
 }

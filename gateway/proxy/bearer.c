@@ -6,6 +6,12 @@
 #include "postern/auth/sts.h"
 #include "postern/base/log.h"
 
+#include <jansson.h>
+
+/* Of what a refusal repeats. */
+#define PRINCIPAL_MAX  128
+#define SHOWN_PATH_MAX 256
+
 /* Azure's Speech SDK sends tokens of Entra ID as "aad#<resource id>#<token>". */
 static struct pst_str without_resource(struct pst_str value)
 {
@@ -92,6 +98,40 @@ static enum pst_error_id error_of(enum pst_jwt_verdict verdict, struct pst_str t
     }
 }
 
+/* Whom the token is about, as the cloud names a principal. Empty when it does not say. */
+static struct pst_str principal_of(const json_t *claims)
+{
+    static const char *const names[] = {"oid", "appid", "azp", "sub"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const json_t *value = json_object_get(claims, names[i]);
+        struct pst_str text = {json_string_value(value), json_string_length(value)};
+        if (text.p != NULL && text.len > 0 && text.len <= PRINCIPAL_MAX)
+            return text;
+    }
+    return PST_STR("");
+}
+
+/* In the cloud's words. The token was found good, so what it says of itself may be told to who has it. */
+static void say_denied(struct exchange *x, struct pst_str token)
+{
+    struct pst_jwt jwt;
+    struct pst_buf text;
+    struct pst_str path = x->target.path;
+    if (pst_jwt_parse(token, &jwt) != PST_JWT_OK)
+        return;
+    struct pst_str principal = principal_of(jwt.claims);
+    path.len = path.len < SHOWN_PATH_MAX ? path.len : SHOWN_PATH_MAX;
+    pst_buf_init(&text, 1024);
+    pst_buf_printf(&text,
+                   "The principal `" PST_STR_FMT "` lacks the required data action to perform `" PST_STR_FMT
+                   " " PST_STR_FMT "` operation.",
+                   PST_STR_ARG(principal), PST_STR_ARG(x->method), PST_STR_ARG(path));
+    if (principal.len > 0 && !pst_buf_failed(&text))
+        x->refusal_message = pst_arena_strdup(&x->arena, pst_buf_str(&text));
+    pst_buf_done(&text);
+    pst_jwt_done(&jwt);
+}
+
 /* Of an issuer that the settings name. */
 static enum pst_error_id check_issued(struct exchange *x, struct pst_str token)
 {
@@ -101,10 +141,14 @@ static enum pst_error_id check_issued(struct exchange *x, struct pst_str token)
     if (parts->oidc == NULL)
         return refuse(x, "", "no issuer of tokens is known", error_of(PST_JWT_NO_KEY, token));
     enum pst_jwt_verdict verdict = pst_oidc_check(parts->oidc, parts->reader, token, now_us, &found);
+    if (verdict == PST_JWT_NO_RULE)
+        say_denied(x, token);
     if (verdict != PST_JWT_OK)
         return refuse(x, "", pst_jwt_verdict_text(verdict), error_of(verdict, token));
     enum pst_key_verdict key =
         pst_keyring_check_id(parts->keyring, parts->reader, pst_str_of(found.key_id), now_us, &x->key);
+    if (key != PST_KEY_OK)
+        say_denied(x, token);
     if (key != PST_KEY_OK)
         return refuse(x, found.key_id, pst_key_verdict_text(key), PST_ERROR_TOKEN_DENIED);
     x->good_until_us = found.good_until_s * 1000000;

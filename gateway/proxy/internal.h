@@ -3,6 +3,7 @@
 #ifndef POSTERN_PROXY_INTERNAL_H
 #define POSTERN_PROXY_INTERNAL_H
 
+#include "postern/auth/wrong_credentials.h"
 #include "postern/base/arena.h"
 #include "postern/base/list.h"
 #include "postern/http/request_head.h"
@@ -17,6 +18,7 @@
 
 struct MHD_Connection;
 struct MHD_Daemon;
+struct links;
 struct websocket;
 
 #define ADDRESS_TEXT_SIZE 48
@@ -137,6 +139,8 @@ struct exchange {
     uint16_t own_status; /* instead of a refusal: an answer of Postern's own; 0: none */
     struct pst_str own_body;
     const char *own_type;
+    struct pst_str refusal_message; /* instead of the error's own; empty: that */
+    struct links *links;            /* NULL: the body is not looked at */
     bool answer_ready;
     bool reader_waits;
     struct pst_buf around; /* state RAW: bytes to the client */
@@ -159,6 +163,7 @@ struct pst_front {
     struct MHD_Daemon *daemon;
     struct virtual_epoll sockets;
     struct pst_request_ids ids;
+    struct pst_wrong_credentials wrong;
     struct pst_list clients;
     struct pst_list fresh;
     struct pst_list free_exchanges;
@@ -294,6 +299,8 @@ int answer_queue(struct exchange *x);
 int answer_queue_error(struct exchange *x, enum pst_error_id id);
 /* The answer of Postern's own, or else the refusal. */
 int answer_queue_own(struct exchange *x);
+/* How a refusal of this request looks. */
+struct pst_error_style error_style(const struct exchange *x);
 /* answer.c: the fields that Postern adds to an answer of the container: the request's id, under the cloud's
  * name, too, unless the container gave one, and the milliseconds it took to answer. Returns how many. */
 #define ANSWER_OWN_FIELDS 3
@@ -301,7 +308,12 @@ size_t answer_own_fields(struct exchange *x, const struct pst_answer *answer,
                          struct pst_field fields[static ANSWER_OWN_FIELDS]);
 /* rewrite.c: a field's value as the client gets it: the field's own, in the exchange's arena, or empty when
  * it could not be made. */
+struct pst_str rewrite_url(struct exchange *x, struct pst_str url);
 struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);
+/* links.c: whether the answer may have links to further pages, to be rewritten on the way. Its length is not
+ * known then, and links_read() reads its body, as pst_upconn_read() does. */
+bool links_look(struct exchange *x, const struct pst_answer *answer) PST_MUSTCHECK;
+ssize_t links_read(struct exchange *x, char *data, size_t max) PST_MUSTCHECK;
 /* raw.c: answers around libmicrohttpd, while the request's body is still coming. */
 void raw_answer(struct exchange *x);
 void raw_error(struct exchange *x, enum pst_error_id id);

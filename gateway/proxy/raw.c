@@ -31,15 +31,19 @@ static void add_start(struct pst_front *front, struct pst_buf *out, unsigned sta
     pst_buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status, reason != NULL ? reason : "", date);
 }
 
-static int format_body(const struct exchange *x, enum pst_error_id id, struct pst_str detail,
-                       struct pst_buf *body)
+static int format_body(const struct pst_front *front, const struct exchange *x, enum pst_error_id id,
+                       struct pst_str detail, struct pst_buf *body)
 {
-    if (detail.len == 0)
-        return pst_error_body_at(id, x != NULL ? x->target.path : PST_STR(""), body);
+    struct pst_error_style style = {.flat = front->parts.settings->flat_errors};
     struct pst_buf message;
+    if (x != NULL)
+        style = error_style(x);
     pst_buf_init(&message, 2048);
-    pst_buf_printf(&message, "%s (" PST_STR_FMT ")", pst_error_def(id)->message, PST_STR_ARG(detail));
-    int err = pst_error_body_custom(pst_str_of(pst_error_def(id)->code), pst_buf_str(&message), body);
+    if (detail.len > 0) {
+        pst_buf_printf(&message, "%s (" PST_STR_FMT ")", pst_error_def(id)->message, PST_STR_ARG(detail));
+        style.message = pst_buf_str(&message);
+    }
+    int err = pst_error_body_as(id, &style, body);
     pst_buf_done(&message);
     return err;
 }
@@ -61,7 +65,7 @@ int raw_format_error(struct pst_front *front, const struct exchange *x, enum pst
     pst_buf_init(&body, 8192);
     struct pst_error_fields fields;
     pst_error_fields(id, request_id, &fields);
-    if (format_body(x, id, detail, &body) < 0) {
+    if (format_body(front, x, id, detail, &body) < 0) {
         pst_buf_done(&body);
         return -PST_ENOMEM;
     }

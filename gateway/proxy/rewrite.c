@@ -16,11 +16,11 @@ static bool base_of(const struct exchange *x, struct pst_public_base *ret_base)
     return pst_public_base_of(&x->fields, x->host, x->client->trusted, ret_base);
 }
 
-struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field)
+struct pst_str rewrite_url(struct exchange *x, struct pst_str value)
 {
     struct pst_public_base base;
-    if (!pst_location_is_field(field->name) || !base_of(x, &base))
-        return field->value;
+    if (!base_of(x, &base))
+        return value;
     const struct pst_front *front = x->client->front;
     const struct pst_front_settings *settings = front->parts.settings;
     const struct pst_origin *origin = pst_pool_origin(front->parts.pool);
@@ -32,12 +32,16 @@ struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field)
         .n_names = settings->n_upstream_names,
     };
     struct pst_buf url;
-    struct pst_str value = field->value;
     pst_buf_init(&url, URL_MAX_BYTES);
-    if (pst_location_rewrite(field->value, &container, &base, x->target.path, &url)) {
+    if (pst_location_rewrite(value, &container, &base, x->target.path, &url)) {
         /* Rather none than one that leads elsewhere. */
         value = pst_buf_failed(&url) ? PST_STR("") : pst_arena_strdup(&x->arena, pst_buf_str(&url));
     }
     pst_buf_done(&url);
     return value.p != NULL ? value : PST_STR("");
+}
+
+struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field)
+{
+    return pst_location_is_field(field->name) ? rewrite_url(x, field->value) : field->value;
 }

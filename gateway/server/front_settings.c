@@ -110,6 +110,7 @@ int front_settings_make(struct pst_server *server)
         .region = pst_str_of(s->region),
         .upstream_names = s->upstream_names,
         .n_upstream_names = s->n_upstream_names,
+        .flat_errors = s->error_shape == 1,
         .keys_off = s->key_authentication == PST_SETTING_OFF,
         .forward_certificate = s->client_certificate_forward == PST_SETTING_ON,
         .keep_host = s->host_header == PST_HOST_KEEP,

@@ -162,7 +162,9 @@ test('claims decide whose key it is: the first rule that fits', limit, async () 
   assert.equal(scoped.status, 403);
   assert.match(scoped.json().error.message, /by the scopes of the key/);
   /* A key that is in the rules and not in the keyring. */
-  assert.equal((await as({ appid: undefined, oid: 'nobody' })).json().error.code, 'PermissionDenied');
+  const denied = (await as({ appid: undefined, oid: 'nobody' })).json().error;
+  assert.equal(denied.code, 'PermissionDenied');
+  assert.match(denied.message, /^The principal `nobody` lacks the required data action to perform `GET \/\S+` operation\.$/);
 });
 
 test('a disabled key ends its tokens within a second', limit, async () => {

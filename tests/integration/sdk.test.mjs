@@ -12,6 +12,7 @@ import { selfSigned } from './lib/certs.mjs';
 import { request } from './lib/client.mjs';
 import { startDocuments } from './lib/documents.mjs';
 import { Postern } from './lib/postern.mjs';
+import { Upstream } from './lib/upstream.mjs';
 import { sleep } from './lib/util.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -162,6 +163,42 @@ describe('a job of another key', () => {
     postern = await start({ data_dir, job_table_size: 1000 });
     assert.equal(await status(postern, path, other), 404);
   });
+});
+
+test('links to the next page of a job are rewritten in its body, and nothing else of it', limit, async () => {
+  const results = (authority) => {
+    const link = `http://${authority}/text/analytics/v3.1/analyze/jobs/1?$top=20\\u0026$skip=20`;
+    return `{"tasks":{"a":"see http://${authority}/x"},"errors":[], "@nextLink" : "${link}","documents":[{"text":"\\"@nextLink\\":\\"http://${authority}/y\\""}]}`;
+  };
+  const pages = await Upstream.start(async (x) => {
+    const authority = new URL(x.target, 'http://a').searchParams.get('as') ?? x.get('host');
+    const body = results(authority);
+    const headers = { 'Content-Type': x.target.includes('plain') ? 'text/plain' : 'application/json; charset=utf-8' };
+    if (x.target.includes('pieces')) {
+      await x.write(`HTTP/1.1 200 OK\r\nContent-Type: ${headers['Content-Type']}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+      for (const piece of body.match(/.{1,7}/gs)) await x.write(`${piece.length.toString(16)}\r\n${piece}\r\n`);
+      await x.write('0\r\n\r\n');
+    } else await x.answer(200, body, headers);
+  });
+  const gateway = await Postern.start({ upstream: pages.url, upstream_names: POD });
+  const mine = await gateway.createKey('pages');
+  const ask = (target, more) => request(gateway.port, target, { key: mine.key1, headers: { Host: 'gateway.example' }, ...more });
+  try {
+    const wanted = (authority) => results(authority).replace(/("@nextLink" : )"[^"]*"/, '$1"https://gateway.example/text/analytics/v3.1/analyze/jobs/1?$top=20&$skip=20"');
+    const job = '/text/analytics/v3.1/analyze/jobs/1';
+    const own = pages.url.replace('http://', '');
+    for (const target of [job, `${job}?pieces=1`]) assert.equal((await ask(target)).text, wanted(own), target);
+    for (const authority of [POD, 'localhost:' + own.split(':')[1]]) assert.equal((await ask(`${job}?as=${authority}`)).text, wanted(authority), authority);
+    // Elsewhere nothing is touched: another host, another path, another type, another method.
+    assert.equal((await ask(`${job}?as=elsewhere.example`)).text, results('elsewhere.example'));
+    for (const target of ['/other/jobs/1', `${job}?plain=1`]) assert.equal((await ask(target)).text, results(own), target);
+    assert.equal((await ask(job, { method: 'POST', body: '{}' })).text, results(own));
+    const line = await gateway.logged((entry) => entry.path === job && entry.method === 'GET');
+    assert.equal(line.status, 200);
+  } finally {
+    await gateway.stop();
+    await pages.stop();
+  }
 });
 
 test('a public_url that is none stops the start, with its name, and check tells of it', limit, async () => {

@@ -144,6 +144,20 @@ test('the Translator’s refusals have its own codes, numbers', limit, async () 
   assert.deepEqual([conflict.status, conflict.json().error.code], [400, 400000]);
 });
 
+test('refusals can be flat, as some services have them', limit, async () => {
+  const gateway = await Postern.start({ upstream: services.url, error_shape: 'flat' });
+  try {
+    const refused = await request(gateway.port, '/language/:analyze-text', { key: 'wrong' });
+    assert.equal(refused.status, 401);
+    const { statusCode, message, ...rest } = refused.json();
+    assert.deepEqual([statusCode, rest], [401, {}]);
+    assert.match(message, /^Access denied due to invalid subscription key/);
+    assert.equal((await request(gateway.port, '/translate', { key: 'wrong' })).json().error.code, 401000);
+  } finally {
+    await gateway.stop();
+  }
+});
+
 test('keys can be switched off, as in the cloud', limit, async () => {
   const tokens = await Postern.start({ upstream: services.url, key_authentication: 'off', tls_certificate: certificate.cert, tls_key: certificate.key });
   try {

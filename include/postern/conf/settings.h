@@ -75,6 +75,7 @@ struct pst_settings {
     char *oidc_proxy;
     char **open_paths;
     size_t n_open_paths;
+    uint64_t error_shape; /* 0: object, 1: flat */
     char **routes;
     size_t n_routes;
     uint64_t host_header; /* enum pst_host_header */

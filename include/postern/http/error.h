@@ -92,8 +92,14 @@ const struct pst_error_def *pst_error_def(enum pst_error_id id);
 
 /* Appends the body. 0, -PST_ELIMIT or -PST_ENOMEM (the buffer is marked). */
 int pst_error_body(enum pst_error_id id, struct pst_buf *out);
-/* The same, in the shape that the service at this path has: the Translator's codes are numbers. */
-int pst_error_body_at(enum pst_error_id id, struct pst_str path, struct pst_buf *out) PST_MUSTCHECK;
+/* How a service words it. */
+struct pst_error_style {
+    struct pst_str path;    /* the request's: the Translator's codes are numbers */
+    struct pst_str message; /* instead of the error's own; empty: that */
+    bool flat;              /* {"statusCode": 401, "message": "..."}, but for the Translator */
+};
+int pst_error_body_as(enum pst_error_id id, const struct pst_error_style *style,
+                      struct pst_buf *out) PST_MUSTCHECK;
 /* The same for any code and message (limits and the admin side have their own). */
 int pst_error_body_custom(struct pst_str code, struct pst_str message, struct pst_buf *out);
 

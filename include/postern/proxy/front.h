@@ -45,6 +45,7 @@ struct pst_front_settings {
     size_t n_upstream_names;
     struct pst_cors cors;
     const struct pst_routes *routes; /* what differs from path to path */
+    bool flat_errors;                /* {"statusCode", "message"} instead of {"error": {...}} */
     bool keys_off;                   /* only tokens of issuers and certificates are taken */
     bool forward_certificate;        /* in X-Forwarded-Client-Cert */
     bool keep_host;                  /* forward the client's Host; else the container's own authority */
@@ -81,6 +82,7 @@ struct pst_front_stats {
     atomic_ullong handshakes_timed_out;
     atomic_ullong requests;
     atomic_ullong errors[PST_ERROR_MAX]; /* Postern's own answers, by id */
+    atomic_ullong wrong_credentials;     /* tried, repeats of one call counted once */
     atomic_ullong answers_cut;           /* broken off in mid-answer */
     atomic_ullong clients_left;
     atomic_llong upstream_answered_us; /* when the container answered last, real time; 0: never */

@@ -64,6 +64,37 @@ static void test_azure_wording(void **state)
     pst_buf_done(&body);
 }
 
+static const struct {
+    enum pst_error_id id;
+    struct pst_error_style style;
+    const char *body;
+} styles[] = {
+    {PST_ERROR_JOB, {.flat = true}, "{\"statusCode\":404,\"message\":\"Resource not found.\"}"},
+    {PST_ERROR_JOB,
+     {.message = PST_STR("a \"b\"")},
+     "{\"error\":{\"code\":\"NotFound\",\"message\":\"a \\\"b\\\"\"}}"},
+    {PST_ERROR_JOB,
+     {.path = PST_STR("/Translate"), .flat = true},
+     "{\"error\":{\"code\":404000,\"message\":\"Resource not found.\"}}"},
+    {PST_ERROR_KEY_WRONG,
+     {.path = PST_STR("/translate")},
+     "{\"error\":{\"code\":401000,\"message\":\"The request is not authorized because credentials are "
+     "missing or "
+     "invalid.\"}}"},
+};
+
+static void test_styles(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++) {
+        struct pst_buf body;
+        pst_buf_init(&body, 4096);
+        assert_int_equal(pst_error_body_as(styles[i].id, &styles[i].style, &body), 0);
+        assert_string_equal(pst_buf_cstr(&body), styles[i].body);
+        pst_buf_done(&body);
+    }
+}
+
 static void test_fields(void **state)
 {
     (void)state;
@@ -146,9 +177,10 @@ static void test_documented(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_azure_wording),
-        cmocka_unit_test(test_fields),        cmocka_unit_test(test_body_bound),
-        cmocka_unit_test(test_from_upstream), cmocka_unit_test(test_documented),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_azure_wording),
+        cmocka_unit_test(test_styles),     cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_body_bound), cmocka_unit_test(test_from_upstream),
+        cmocka_unit_test(test_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Links to the next page in the container's JSON: rewritten like Location, on the paths that have them, while
+ * the body streams by. Its length is not known then, so such an answer is chunked. */
+#include "internal.h"
+#include "postern/http/next_link.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <string.h>
+
+#define PIECE_BYTES 8192
+
+struct links {
+    struct pst_next_link scan;
+    bool ended;
+};
+
+/* In JSON, in quotes. */
+static bool rewrite(void *arg, struct pst_str quoted, struct pst_buf *out)
+{
+    struct exchange *x = arg;
+    json_t *text = json_loadb(quoted.p, quoted.len, JSON_DECODE_ANY, NULL);
+    if (text == NULL)
+        return false;
+    struct pst_str url = {json_string_value(text), json_string_length(text)};
+    struct pst_str value = rewrite_url(x, url);
+    bool changed = value.p != url.p;
+    if (changed) {
+        pst_buf_add(out, "\"", 1);
+        pst_buf_add_json(out, value);
+        pst_buf_add(out, "\"", 1);
+    }
+    json_decref(text);
+    return changed;
+}
+
+static bool is_json(const struct pst_answer *answer)
+{
+    const struct pst_field *type = pst_fields_find(&answer->fields, PST_STR("Content-Type"));
+    return type != NULL && pst_str_istarts(type->value, PST_STR("application/json")) &&
+           pst_fields_find(&answer->fields, PST_STR("Content-Encoding")) == NULL;
+}
+
+bool links_look(struct exchange *x, const struct pst_answer *answer)
+{
+    bool has_links = answer->status == 200 && pst_str_eq(x->method, PST_STR("GET")) &&
+                     pst_next_link_is_route(x->target.path) && is_json(answer);
+    if (!has_links)
+        return false;
+    x->links = pst_arena_alloc(&x->arena, sizeof(*x->links));
+    if (x->links == NULL)
+        return false;
+    x->links->ended = false;
+    pst_next_link_init(&x->links->scan, rewrite, x);
+    pst_buf_reset(&x->around);
+    return true;
+}
+
+ssize_t links_read(struct exchange *x, char *data, size_t max)
+{
+    char piece[PIECE_BYTES];
+    while (pst_buf_len(&x->around) == 0) {
+        if (x->links->ended)
+            return 0;
+        ssize_t n = pst_upconn_read(x->lease.conn, piece, sizeof(piece));
+        if (n < 0)
+            return n;
+        x->links->ended = n == 0;
+        if (n > 0)
+            pst_next_link_feed(&x->links->scan, (struct pst_str){piece, (size_t)n}, &x->around);
+        else
+            pst_next_link_end(&x->links->scan, &x->around);
+        if (pst_buf_failed(&x->around))
+            return -PST_ENOMEM;
+    }
+    struct pst_str ready = pst_buf_str(&x->around);
+    size_t len = ready.len < max ? ready.len : max;
+    memcpy(data, ready.p, len);
+    pst_buf_consume(&x->around, len);
+    return (ssize_t)len;
+}
