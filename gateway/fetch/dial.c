@@ -64,51 +64,6 @@ ssize_t fetch_receive(int fd, void *data, size_t len, uint64_t deadline_us)
     }
 }
 
-int pst_dial_address(const struct pst_addr *address, uint64_t deadline_us)
-{
-    int fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return pst_err_from_errno(errno);
-    int error = connect(fd, (const struct sockaddr *)&address->sa, address->len) < 0 ? errno : 0;
-    if (error == EINPROGRESS) {
-        int err = fetch_wait(fd, POLLOUT, deadline_us);
-        socklen_t len = sizeof(error);
-        if (err < 0) {
-            pst_fd_close(fd);
-            return err;
-        }
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-            error = errno;
-    }
-    if (error == 0)
-        return fd;
-    pst_fd_close(fd);
-    errno = error;
-    return pst_err_from_errno(error);
-}
-
-int pst_dial_connect(const struct pst_dial_addresses *addresses, uint64_t deadline_us,
-                     struct pst_dial_why *ret_why)
-{
-    int err = -PST_ENOENT;
-    size_t used = 0;
-    ret_why->text[0] = '\0';
-    for (size_t i = 0; i < addresses->n; i++) {
-        char text[PST_ADDR_TEXT_SIZE];
-        uint64_t now = pst_clock_mono_us();
-        uint64_t left = deadline_us > now ? deadline_us - now : 0;
-        err = pst_dial_address(&addresses->at[i], now + left / (addresses->n - i));
-        if (err >= 0)
-            return err;
-        pst_addr_format((const struct sockaddr *)&addresses->at[i].sa, text, sizeof(text));
-        if (used < sizeof(ret_why->text))
-            used += (size_t)snprintf(ret_why->text + used, sizeof(ret_why->text) - used, "%s%s: %s",
-                                     used > 0 ? "; " : "", text,
-                                     err == -PST_ETIMEOUT ? "no answer in time" : pst_strerror(err));
-    }
-    return err;
-}
-
 /* The proxy's answer: its status, or an error. */
 static int read_tunnel_answer(int fd, struct pst_answer_parser *parser, uint64_t deadline_us,
                               struct pst_dial_why *ret_why)

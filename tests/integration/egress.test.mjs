@@ -2,12 +2,15 @@
 // The way out: what gets through, what does not, and that nothing on the way is touched.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 import { caller } from './lib/admin.mjs';
 import { selfSigned } from './lib/certs.mjs';
@@ -15,6 +18,11 @@ import { Postern, SANITIZED, cli } from './lib/postern.mjs';
 import { eventually, freePort, openDescriptors, sleep, temporaryDirectory, within } from './lib/util.mjs';
 
 const limit = { timeout: 120000 };
+const MiB = 1 << 20;
+const run = promisify(execFile);
+const here = path.dirname(fileURLToPath(import.meta.url));
+const unshareOptions = process.getuid() === 0 ? ['-nm'] : ['-rnm'];
+const namespaces = spawnSync('unshare', [...unshareOptions, 'sh', '-c', 'ip link set lo up && ip link add d0 type veth peer name d1']).status === 0;
 const HOST = 'westeurope.api.cognitive.microsoft.com';
 const sockets = new Set();
 let echo; // a server that sends back what it gets
@@ -81,10 +89,10 @@ async function ask(port, head) {
 }
 const connectTo = (port, target, fields = '') => ask(port, `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${fields}\r\n`);
 
-async function collect(socket, bytes) {
+async function collect(socket, bytes, ms = 60000) {
   const hash = createHash('sha256');
   let n = 0;
-  await within(60000, `${bytes} bytes`, new Promise((resolve, reject) => {
+  await within(ms, `${bytes} bytes`, new Promise((resolve, reject) => {
     socket.on('data', (data) => {
       hash.update(data);
       n += data.length;
@@ -286,6 +294,66 @@ describe('bounds', limit, () => {
     socket.end();
     await within(5000, 'the tunnel to be cut', closed);
   });
+});
+
+// In a network and with a name server of its own.
+describe('names', { ...limit, skip: namespaces ? false : 'this machine gives no namespaces' }, () => {
+  let results;
+  before(async () => {
+    const resolv = path.join(temporaryDirectory(), 'resolv.conf');
+    writeFileSync(resolv, 'nameserver 127.0.0.1\noptions timeout:3 attempts:5\n');
+    const script = `ip link set lo up && ip addr add 20.50.1.1/32 dev lo && ip addr add 10.9.9.1/32 dev lo && ip -6 addr add 2603:1020::1/128 dev lo nodad &&
+      ip link add d0 type veth peer name d1 && ip -6 addr add 2603:2::1/64 dev d0 nodad && ip link set d0 up && ip link set d1 up && mount --bind ${resolv} /etc/resolv.conf &&
+      exec "$0" ${path.join(here, 'lib/egress_names.mjs')}`;
+    const { stdout } = await run('unshare', [...unshareOptions, 'sh', '-c', script, process.execPath], { timeout: 90000 });
+    results = JSON.parse(stdout.trim().split('\n').at(-1));
+  }, limit);
+
+  const reached = { plain: /20\.50\.1\.1/, both: /20\.50\.1\.1|2603:1020::1/, six: /2603:1020::1/, mixed: /20\.50\.1\.1/, half: /20\.50\.1\.1/, alias: /20\.50\.1\.1/ };
+  for (const [host, address] of Object.entries(reached)) {
+    test(`${host} is reached`, () => {
+      assert.equal(results[host].status, 200, JSON.stringify(results[host]));
+      assert.match(results[host].body, address);
+    });
+  }
+  for (const host of ['private', 'loopback', 'metadata', 'multicast', 'mapped', 'nat64', 'sixtofour', 'shared']) {
+    test(`${host} is refused for where it leads`, () => {
+      assert.equal(results[host].status, 403, JSON.stringify(results[host]));
+      assert.match(results[host].body, /not in egress_allow_networks/);
+    });
+  }
+  test('rebinding: the address that was looked at is the one that is reached, and the next look finds the other', () => {
+    assert.equal(results.rebinds.status, 200, JSON.stringify(results.rebinds));
+    assert.match(results.rebinds.body, /20\.50\.1\.1/);
+    assert.equal(results.again.status, 403, JSON.stringify(results.again));
+    assert.equal(results.asked, 2, 'one look for each tunnel');
+  });
+  test('no such name, a name server that fails, and one that is silent', () => {
+    assert.deepEqual([results.nowhere.status, results.broken.status, results.slow.status], [502, 502, 504], JSON.stringify(results));
+    assert.match(results.nowhere.body, /nowhere\.cognitive\.microsoft\.com has no address/);
+    assert.match(results.slow.body, /did not answer in time/);
+  });
+});
+
+test('a gibibyte goes through as it is', { timeout: 300000 }, async (t) => {
+  const bytes = SANITIZED ? 64 * MiB : 1024 * MiB;
+  const source = await serve(async (socket) => {
+    const hash = createHash('sha256');
+    for (let sent = 0; sent < bytes; sent += MiB) {
+      const piece = randomBytes(MiB);
+      hash.update(piece);
+      if (!socket.write(piece)) await once(socket, 'drain');
+    }
+    source.digest = hash.digest('hex');
+    socket.end();
+  });
+  const { port } = source.address();
+  const gateway = await guard(t, { egress_ports: String(port), egress_resolve: `${HOST}:${port}:127.0.0.1` });
+  const { socket, status } = await connectTo(gateway.way, `${HOST}:${port}`);
+  assert.equal(status, 200);
+  assert.equal(await collect(socket, bytes, 240000), source.digest);
+  socket.destroy();
+  source.close();
 });
 
 describe('the metering watch', limit, () => {

@@ -45,8 +45,8 @@ int pst_dial_resolve(const char *host, uint16_t port, const struct pst_dial_pins
                      struct pst_dial_addresses *ret_addresses, struct pst_dial_why *ret_why) PST_MUSTCHECK;
 /* Connects to one address: a descriptor (non-blocking), or -PST_EREFUSED, -PST_ETIMEOUT, -PST_EIO, ... */
 int pst_dial_address(const struct pst_addr *address, uint64_t deadline_us) PST_MUSTCHECK;
-/* Connects to the first address that answers; each gets its share of the time that is left. A descriptor, or
- * the last address's error; *ret_why names them all. */
+/* Connects to the first address that answers: IPv6 and IPv4 by turns, the next one when the one before failed
+ * or was silent for 250 ms (RFC 8305). A descriptor, or the last failure; *ret_why names them all. */
 int pst_dial_connect(const struct pst_dial_addresses *addresses, uint64_t deadline_us,
                      struct pst_dial_why *ret_why) PST_MUSTCHECK;
 /* Asks the proxy behind `fd` for a tunnel to host:port (CONNECT, RFC 9110 section 9.3.6). 0; -PST_EACCES (it
