@@ -339,6 +339,7 @@ test('a gibibyte goes through as it is', { timeout: 300000 }, async (t) => {
   const bytes = SANITIZED ? 64 * MiB : 1024 * MiB;
   const source = await serve(async (socket) => {
     const hash = createHash('sha256');
+    await once(socket, 'data'); // somebody listens
     for (let sent = 0; sent < bytes; sent += MiB) {
       const piece = randomBytes(MiB);
       hash.update(piece);
@@ -351,7 +352,9 @@ test('a gibibyte goes through as it is', { timeout: 300000 }, async (t) => {
   const gateway = await guard(t, { egress_ports: String(port), egress_resolve: `${HOST}:${port}:127.0.0.1` });
   const { socket, status } = await connectTo(gateway.way, `${HOST}:${port}`);
   assert.equal(status, 200);
-  assert.equal(await collect(socket, bytes, 240000), source.digest);
+  const received = collect(socket, bytes, 240000);
+  socket.write('go');
+  assert.equal(await received, source.digest);
   socket.destroy();
   source.close();
 });
