@@ -58,6 +58,7 @@ static void request_free(struct admin_request *r)
     if (r == NULL)
         return;
     pst_buf_wipe(&r->body);
+    pst_buf_done(&r->text);
     json_decref(r->input);
     json_decref(r->output);
     pst_fd_close(r->file);
@@ -137,10 +138,12 @@ static struct MHD_Response *text_response(struct admin_request *r)
 
 static enum MHD_Result answer(struct admin_request *r)
 {
-    struct MHD_Response *response = r->file >= 0 ? file_response(r)
-                                    : r->literal.len > 0
-                                        ? MHD_create_response_from_buffer_static(r->literal.len, r->literal.p)
-                                        : text_response(r);
+    struct pst_str text = pst_buf_str(&r->text);
+    struct MHD_Response *response =
+        r->file >= 0                                ? file_response(r)
+        : text.len > 0 && !pst_buf_failed(&r->text) ? MHD_create_response_from_buffer_copy(text.len, text.p)
+        : r->literal.len > 0 ? MHD_create_response_from_buffer_static(r->literal.len, r->literal.p)
+                             : text_response(r);
     if (response == NULL)
         return MHD_NO; /* no memory for an answer: the connection closes */
     add_headers(r, response);

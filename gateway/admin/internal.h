@@ -53,6 +53,7 @@ struct admin_request {
     unsigned status;
     json_t *output;                  /* NULL: no body */
     struct pst_str literal;          /* a body that is there already; static */
+    struct pst_buf text;             /* a body of the request's own; empty: none */
     int file;                        /* a body in a file, ours until the answer is queued; -1: none */
     const char *type;                /* of the body; NULL: JSON */
     const struct admin_asset *asset; /* NULL: the answer is no file of the page */
@@ -128,6 +129,7 @@ void admin_requests_list(struct admin_request *r);
 void admin_usage_csv(struct admin_request *r, const struct pst_usage_query *query);
 /* "key1", "key2", "none", by the slot of a line. Static. */
 const char *admin_secret_name(uint32_t slot);
+void admin_metrics_get(struct admin_request *r);
 void admin_status_get(struct admin_request *r);
 void admin_settings_get(struct admin_request *r);
 void admin_openapi_get(struct admin_request *r);

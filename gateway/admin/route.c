@@ -20,6 +20,7 @@ static admin_names requests_query = {"from", "to", "key", "route", "status", "li
 #define NOTHING ADMIN_NEEDS_NOTHING
 
 static const struct admin_route routes[] = {
+    {"GET", "/metrics", no_query, false, VIEWER, admin_metrics_get},
     {"GET", "/admin/v1/openapi.json", no_query, false, VIEWER, admin_openapi_get},
     {"GET", "/admin/v1/status", no_query, false, VIEWER, admin_status_get},
     {"GET", "/admin/v1/settings", no_query, false, VIEWER, admin_settings_get},

@@ -64,6 +64,7 @@ static void set_client(struct pst_usage_record *record, const struct client *cli
 
 static void append(struct pst_front *front, const struct pst_usage_record *record)
 {
+    pst_traffic_note(&front->parts.stats->traffic, record);
     if (front->parts.journal != NULL && pst_journal_append(front->parts.journal, record) < 0)
         count(&front->parts.stats->records_lost);
 }

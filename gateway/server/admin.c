@@ -22,12 +22,34 @@ static void set_egress(const struct pst_server *server, struct pst_admin_egress 
     };
 }
 
+static uint64_t get(const atomic_ullong *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_traffic(const struct pst_front_stats *stats, struct pst_admin_traffic *ret)
+{
+    pst_traffic_add(&stats->traffic, &ret->sums);
+    for (size_t i = 0; i < PST_ERROR_MAX; i++)
+        ret->errors[i] += get(&stats->errors[i]);
+    ret->wrong_credentials += get(&stats->wrong_credentials);
+    ret->answers_cut += get(&stats->answers_cut);
+    ret->clients_left += get(&stats->clients_left);
+    ret->accepted += get(&stats->connections_accepted);
+    ret->refused += get(&stats->connections_refused);
+    ret->handshakes_open += get(&stats->handshakes_open);
+    ret->handshakes_failed += get(&stats->handshakes_failed);
+    ret->handshakes_timed_out += get(&stats->handshakes_timed_out);
+    ret->records_lost += get(&stats->records_lost);
+}
+
 /* Sums and latest times over the workers. */
 static void add_worker(const struct pst_front_stats *stats, struct pst_admin_status *ret)
 {
+    add_traffic(stats, &ret->traffic);
     int64_t answered = atomic_load_explicit(&stats->upstream_answered_us, memory_order_relaxed);
     int64_t failed = atomic_load_explicit(&stats->upstream_failed_us, memory_order_relaxed);
-    ret->connections += atomic_load_explicit(&stats->connections_open, memory_order_relaxed);
+    ret->connections += get(&stats->connections_open);
     ret->upstream_answered_us = answered > ret->upstream_answered_us ? answered : ret->upstream_answered_us;
     ret->upstream_failed_us = failed > ret->upstream_failed_us ? failed : ret->upstream_failed_us;
 }

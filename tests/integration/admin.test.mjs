@@ -53,6 +53,72 @@ test('status says when the container answered last, and when it did not', async 
   }
 });
 
+test('metrics are Prometheus text, strictly, and count what happens', async () => {
+  const container = await Upstream.start((x) => x.answer(x.target.startsWith('/missing') ? 404 : 200, 'ok'));
+  const own = path.join(temporaryDirectory(), 'admin.sock');
+  const gateway = await Postern.start({ upstream: container.url, admin_listen: `unix:${own}`, workers: 2 });
+  const read = async () => {
+    const answer = await caller({ socketPath: own })('GET', '/metrics');
+    assert.equal(answer.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+    return parseMetrics(answer.text);
+  };
+  try {
+    const key = await gateway.createKey('metrics');
+    const before = await read();
+    assert.equal(before.get('postern_workers'), 2);
+    for (let i = 0; i < 3; i++) assert.equal((await request(gateway.port, '/a', { key: key.key1, method: 'POST', body: 'abc' })).status, 200);
+    assert.equal((await request(gateway.port, '/missing', { key: key.key1 })).status, 404);
+    // One call and its repeats, and another credential.
+    for (let i = 0; i < 4; i++) assert.equal((await request(gateway.port, '/a', { key: 'wrong' })).status, 401);
+    assert.equal((await request(gateway.port, '/a', { key: 'wrong, too' })).status, 401);
+    let now;
+    const grew = (name) => now.get(name) - (before.get(name) ?? 0);
+    await eventually(5000, 'all of it to be counted', async () => ((now = await read()), grew('postern_requests_total{class="4xx"}') >= 6));
+    assert.equal(grew('postern_requests_total{class="2xx"}'), 3);
+    assert.equal(grew('postern_requests_total{class="4xx"}'), 6);
+    assert.equal(grew('postern_errors_total{error="key_wrong"}'), 5);
+    assert.ok(grew('postern_wrong_credentials_total') >= 2 && grew('postern_wrong_credentials_total') <= 4, 'two, once for each worker that saw one');
+    assert.equal(grew('postern_received_bytes_total'), 9);
+    assert.equal(grew('postern_request_duration_seconds_count'), 9);
+    assert.equal(grew('postern_request_duration_seconds_bucket{le="+Inf"}'), 9);
+    assert.ok(grew('postern_request_duration_seconds_sum') > 0);
+    assert.ok(Math.abs(now.get('postern_upstream_last_answer_timestamp_seconds') - Date.now() / 1000) < 60);
+    assert.ok(now.get('postern_certificate_expiry_timestamp_seconds') > Date.now() / 1000);
+    assert.equal(now.has('postern_egress_tunnels_open'), false, 'there is no way out here');
+  } finally {
+    await gateway.stop();
+    await container.stop();
+  }
+});
+
+/** Name with labels → number; throws at what the text format 0.0.4 does not allow. */
+function parseMetrics(text) {
+  const found = new Map();
+  const types = new Map();
+  assert.ok(text.endsWith('\n'));
+  for (const line of text.slice(0, -1).split('\n')) {
+    const comment = /^# (HELP|TYPE) (postern_[a-z0-9_]+) (.+)$/.exec(line);
+    if (comment) {
+      if (comment[1] === 'TYPE') {
+        assert.ok(!types.has(comment[2]), `${comment[2]} is there twice`);
+        assert.match(comment[3], /^(counter|gauge|histogram)$/);
+        types.set(comment[2], comment[3]);
+      }
+      continue;
+    }
+    const sample = /^(postern_[a-z0-9_]+)(\{[a-z_]+="[^"\\\n]*"\})? (\d+(?:\.\d+)?)$/.exec(line);
+    assert.ok(sample, `not a sample: ${line}`);
+    const family = types.has(sample[1]) ? sample[1] : sample[1].replace(/_(bucket|sum|count)$/, '');
+    assert.ok(types.has(family), `${sample[1]} has no type`);
+    assert.equal(types.get(family) === 'counter', family.endsWith('_total'), `${family} is named for its type`);
+    assert.ok(!found.has(sample[1] + (sample[2] ?? '')), `${line} is there twice`);
+    found.set(sample[1] + (sample[2] ?? ''), Number(sample[3]));
+  }
+  const buckets = [...found].filter(([name]) => name.includes('_bucket{')).map(([, value]) => value);
+  assert.deepEqual(buckets, buckets.toSorted ? buckets.toSorted((a, b) => a - b) : [...buckets].sort((a, b) => a - b));
+  return found;
+}
+
 test('single requests, newest first, by key, status, route and time, in pages', async () => {
   const key = await postern.createKey('requests');
   for (let i = 0; i < 7; i++) assert.equal((await request(postern.port, `/counted/${i % 2 ? 'odd' : 'even'}?i=${i}`, { key: key.key2, method: 'POST', body: 'abc', headers: { 'X-Request-Id': `number-${i}` } })).status, 200);

@@ -439,6 +439,10 @@ describe('the metering watch', limit, () => {
     const { metering } = await egress();
     assert.ok(Math.abs(new Date(metering.last) - Date.now()) < 60000);
     assert.equal(metering.failures, 3);
+    const { text } = await call('GET', '/metrics');
+    for (const line of ['egress_tunnels_total 1', 'egress_refused_total 1', 'egress_failed_total 3', 'egress_bytes_total{direction="up"} 5', 'metering_failures 3', 'metering_silent 1']) {
+      assert.ok(text.includes(`postern_${line}\n`), line);
+    }
   });
 
   test('wrong settings are said at the start, and all of them by check', limit, async () => {

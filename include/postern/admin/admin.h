@@ -13,13 +13,25 @@
 
 #include "postern/base/err.h"
 #include "postern/conf/settings.h"
+#include "postern/http/error.h"
+#include "postern/usage/traffic.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct pst_admin;
 
-/* What only the server knows about itself. */
+/* What only the server knows about itself: sums over the workers, since the start. */
+struct pst_admin_traffic {
+    struct pst_traffic_sums sums;
+    uint64_t errors[PST_ERROR_MAX]; /* Postern's own answers */
+    uint64_t wrong_credentials;
+    uint64_t answers_cut, clients_left;
+    uint64_t accepted, refused; /* connections */
+    uint64_t handshakes_open, handshakes_failed, handshakes_timed_out;
+    uint64_t records_lost;
+};
+
 /* The container's way out (docs/egress.md). */
 struct pst_admin_egress {
     bool on;
@@ -37,6 +49,7 @@ struct pst_admin_status {
     int64_t upstream_answered_us; /* when the container answered last, real time; 0: never */
     int64_t upstream_failed_us;   /* when it did not, or could not be reached; 0: never */
     struct pst_admin_egress egress;
+    struct pst_admin_traffic traffic;
     bool usage_failing; /* usage.db could not be written the last time */
     const char *certificate_path;
     const char *certificate_sha256;

@@ -21,6 +21,7 @@
 #include "postern/tls/context.h"
 #include "postern/upstream/pool.h"
 #include "postern/usage/journal.h"
+#include "postern/usage/traffic.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -81,6 +82,7 @@ struct pst_front_stats {
     atomic_ullong handshakes_failed;
     atomic_ullong handshakes_timed_out;
     atomic_ullong requests;
+    struct pst_traffic traffic;
     atomic_ullong errors[PST_ERROR_MAX]; /* Postern's own answers, by id */
     atomic_ullong wrong_credentials;     /* tried, repeats of one call counted once */
     atomic_ullong answers_cut;           /* broken off in mid-answer */
