@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signing in and out: /admin/v1/session and /admin/v1/sessions. */
 #include "internal.h"
+#include "postern/auth/audit.h"
 #include "postern/base/clock.h"
+#include "postern/base/log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +32,28 @@ static void set_cookie(struct admin_request *r, const char *value, int64_t secon
              (long long)seconds);
 }
 
+/* A trail that cannot be written is no reason to keep out whoever comes to look why. */
+static void note(struct admin_request *r, const char *action, const struct admin_session *session)
+{
+    struct pst_why why = {0};
+    char after[PST_KEYS_ID_MAX + 32];
+    int len = snprintf(after, sizeof(after), "{\"token\":\"%s\"}", session->token_id);
+    const struct pst_str nothing = {NULL, 0};
+    if (pst_audit_note(r->admin->keys, action, pst_str_of(session->id), nothing,
+                       (struct pst_str){after, (size_t)len}, &why) < 0)
+        pst_warn("admin", "request %s: %s is not in the audit trail: %s", r->request_id, action, why.text);
+}
+
+/* It is theirs from its first moment on. */
+static void note_opened(struct admin_request *r, const struct admin_session *session)
+{
+    r->caller.kind = CALLER_SESSION;
+    pst_str_clip(pst_str_of(session->token_id), r->caller.id, sizeof(r->caller.id));
+    pst_str_clip(pst_str_of(session->name), r->caller.name, sizeof(r->caller.name));
+    admin_audit_actor(r);
+    note(r, "session.open", session);
+}
+
 void admin_session_open_route(struct admin_request *r)
 {
     static admin_names known = {"token", NULL};
@@ -55,6 +79,7 @@ void admin_session_open_route(struct admin_request *r)
     }
     set_cookie(r, cookie, ADMIN_SESSION_LIFE_US / 1000000);
     pst_wipe(cookie, sizeof(cookie));
+    note_opened(r, session);
     r->status = 201;
     r->output = session_json(session, token.role, true);
 }
@@ -71,8 +96,10 @@ void admin_session_get(struct admin_request *r)
 
 void admin_session_close_route(struct admin_request *r)
 {
-    if (r->caller.session != NULL)
+    if (r->caller.session != NULL) {
+        note(r, "session.close", r->caller.session);
         admin_session_end(r->caller.session);
+    }
     set_cookie(r, "", 0);
     r->status = 204;
 }
@@ -110,6 +137,7 @@ void admin_sessions_end(struct admin_request *r)
         admin_fail(r, 404, "NotFound", "There is no such session, or it has ended.");
         return;
     }
+    note(r, "session.end", session);
     admin_session_end(session);
     r->status = 204;
 }

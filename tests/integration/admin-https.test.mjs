@@ -103,6 +103,19 @@ describe('sessions', limit, () => {
     assert.equal((await admin('GET', '/admin/v1/session')).status, 404, 'a token is no session');
   });
 
+  test('signing in and out is in the trail, with whose token and from where', limit, async () => {
+    const one = await signIn(nobody, first);
+    const two = await signIn(nobody, first);
+    assert.equal((await nobody('DELETE', '/admin/v1/session', { headers: { cookie: one.cookie, 'x-csrf-token': one.csrf } })).status, 204);
+    assert.equal((await admin('DELETE', `/admin/v1/sessions/${two.session.id}`)).status, 204);
+    const trail = async (id) => (await admin('GET', `/admin/v1/audit?target=${id}`)).json.items.map(({ action, actor, after }) => ({ action, kind: actor.kind, name: actor.name, address: actor.address, token: after.token }));
+    const token = (await admin('GET', '/admin/v1/tokens')).json.items.find((it) => it.name === 'first').id;
+    const entry = (action, kind) => ({ action, kind, name: 'first', address: '127.0.0.1', token });
+    assert.deepEqual(await trail(one.session.id), [entry('session.close', 'session'), entry('session.open', 'session')]);
+    assert.deepEqual(await trail(two.session.id), [entry('session.end', 'token'), entry('session.open', 'session')]);
+    for (const secret of [first, one.cookie, one.csrf]) assert.equal(JSON.stringify((await admin('GET', '/admin/v1/audit')).json).includes(secret), false);
+  });
+
   test('a change needs the session’s token, and must not come from another page', limit, async () => {
     const { cookie, csrf } = await signIn(nobody, first);
     const change = (headers) => nobody('POST', '/admin/v1/keys', { body: { name: 'csrf' }, headers: { cookie, ...headers } });

@@ -47,7 +47,7 @@ const card = (title, ...content) => h('section', { class: 'card' }, h('h2', {}, 
 function cards(status) {
   const { upstream, certificate, journal } = status;
   return h('div', { class: 'cards' },
-    card('Gateway', facts([['Version', status.version], ['Running for', h('span', { title: `since ${status.started}` }, span(status.uptime_seconds))], ['Workers', number(status.workers)], ['Connections', number(status.connections)]])),
+    card('Gateway', facts([['Version', status.version], ['Running for', h('span', { title: `since ${status.started}` }, span(status.uptime_seconds))], ['Workers', number(status.workers)], ['Cryptography', status.crypto], ['Connections', number(status.connections)]])),
     card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null,
       ['Last answer', seen(upstream.last_answer, 'none since the start')], upstream.last_failure ? ['Last failure', seen(upstream.last_failure)] : null])),
     wayOut(status),

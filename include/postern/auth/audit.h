@@ -4,8 +4,8 @@
  *
  * Actions: key.create, key.import, key.import_bulk, key.update, key.rotate, key.revoke_secret, key.enable,
  * key.disable, key.delete, client_cert.approve, client_cert.revoke, admin_token.create, admin_token.revoke,
- * and those of pst_audit_note()'s callers. `before` and `after` of a change hold what differs, and nothing
- * else. */
+ * session.open, session.close, session.end, and those of pst_audit_note()'s callers. `before` and `after` of
+ * a change hold what differs, and nothing else. */
 #ifndef POSTERN_AUTH_AUDIT_H
 #define POSTERN_AUTH_AUDIT_H
 
