@@ -118,14 +118,6 @@ static int add_json(const struct pst_admin_token_row *row, void *arg)
     return json_array_append_new(arg, object) < 0 ? -PST_ENOMEM : 0;
 }
 
-static void add_time(struct pst_table *table, int64_t time_us)
-{
-    char text[PST_TIME_TEXT_SIZE] = "-";
-    if (time_us != 0)
-        pst_time_format(time_us, text);
-    pst_table_cell(table, text);
-}
-
 static int add_row(const struct pst_admin_token_row *row, void *arg)
 {
     struct pst_table *table = arg;
@@ -133,44 +125,24 @@ static int add_row(const struct pst_admin_token_row *row, void *arg)
     pst_table_cell(table, row->name);
     pst_table_cell(table, role_text(row->role));
     pst_table_cell(table, state_of(row));
-    add_time(table, row->created_us);
-    add_time(table, row->expires_us);
-    add_time(table, row->used_us);
+    key_table_time(table, row->created_us);
+    key_table_time(table, row->expires_us);
+    key_table_time(table, row->used_us);
     return 0;
 }
 
-static int list_in(struct key_session *session)
+static int add_all(struct pst_keys_store *store, json_t *array, struct pst_table *table)
 {
-    static const char *const columns[] = {"ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "LAST USED"};
-    struct pst_keys_store *store = pst_keys_service_store(session->keys);
-    if (as_json) {
-        json_t *array = json_array();
-        if (pst_admin_tokens_list(store, add_json, array) == 0)
-            return pst_cmd_print_json(array);
-        json_decref(array);
-        return key_store_failed(session);
-    }
-    struct pst_table *table = pst_table_new(columns, sizeof(columns) / sizeof(columns[0]));
-    if (table == NULL) {
-        pst_cmd_error("out of memory");
-        return PST_EXIT_FAILED;
-    }
-    int err = pst_admin_tokens_list(store, add_row, table);
-    pst_table_print(table, stdout);
-    return err < 0 ? key_store_failed(session) : pst_cmd_finish();
+    return array != NULL ? pst_admin_tokens_list(store, add_json, array)
+                         : pst_admin_tokens_list(store, add_row, table);
 }
 
 static int list(int argc, char **argv)
 {
-    struct key_session session;
-    int done = pst_cmd_parse(&list_usage, argc, argv, &session.args);
-    if (done < 0)
-        done = key_session_open(&session, false);
-    if (done >= 0)
-        return done;
-    done = list_in(&session);
-    key_session_close(&session);
-    return done;
+    static const char *const columns[] = {"ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "LAST USED"};
+    static const struct key_listing listing = {&list_usage, columns, sizeof(columns) / sizeof(columns[0]),
+                                               add_all};
+    return key_listing_run(&listing, &as_json, argc, argv);
 }
 
 /* revoke */

@@ -282,3 +282,47 @@ int key_print(struct key_session *session, struct pst_str id, bool as_json)
     pst_arena_done(&arena);
     return done;
 }
+
+/* Lists */
+
+void key_table_time(struct pst_table *table, int64_t time_us)
+{
+    char text[PST_TIME_TEXT_SIZE] = "-";
+    if (time_us != 0)
+        pst_time_format(time_us, text);
+    pst_table_cell(table, text);
+}
+
+static int list_json(const struct key_listing *listing, struct key_session *session)
+{
+    json_t *array = json_array();
+    if (listing->add(pst_keys_service_store(session->keys), array, NULL) == 0)
+        return pst_cmd_print_json(array);
+    json_decref(array);
+    return key_store_failed(session);
+}
+
+static int list_table(const struct key_listing *listing, struct key_session *session)
+{
+    struct pst_table *table = pst_table_new(listing->columns, listing->n_columns);
+    if (table == NULL) {
+        pst_cmd_error("out of memory");
+        return PST_EXIT_FAILED;
+    }
+    int err = listing->add(pst_keys_service_store(session->keys), NULL, table);
+    pst_table_print(table, stdout);
+    return err < 0 ? key_store_failed(session) : pst_cmd_finish();
+}
+
+int key_listing_run(const struct key_listing *listing, const bool *as_json, int argc, char **argv)
+{
+    struct key_session session;
+    int done = pst_cmd_parse(listing->usage, argc, argv, &session.args);
+    if (done < 0)
+        done = key_session_open(&session, false);
+    if (done >= 0)
+        return done;
+    done = *as_json ? list_json(listing, &session) : list_table(listing, &session);
+    key_session_close(&session);
+    return done;
+}

@@ -93,6 +93,19 @@ void key_rules_done(struct key_rules *rules);
 int key_take_time(const struct pst_usage *usage, const char *option, const char *text,
                   int64_t *ret_us) PST_MUSTCHECK;
 
+/* A sub-command that lists what is beside the keys, as JSON or as a table. */
+struct key_listing {
+    const struct pst_usage *usage;
+    const char *const *columns;
+    size_t n_columns;
+    /* Adds all of it to `array`, or, where that is NULL, to `table`. */
+    int (*add)(struct pst_keys_store *store, json_t *array, struct pst_table *table);
+};
+/* Reads the command line (`as_json` is its option's), lists. Returns the exit code. */
+int key_listing_run(const struct key_listing *listing, const bool *as_json, int argc, char **argv);
+/* A cell: the time, or a dash for 0. */
+void key_table_time(struct pst_table *table, int64_t time_us);
+
 int key_create(int argc, char **argv);
 int key_import(int argc, char **argv);
 int key_rotate(int argc, char **argv);

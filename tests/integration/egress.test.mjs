@@ -164,6 +164,19 @@ describe('what is let out', limit, () => {
       answer.socket.destroy();
     }
     assert.match(gateway.stderr, /evil\.example: refused with 403/);
+    // Names that look alike, literals, and ports that could be read in two ways.
+    const domain = 'cognitive.microsoft.com';
+    const targets = [
+      `a.cognitive.micros\u043eft.com:${port}`, `a.xn--cognitive.xn--microsft-q2a.com:${port}`, `a.${domain}.evil.example:${port}`, `a-${domain}:${port}`, `.${domain}:${port}`, `a..${domain}:${port}`,
+      `${HOST}..:${port}`, `${HOST}%2eevil.example:${port}`, `user@${HOST}:${port}`, `${HOST}\\.evil.example:${port}`, `*.${domain}:${port}`, `127.1:${port}`, `2130706433:${port}`, `0x7f.0.0.1:${port}`,
+      `[::1]:${port}`, `[::ffff:127.0.0.1]:${port}`, `[fe80::1%25lo]:${port}`, `::1:${port}`, `${HOST}:0${port}x`, `${HOST}:${port + 65536}`, `${HOST}:+${port}`, `${HOST}:-1`, `${HOST}:0`, `${HOST}:`, `:${port}`, `${HOST}:${port}:22`, `${HOST}:${port}/x`,
+    ];
+    for (const target of targets) {
+      const answer = await ask(gateway.way, Buffer.from(`CONNECT ${target} HTTP/1.1\r\nHost: x\r\n\r\n`));
+      assert.ok([400, 403].includes(answer.status), `${target}: ${answer.text}`);
+      assert.doesNotMatch(answer.text, /loopback address/, `${target} was looked up`);
+      answer.socket.destroy();
+    }
   });
 
   test('a name that leads to a public and a private address: only the public one is tried', limit, async (t) => {

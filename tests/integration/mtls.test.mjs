@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 
 import WebSocket, { WebSocketServer } from 'ws';
 
-import { Authority } from './lib/certs.mjs';
+import { Authority, selfSigned } from './lib/certs.mjs';
 import { RawClient, request } from './lib/client.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
@@ -55,6 +55,7 @@ before(async () => {
     expired: ca.issue('robot', { san: 'DNS:robot.example', from: -10, days: 5 }),
     early: ca.issue('robot', { san: 'DNS:robot.example', from: 5, days: 10 }),
     server: ca.issue('robot', { san: 'DNS:robot.example', eku: 'serverAuth' }),
+    selfMade: (({ certPem, keyPem }) => ({ tls: { cert: certPem, key: keyPem } }))(selfSigned(['robot.example'])),
     strange: stranger.issue('robot', { san: 'DNS:robot.example' }),
     revoked: ca.issue('robot', { san: 'DNS:robot.example' }),
     chained: between.issue('robot', { san: 'DNS:robot.example', chain: between.pem }),
@@ -98,6 +99,7 @@ for (const [name, version] of Object.entries(versions)) {
       ['one that is not valid yet', { certificate: 'early' }, [403, 'ClientCertificateInvalid']],
       ['one for servers', { certificate: 'server' }, [403, 'ClientCertificateInvalid']],
       ['one of another CA', { certificate: 'strange' }, [403, 'ClientCertificateInvalid']],
+      ['a self-signed one', { certificate: 'selfMade' }, [403, 'ClientCertificateInvalid']],
       ['a revoked one', { certificate: 'revoked' }, [403, 'ClientCertificateInvalid']],
       ['one too far below', { certificate: 'deep' }, [403, 'ClientCertificateInvalid']],
       ['an expired one, with a key', { certificate: 'expired', key: 'robot' }, [403, 'ClientCertificateInvalid']],
@@ -120,7 +122,7 @@ for (const [name, version] of Object.entries(versions)) {
     const strict = await start('required', { data_dir });
     try {
       assert.deepEqual(code(await ask(strict, { certificate: certificates.good, version })), [200, undefined]);
-      for (const bad of [undefined, 'expired', 'early', 'server', 'strange', 'revoked', 'unchained', 'deep']) {
+      for (const bad of [undefined, 'expired', 'early', 'server', 'strange', 'selfMade', 'revoked', 'unchained', 'deep']) {
         await assert.rejects(ask(strict, { certificate: certificates[bad], key: robot.key1, version }), `${bad}`);
       }
       assert.deepEqual(code(await ask(strict, { certificate: certificates.unapproved, version })), [403, 'ClientCertificateNotApproved']);
