@@ -45,11 +45,26 @@ static int insert(struct pst_keys_store *store, const struct pst_client_certific
     return err;
 }
 
-static int check_room(struct pst_keys_store *store)
+static int is_known(struct pst_keys_store *store, const uint8_t digest[static PST_KEYS_DIGEST_BYTES],
+                    bool *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int err = pst_db_prepare(&store->db, &stmt, "SELECT 1 FROM client_certificate WHERE digest = ?1");
+    if (err < 0)
+        return err;
+    sqlite3_bind_blob(stmt, 1, digest, PST_KEYS_DIGEST_BYTES, SQLITE_STATIC);
+    err = pst_db_step(&store->db, stmt, "looking for a client certificate");
+    *ret = err > 0;
+    sqlite3_finalize(stmt);
+    return err < 0 ? err : 0;
+}
+
+/* One that is known takes no more room: revoking must work when there is none. */
+static int check_room(struct pst_keys_store *store, bool known)
 {
     int64_t n = 0;
     int err = pst_db_number(&store->db, "SELECT count(*) FROM client_certificate", 0, &n);
-    if (err == 0 && n >= PST_CLIENT_CERTIFICATES_MAX)
+    if (err == 0 && n >= PST_CLIENT_CERTIFICATES_MAX && !known)
         err = pst_db_refuse(&store->db, -PST_ELIMIT, "there are %d client certificates already",
                             PST_CLIENT_CERTIFICATES_MAX);
     return err;
@@ -57,11 +72,13 @@ static int check_room(struct pst_keys_store *store)
 
 int pst_client_certificates_put(struct pst_keys_store *store, const struct pst_client_certificate_row *row)
 {
-    bool own;
+    bool own, known = false;
     int err = pst_keys_change_begin(store, &own);
     if (err < 0)
         return err;
-    err = check_room(store);
+    err = is_known(store, row->digest, &known);
+    if (err == 0)
+        err = check_room(store, known);
     if (err == 0)
         err = pst_keys_take_seq(store);
     if (err == 0)

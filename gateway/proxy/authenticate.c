@@ -137,8 +137,10 @@ static enum pst_error_id judge_certificate(struct exchange *x, const struct pst_
         return id;
     if (brought && id != PST_ERROR_NONE) /* a wrong key is not made good by a certificate */
         return id;
-    if (x->route->certificate == PST_CERTIFICATE_REQUIRED && certificate_is_valid(x) != PST_ERROR_NONE)
-        return certificate_is_valid(x);
+    enum pst_error_id shown =
+        x->route->certificate == PST_CERTIFICATE_REQUIRED ? certificate_is_valid(x) : PST_ERROR_NONE;
+    if (shown != PST_ERROR_NONE)
+        return shown;
     if (wanted == PST_CREDENTIALS_KEY)
         return id;
     if (!brought && wanted == PST_CREDENTIALS_BOTH)
