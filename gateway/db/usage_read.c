@@ -6,87 +6,139 @@
 #include <string.h>
 
 #define HOUR_US   (INT64_C(3600) * 1000000)
-#define DAY_US    (24 * HOUR_US)
 #define MINUTE_US (INT64_C(60) * 1000000)
+#define SQL_MAX   8192
 
-/* Sums by day answer whole days; sums by hour all else, as far back as they are kept. */
-static bool from_days(const struct pst_usage_query *query)
-{
-    return (query->by & PST_BY_HOUR) == 0 && query->from_us % DAY_US == 0 && query->to_us % DAY_US == 0;
-}
-
-struct column {
-    unsigned by;
-    const char *expression;
+/* Sums by day answer whole days, sums by hour the hours before and after them, as far back as those are kept.
+ */
+struct part {
+    bool days;
+    int64_t low, high; /* days or hours, `high` excluded */
 };
 
-static const struct column columns[] = {
-    {PST_BY_KEY, "coalesce(key.id, '')"}, {PST_BY_ROUTE, "coalesce(route.path, '')"},
-    {PST_BY_HOUR | PST_BY_DAY, NULL},     {PST_BY_SECRET, "s.slot"},
-    {PST_BY_STATUS, "s.status"},          {PST_BY_METHOD, "s.method"},
+#define PARTS_MAX 3
+
+static int64_t rounded_up(int64_t value, int64_t step)
+{
+    return value / step + (value % step != 0);
+}
+
+static size_t split(const struct pst_usage_query *query, struct part parts[PARTS_MAX])
+{
+    int64_t low = query->from_us / HOUR_US;
+    int64_t high = query->to_us > 0 ? rounded_up(query->to_us, HOUR_US) : INT64_MAX;
+    int64_t low_day = rounded_up(low, 24), high_day = high / 24;
+    size_t n = 0;
+    if ((query->by & PST_BY_HOUR) != 0 || low_day >= high_day) {
+        parts[n++] = (struct part){false, low, high};
+        return n;
+    }
+    parts[n++] = (struct part){true, low_day, high_day};
+    if (low < low_day * 24)
+        parts[n++] = (struct part){false, low, low_day * 24};
+    if (query->to_us > 0 && high > high_day * 24)
+        parts[n++] = (struct part){false, high_day * 24, high};
+    return n;
+}
+
+/* What may be grouped by. In the tables' rows it is a number; the names are looked up when the rows are few.
+ */
+static const struct column {
+    unsigned by;
+    const char *number;
+    const char *shown;
+} columns[] = {
+    {PST_BY_KEY, "key", "coalesce(key.id, '')"}, {PST_BY_ROUTE, "route", "coalesce(route.path, '')"},
+    {PST_BY_HOUR | PST_BY_DAY, "time", NULL},    {PST_BY_SECRET, "slot", "u.slot"},
+    {PST_BY_STATUS, "status", "u.status"},       {PST_BY_METHOD, "method", "u.method"},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static const char *time_expression(const struct pst_usage_query *query, bool days)
+static void add_grouping(struct pst_buf *sql, const struct pst_usage_query *query, const char *prefix)
 {
-    if ((query->by & PST_BY_HOUR) != 0)
-        return "s.hour * 3600000000";
-    return days ? "s.day * 86400000000" : "s.hour / 24 * 86400000000";
-}
-
-static void add_conditions(struct pst_buf *sql, const struct pst_usage_query *query, bool days)
-{
-    const char *period = days ? "s.day" : "s.hour";
-    pst_buf_printf(sql, " WHERE %s >= ?1 AND %s < ?2", period, period);
-    if (query->key.len > 0)
-        pst_buf_add_cstr(sql, " AND s.key = (SELECT key FROM key WHERE id = ?3)");
-    if (query->route.len > 0)
-        pst_buf_add_cstr(sql, " AND s.route = (SELECT route FROM route WHERE path = ?4)");
-    if (query->status > 0)
-        pst_buf_add_cstr(sql, " AND s.status = ?5");
-}
-
-/* Six columns that are grouped by (or a constant), then the sums. */
-static void write_sql(struct pst_buf *sql, const struct pst_usage_query *query, bool days)
-{
-    pst_buf_add_cstr(sql, "SELECT ");
-    for (size_t i = 0; i < N_COLUMNS; i++) {
-        const char *expression =
-            columns[i].expression != NULL ? columns[i].expression : time_expression(query, days);
-        pst_buf_printf(sql, "%s, ", (query->by & columns[i].by) != 0 ? expression : "0");
-    }
-    pst_buf_printf(
-        sql,
-        "sum(s.requests), sum(CASE WHEN s.status >= 400 OR s.status = 0 THEN s.requests ELSE 0 END), "
-        "sum(s.bytes_in), sum(s.bytes_out), sum(s.duration_us), max(s.duration_max_us), sum(s.ttfb_us) "
-        "FROM %s s LEFT JOIN key ON key.key = s.key LEFT JOIN route ON route.route = s.route",
-        days ? "daily" : "hourly");
-    add_conditions(sql, query, days);
     const char *separator = " GROUP BY ";
     for (size_t i = 0; i < N_COLUMNS; i++) {
         if ((query->by & columns[i].by) == 0)
             continue;
-        pst_buf_printf(sql, "%s%zu", separator, i + 1);
+        pst_buf_printf(sql, "%s%s%s", separator, prefix, columns[i].number);
         separator = ", ";
     }
+}
+
+/* The sums of one part. A day of the table that has days is grouped by as it stands, so that the table's
+ * order does for it. */
+static void write_part(struct pst_buf *sql, const struct pst_usage_query *query, const struct part *part)
+{
+    const char *period = part->days ? "day" : "hour";
+    bool hours_to_days = !part->days && (query->by & PST_BY_HOUR) == 0;
+    pst_buf_add_cstr(sql, "SELECT ");
+    for (size_t i = 0; i < N_COLUMNS; i++) {
+        if ((query->by & columns[i].by) == 0)
+            continue;
+        if (columns[i].shown == NULL)
+            pst_buf_printf(sql, "s.%s%s AS time, ", period, hours_to_days ? " / 24" : "");
+        else
+            pst_buf_printf(sql, "s.%s AS %s, ", columns[i].number, columns[i].number);
+    }
+    pst_buf_printf(
+        sql,
+        "sum(s.requests) AS requests, "
+        "sum(CASE WHEN s.status >= 400 OR s.status = 0 THEN s.requests ELSE 0 END) AS errors, "
+        "sum(s.bytes_in) AS bytes_in, sum(s.bytes_out) AS bytes_out, sum(s.duration_us) AS duration_us, "
+        "max(s.duration_max_us) AS duration_max_us, sum(s.ttfb_us) AS ttfb_us FROM %s s "
+        "WHERE s.%s >= %lld AND s.%s < %lld",
+        part->days ? "daily" : "hourly", period, (long long)part->low, period, (long long)part->high);
+    if (query->key.len > 0)
+        pst_buf_add_cstr(sql, " AND s.key = (SELECT key FROM key WHERE id = ?1)");
+    if (query->route.len > 0)
+        pst_buf_add_cstr(sql, " AND s.route = (SELECT route FROM route WHERE path = ?2)");
+    if (query->status > 0)
+        pst_buf_add_cstr(sql, " AND s.status = ?3");
+    add_grouping(sql, query, "");
+}
+
+/* Six columns that are grouped by (or a constant), then the sums. */
+static void write_sql(struct pst_buf *sql, const struct pst_usage_query *query)
+{
+    struct part parts[PARTS_MAX];
+    size_t n = split(query, parts);
+    pst_buf_add_cstr(sql, "SELECT ");
+    for (size_t i = 0; i < N_COLUMNS; i++) {
+        const char *shown = columns[i].shown != NULL         ? columns[i].shown
+                            : (query->by & PST_BY_HOUR) != 0 ? "u.time * 3600000000"
+                                                             : "u.time * 86400000000";
+        pst_buf_printf(sql, "%s, ", (query->by & columns[i].by) != 0 ? shown : "0");
+    }
+    pst_buf_add_cstr(sql, n > 1 ? "sum(u.requests), sum(u.errors), sum(u.bytes_in), sum(u.bytes_out), "
+                                  "sum(u.duration_us), max(u.duration_max_us), sum(u.ttfb_us) FROM ("
+                                : "u.requests, u.errors, u.bytes_in, u.bytes_out, u.duration_us, "
+                                  "u.duration_max_us, u.ttfb_us FROM (");
+    for (size_t i = 0; i < n; i++) {
+        pst_buf_add_cstr(sql, i > 0 ? " UNION ALL " : "");
+        write_part(sql, query, &parts[i]);
+    }
+    pst_buf_add_cstr(sql, ") u");
+    if ((query->by & PST_BY_KEY) != 0)
+        pst_buf_add_cstr(sql, " LEFT JOIN key ON key.key = u.key");
+    if ((query->by & PST_BY_ROUTE) != 0)
+        pst_buf_add_cstr(sql, " LEFT JOIN route ON route.route = u.route");
+    if (n > 1)
+        add_grouping(sql, query, "u.");
     /* In time's order when there is a time, else the most used first. */
     bool by_time = (query->by & (PST_BY_HOUR | PST_BY_DAY)) != 0;
     if (query->by != 0)
         pst_buf_add_cstr(sql, by_time ? " ORDER BY 3, 7 DESC" : " ORDER BY 7 DESC");
 }
 
-static void bind(sqlite3_stmt *stmt, const struct pst_usage_query *query, bool days)
+static void bind(sqlite3_stmt *stmt, const struct pst_usage_query *query)
 {
-    int64_t period = days ? DAY_US : HOUR_US;
-    sqlite3_bind_int64(stmt, 1, query->from_us / period);
-    sqlite3_bind_int64(stmt, 2, query->to_us > 0 ? (query->to_us + period - 1) / period : INT64_MAX);
     if (query->key.len > 0)
-        pst_db_bind_text(stmt, 3, query->key);
+        pst_db_bind_text(stmt, 1, query->key);
     if (query->route.len > 0)
-        pst_db_bind_text(stmt, 4, query->route);
+        pst_db_bind_text(stmt, 2, query->route);
     if (query->status > 0)
-        sqlite3_bind_int64(stmt, 5, query->status);
+        sqlite3_bind_int64(stmt, 3, query->status);
 }
 
 static struct pst_usage_line read_line(sqlite3_stmt *stmt, const struct pst_usage_query *query)
@@ -129,16 +181,15 @@ static int each_line(struct pst_usage_store *store, sqlite3_stmt *stmt, const st
 int pst_usage_store_sums(struct pst_usage_store *store, const struct pst_usage_query *query,
                          pst_usage_line_fn *fn, void *arg)
 {
-    bool days = from_days(query);
     struct pst_buf sql;
     sqlite3_stmt *stmt = NULL;
-    pst_buf_init(&sql, 4096);
-    write_sql(&sql, query, days);
+    pst_buf_init(&sql, SQL_MAX);
+    write_sql(&sql, query);
     const char *text = pst_buf_cstr(&sql);
     int err = text != NULL ? pst_db_prepare(&store->db, &stmt, text) : -PST_ENOMEM;
     pst_buf_done(&sql);
     if (err == 0) {
-        bind(stmt, query, days);
+        bind(stmt, query);
         err = each_line(store, stmt, query, fn, arg);
     }
     pst_db_finalize(&stmt, 1);
