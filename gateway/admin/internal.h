@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #define ADMIN_PARAMS_MAX 2
 
@@ -125,8 +126,17 @@ void admin_audit_actor(struct admin_request *r);
 void admin_audit_list(struct admin_request *r);
 void admin_usage_get(struct admin_request *r);
 void admin_requests_list(struct admin_request *r);
-/* usage_csv.c: answers the same question with a table. */
-void admin_usage_csv(struct admin_request *r, const struct pst_usage_query *query);
+/* How sums of usage are written into an answer, line by line. */
+struct admin_usage_format {
+    const char *name; /* of the query's parameter `format` */
+    const char *type; /* NULL: JSON */
+    uint64_t lines_max;
+    void (*head)(FILE *file, const struct pst_usage_query *query);
+    /* `n` counts from 0. An error ends the answer. */
+    int (*line)(FILE *file, unsigned by, uint64_t n, const struct pst_usage_line *line);
+    void (*tail)(FILE *file);
+};
+extern const struct admin_usage_format admin_usage_csv, admin_usage_json;
 /* "key1", "key2", "none", by the slot of a line. Static. */
 const char *admin_secret_name(uint32_t slot);
 void admin_metrics_get(struct admin_request *r);

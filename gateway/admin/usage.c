@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums of usage: /admin/v1/usage. */
+/* Sums of usage: /admin/v1/usage. They go into a file without a name, so that no answer, however long, sits
+ * in memory, and so that what goes wrong is told before the answer has begun. */
 #include "internal.h"
+#include "postern/base/fd.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
-
-/* Beyond it the question is too fine: the answer would not fit into memory set aside for one. */
-#define LINES_MAX 100000
+#include <sys/mman.h>
 
 static const struct {
     const char *name;
@@ -13,12 +15,6 @@ static const struct {
 } groups[] = {
     {"key", PST_BY_KEY},   {"secret", PST_BY_SECRET}, {"route", PST_BY_ROUTE},
     {"hour", PST_BY_HOUR}, {"day", PST_BY_DAY},       {"status", PST_BY_STATUS},
-};
-
-struct answer {
-    unsigned by;
-    json_t *items;
-    bool too_many;
 };
 
 static bool read_by(struct admin_request *r, unsigned *ret_by)
@@ -49,43 +45,6 @@ const char *admin_secret_name(uint32_t slot)
     return slot == 1 ? "key1" : slot == 2 ? "key2" : "none";
 }
 
-static int add_line(const struct pst_usage_line *line, void *arg)
-{
-    struct answer *a = arg;
-    if (json_array_size(a->items) == LINES_MAX) {
-        a->too_many = true;
-        return 1;
-    }
-    json_t *item = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", //
-                             "requests", (json_int_t)line->requests, "errors", (json_int_t)line->errors,
-                             "bytes_in", (json_int_t)line->bytes_in, "bytes_out", (json_int_t)line->bytes_out,
-                             "duration_us", (json_int_t)line->duration_us, "duration_max_us",
-                             (json_int_t)line->duration_max_us, "ttfb_us", (json_int_t)line->ttfb_us);
-    if ((a->by & PST_BY_KEY) != 0)
-        json_object_set_new(item, "key", admin_text(line->key));
-    if ((a->by & PST_BY_ROUTE) != 0)
-        json_object_set_new(item, "route", admin_text(line->route));
-    if ((a->by & PST_BY_SECRET) != 0)
-        json_object_set_new(item, "secret", json_string(admin_secret_name(line->slot)));
-    if ((a->by & PST_BY_STATUS) != 0)
-        json_object_set_new(item, "status", json_integer(line->status));
-    if ((a->by & PST_BY_HOUR) != 0)
-        json_object_set_new(item, "hour", admin_time(line->time_us));
-    if ((a->by & PST_BY_DAY) != 0)
-        json_object_set_new(item, "day", admin_time(line->time_us));
-    return item != NULL && json_array_append_new(a->items, item) == 0 ? 0 : -PST_ENOMEM;
-}
-
-static json_t *names_of(unsigned by)
-{
-    json_t *names = json_array();
-    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-        if ((by & groups[i].bit) != 0)
-            json_array_append_new(names, json_string(groups[i].name));
-    }
-    return names;
-}
-
 static bool read_query(struct admin_request *r, struct pst_usage_query *query)
 {
     uint64_t status = 0;
@@ -101,36 +60,82 @@ static bool read_query(struct admin_request *r, struct pst_usage_query *query)
     return false;
 }
 
-static void answer_json(struct admin_request *r, const struct pst_usage_query *query)
+/* Beside the databases, where there is room; in memory on the few file systems that have no nameless files.
+ */
+static int open_nameless(const char *directory)
 {
-    struct answer a = {.by = query->by, .items = json_array()};
-    int err = pst_usage_store_sums(r->admin->usage, query, add_line, &a);
-    if (err < 0 || a.too_many) {
-        json_decref(a.items);
-        if (err < 0)
-            admin_fail_err(r, err, NULL, pst_usage_store_why(r->admin->usage));
-        else
-            admin_fail(r, 400, "TooManyLines",
-                       "This would be more than %d lines: choose a shorter time or a coarser grouping, or "
-                       "format=csv.",
-                       LINES_MAX);
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return fd >= 0 ? fd : memfd_create("usage", MFD_CLOEXEC);
+}
+
+struct writing {
+    const struct admin_usage_format *format;
+    FILE *file;
+    unsigned by;
+    uint64_t lines;
+    bool too_many;
+};
+
+static int put_line(const struct pst_usage_line *line, void *arg)
+{
+    struct writing *w = arg;
+    w->too_many = w->lines == w->format->lines_max;
+    if (w->too_many)
+        return 1;
+    int err = w->format->line(w->file, w->by, w->lines++, line);
+    return err == 0 && ferror(w->file) ? -PST_EIO : err;
+}
+
+/* The whole answer. False: why not has been said. */
+static bool write_all(struct admin_request *r, const struct pst_usage_query *query, struct writing *w)
+{
+    w->format->head(w->file, query);
+    int err = pst_usage_store_sums(r->admin->usage, query, put_line, w);
+    w->format->tail(w->file);
+    bool written = fclose(w->file) == 0 && err != -PST_EIO;
+    if (err < 0 || !written)
+        admin_fail(r, 503, "StoreUnavailable", "%s",
+                   written ? pst_usage_store_why(r->admin->usage)
+                           : "There is no room for the answer in data_dir.");
+    else if (w->too_many)
+        admin_fail(r, 400, "TooManyLines",
+                   "This would be more than %llu lines: choose a shorter time or a coarser grouping, or "
+                   "format=csv.",
+                   (unsigned long long)w->format->lines_max);
+    return !admin_failed(r);
+}
+
+static void answer_in(struct admin_request *r, const struct pst_usage_query *query,
+                      const struct admin_usage_format *format)
+{
+    PST_FD fd = open_nameless(r->admin->parts.settings->data_dir);
+    int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    struct writing w = {.format = format, .by = query->by, .file = copy >= 0 ? fdopen(copy, "w") : NULL};
+    if (w.file == NULL) {
+        pst_fd_close(copy);
+        admin_fail(r, 503, "StoreUnavailable", "No file for the answer: %s.", strerror(errno));
         return;
     }
+    if (!write_all(r, query, &w))
+        return;
     r->status = 200;
-    r->output = json_pack("{s:o, s:o, s:o, s:o}", "from", admin_time(query->from_us), "to",
-                          admin_time(query->to_us), "by", names_of(query->by), "items", a.items);
+    r->type = format->type;
+    r->file = fd;
+    fd = -1;
 }
 
 void admin_usage_get(struct admin_request *r)
 {
+    static const struct admin_usage_format *const formats[] = {&admin_usage_json, &admin_usage_csv};
     struct pst_usage_query query = {0};
-    const char *format = admin_query(r, "format");
+    const char *wanted = admin_query(r, "format");
     if (!read_query(r, &query))
         return;
-    if (format == NULL || strcmp(format, "json") == 0)
-        answer_json(r, &query);
-    else if (strcmp(format, "csv") == 0)
-        admin_usage_csv(r, &query);
-    else
-        admin_fail(r, 400, "BadParameter", "format is json or csv.");
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (strcmp(wanted != NULL ? wanted : "json", formats[i]->name) == 0) {
+            answer_in(r, &query, formats[i]);
+            return;
+        }
+    }
+    admin_fail(r, 400, "BadParameter", "format is json or csv.");
 }
