@@ -129,7 +129,7 @@ void admin_requests_list(struct admin_request *r);
 /* How sums of usage are written into an answer, line by line. */
 struct admin_usage_format {
     const char *name; /* of the query's parameter `format` */
-    const char *type; /* NULL: JSON */
+    const char *type;
     uint64_t lines_max;
     void (*head)(FILE *file, const struct pst_usage_query *query);
     /* `n` counts from 0. An error ends the answer. */

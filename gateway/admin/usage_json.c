@@ -66,4 +66,10 @@ static void put_tail(FILE *file)
 
 /* The bound is for those who read it: a JSON text is taken in whole. */
 const struct admin_usage_format admin_usage_json = {
-    .name = "json", .lines_max = 100000, .head = put_head, .line = put_line, .tail = put_tail};
+    .name = "json",
+    .type = "application/json; charset=utf-8",
+    .lines_max = 100000,
+    .head = put_head,
+    .line = put_line,
+    .tail = put_tail,
+};

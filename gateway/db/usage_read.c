@@ -9,10 +9,15 @@
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define SQL_MAX   8192
 
+static const struct table {
+    const char *name;
+    const char *period;
+} hourly = {"hourly", "hour"}, daily = {"daily", "day"}, daily_total = {"daily_total", "day"};
+
 /* Sums by day answer whole days, sums by hour the hours before and after them, as far back as those are kept.
  */
 struct part {
-    bool days;
+    const struct table *table;
     int64_t low, high; /* days or hours, `high` excluded */
 };
 
@@ -23,6 +28,13 @@ static int64_t rounded_up(int64_t value, int64_t step)
     return value / step + (value % step != 0);
 }
 
+/* The table of days to ask: keys and routes are of no interest to most who ask, and there may be many. */
+static const struct table *days_of(const struct pst_usage_query *query)
+{
+    bool total = (query->by & ~(unsigned)(PST_BY_DAY | PST_BY_STATUS)) == 0;
+    return total && query->key.len == 0 && query->route.len == 0 ? &daily_total : &daily;
+}
+
 static size_t split(const struct pst_usage_query *query, struct part parts[PARTS_MAX])
 {
     int64_t low = query->from_us / HOUR_US;
@@ -30,14 +42,14 @@ static size_t split(const struct pst_usage_query *query, struct part parts[PARTS
     int64_t low_day = rounded_up(low, 24), high_day = high / 24;
     size_t n = 0;
     if ((query->by & PST_BY_HOUR) != 0 || low_day >= high_day) {
-        parts[n++] = (struct part){false, low, high};
+        parts[n++] = (struct part){&hourly, low, high};
         return n;
     }
-    parts[n++] = (struct part){true, low_day, high_day};
+    parts[n++] = (struct part){days_of(query), low_day, high_day};
     if (low < low_day * 24)
-        parts[n++] = (struct part){false, low, low_day * 24};
+        parts[n++] = (struct part){&hourly, low, low_day * 24};
     if (query->to_us > 0 && high > high_day * 24)
-        parts[n++] = (struct part){false, high_day * 24, high};
+        parts[n++] = (struct part){&hourly, high_day * 24, high};
     return n;
 }
 
@@ -70,8 +82,8 @@ static void add_grouping(struct pst_buf *sql, const struct pst_usage_query *quer
  * order does for it. */
 static void write_part(struct pst_buf *sql, const struct pst_usage_query *query, const struct part *part)
 {
-    const char *period = part->days ? "day" : "hour";
-    bool hours_to_days = !part->days && (query->by & PST_BY_HOUR) == 0;
+    const char *period = part->table->period;
+    bool hours_to_days = part->table == &hourly && (query->by & PST_BY_HOUR) == 0;
     pst_buf_add_cstr(sql, "SELECT ");
     for (size_t i = 0; i < N_COLUMNS; i++) {
         if ((query->by & columns[i].by) == 0)
@@ -88,7 +100,7 @@ static void write_part(struct pst_buf *sql, const struct pst_usage_query *query,
         "sum(s.bytes_in) AS bytes_in, sum(s.bytes_out) AS bytes_out, sum(s.duration_us) AS duration_us, "
         "max(s.duration_max_us) AS duration_max_us, sum(s.ttfb_us) AS ttfb_us FROM %s s "
         "WHERE s.%s >= %lld AND s.%s < %lld",
-        part->days ? "daily" : "hourly", period, (long long)part->low, period, (long long)part->high);
+        part->table->name, period, (long long)part->low, period, (long long)part->high);
     if (query->key.len > 0)
         pst_buf_add_cstr(sql, " AND s.key = (SELECT key FROM key WHERE id = ?1)");
     if (query->route.len > 0)

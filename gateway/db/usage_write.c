@@ -226,44 +226,44 @@ int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_ro
 
 /* Sums */
 
-#define ADD_TO(table, period)                                                                                \
-    "INSERT INTO " table " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (" period                 \
-    ", key, slot, route, method, status) DO UPDATE SET requests = requests + excluded.requests, "            \
+#define ADD_TO(table, columns, marks)                                                                        \
+    "INSERT INTO " table " VALUES (" marks ", ?, ?, ?, ?, ?, ?) ON CONFLICT (" columns                       \
+    ") DO UPDATE SET requests = requests + excluded.requests, "                                              \
     "bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out, "                  \
     "duration_us = duration_us + excluded.duration_us, "                                                     \
     "duration_max_us = max(duration_max_us, excluded.duration_max_us), ttfb_us = ttfb_us + excluded.ttfb_us"
 
-static int add_to(struct pst_usage_store *store, sqlite3_stmt *stmt, int64_t period,
+#define GROUP       ", key, slot, route, method, status"
+#define GROUP_MARKS "?, ?, ?, ?, ?, ?"
+
+static int add_to(struct pst_usage_store *store, sqlite3_stmt *stmt, const int64_t *group, int n,
                   const struct pst_usage_sum *sum)
 {
-    const int64_t values[] = {
-        period,
-        sum->key,
-        sum->slot,
-        sum->route,
-        sum->method,
-        sum->status,
-        (int64_t)sum->requests,
-        (int64_t)sum->bytes_in,
-        (int64_t)sum->bytes_out,
-        (int64_t)sum->duration_us,
-        (int64_t)sum->duration_max_us,
-        (int64_t)sum->ttfb_us,
-    };
-    for (int i = 0; i < 12; i++)
-        sqlite3_bind_int64(stmt, i + 1, values[i]);
+    const uint64_t amounts[] = {sum->requests,    sum->bytes_in,        sum->bytes_out,
+                                sum->duration_us, sum->duration_max_us, sum->ttfb_us};
+    for (int i = 0; i < n; i++)
+        sqlite3_bind_int64(stmt, i + 1, group[i]);
+    for (int i = 0; i < 6; i++)
+        sqlite3_bind_int64(stmt, n + i + 1, (int64_t)amounts[i]);
     return pst_db_run(&store->db, stmt, "adding to the sums");
 }
 
 int pst_usage_store_add_sum(struct pst_usage_store *store, const struct pst_usage_sum *sum)
 {
-    sqlite3_stmt *hourly, *daily;
-    int err = usage_stmt(store, USAGE_ADD_HOURLY, ADD_TO("hourly", "hour"), &hourly);
+    int64_t group[] = {sum->hour, sum->key, sum->slot, sum->route, sum->method, sum->status};
+    const int64_t total[] = {sum->hour / 24, sum->status};
+    sqlite3_stmt *hourly, *daily, *totals;
+    int err = usage_stmt(store, USAGE_ADD_HOURLY, ADD_TO("hourly", "hour" GROUP, GROUP_MARKS), &hourly);
     if (err == 0)
-        err = usage_stmt(store, USAGE_ADD_DAILY, ADD_TO("daily", "day"), &daily);
+        err = usage_stmt(store, USAGE_ADD_DAILY, ADD_TO("daily", "day" GROUP, GROUP_MARKS), &daily);
     if (err == 0)
-        err = add_to(store, hourly, sum->hour, sum);
-    return err < 0 ? err : add_to(store, daily, sum->hour / 24, sum);
+        err = usage_stmt(store, USAGE_ADD_TOTAL, ADD_TO("daily_total", "day, status", "?, ?"), &totals);
+    if (err == 0)
+        err = add_to(store, hourly, group, 6, sum);
+    group[0] = sum->hour / 24;
+    if (err == 0)
+        err = add_to(store, daily, group, 6, sum);
+    return err < 0 ? err : add_to(store, totals, total, 2, sum);
 }
 
 #define TOUCH(column) "UPDATE key SET " column " = max(" column ", ?) WHERE key = ?"
@@ -389,6 +389,8 @@ int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us,
         err = forget_sums(store, FORGET_SUMS("hourly", "hour"), MOVE_HORIZON("hourly"), hour_before, &more);
     if (err == 0)
         err = forget_sums(store, FORGET_SUMS("daily", "day"), MOVE_HORIZON("daily"), day_before, &more);
+    if (err == 0)
+        err = forget(store, "DELETE FROM daily_total WHERE day < ?1", day_before, &old);
     if (err == 0)
         err = forget(store, old_sql, old_minute_before, &old);
     more |= old;
