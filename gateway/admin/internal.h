@@ -144,6 +144,10 @@ void admin_status_get(struct admin_request *r);
 void admin_settings_get(struct admin_request *r);
 void admin_openapi_get(struct admin_request *r);
 void admin_session_open_route(struct admin_request *r);
+void admin_session_confirm_route(struct admin_request *r);
+/* Whether it may make and end tokens and sessions: a session that has not shown its token lately may not
+ * (403). */
+bool admin_session_may_change_access(struct admin_request *r);
 void admin_session_get(struct admin_request *r);
 void admin_session_close_route(struct admin_request *r);
 void admin_sessions_list(struct admin_request *r);

@@ -38,6 +38,7 @@ static const struct admin_route routes[] = {
     {"POST", "/admin/v1/session", no_query, true, NOTHING, admin_session_open_route},
     {"GET", "/admin/v1/session", no_query, false, VIEWER, admin_session_get},
     {"DELETE", "/admin/v1/session", no_query, false, VIEWER, admin_session_close_route},
+    {"POST", "/admin/v1/session/confirm", no_query, true, VIEWER, admin_session_confirm_route},
     {"GET", "/admin/v1/sessions", no_query, false, ADMIN, admin_sessions_list},
     {"DELETE", "/admin/v1/sessions/{}", no_query, false, ADMIN, admin_sessions_end},
     {"GET", "/admin/v1/tokens", no_query, false, ADMIN, admin_tokens_list_route},

@@ -54,22 +54,30 @@ static void note_opened(struct admin_request *r, const struct admin_session *ses
     note(r, "session.open", session);
 }
 
-void admin_session_open_route(struct admin_request *r)
+/* The body's one field, a token that is valid now. False: the answer has been made. */
+static bool read_token(struct admin_request *r, struct pst_admin_token_row *ret)
 {
     static admin_names known = {"token", NULL};
+    const json_t *text = json_object_get(r->input, "token");
+    admin_refuse_unknown(r, known);
+    if (!json_is_string(text) || json_string_length(text) < 8 || json_string_length(text) > 128)
+        admin_invalid(r, "token", NULL, "an admin token: a text of 8 to 128 characters");
+    if (admin_failed(r))
+        return false;
+    const struct pst_str given = {json_string_value(text), json_string_length(text)};
+    return admin_caller_token(r, pst_str_trim(given), ret);
+}
+
+void admin_session_open_route(struct admin_request *r)
+{
     struct pst_admin_token_row token;
     struct admin_session *session;
     char cookie[ADMIN_SESSION_TEXT_SIZE];
-    const json_t *text = json_object_get(r->input, "token");
-    admin_refuse_unknown(r, known);
-    if (r->listener->tls == NULL)
+    if (r->listener->tls == NULL) {
         admin_fail(r, 403, "Forbidden", "Sessions are for browsers, over HTTPS; this socket needs none.");
-    else if (!json_is_string(text) || json_string_length(text) < 8 || json_string_length(text) > 128)
-        admin_invalid(r, "token", NULL, "an admin token: a text of 8 to 128 characters");
-    if (admin_failed(r))
         return;
-    const struct pst_str given = {json_string_value(text), json_string_length(text)};
-    if (!admin_caller_token(r, pst_str_trim(given), &token))
+    }
+    if (!read_token(r, &token))
         return;
     int err = admin_session_open(&r->admin->sessions, &token, r->caller.address, pst_clock_real_us(), cookie,
                                  &session);
@@ -82,6 +90,43 @@ void admin_session_open_route(struct admin_request *r)
     note_opened(r, session);
     r->status = 201;
     r->output = session_json(session, token.role, true);
+}
+
+void admin_session_confirm_route(struct admin_request *r)
+{
+    struct admin_session *session = r->caller.session;
+    struct pst_admin_token_row token;
+    char cookie[ADMIN_SESSION_TEXT_SIZE];
+    int64_t now_us = pst_clock_real_us();
+    if (session == NULL) {
+        admin_fail(r, 404, "NotFound", "This request came without a session.");
+        return;
+    }
+    if (!read_token(r, &token))
+        return;
+    if (strcmp(token.id, session->token_id) != 0) {
+        admin_invalid(r, "token", NULL, "the token that this session was opened with");
+        return;
+    }
+    if (admin_session_confirm(session, now_us, cookie) < 0) {
+        admin_fail(r, 503, "StoreUnavailable", "no random bytes to be had from the kernel");
+        return;
+    }
+    set_cookie(r, cookie, (admin_session_expires_us(session) - now_us) / 1000000);
+    pst_wipe(cookie, sizeof(cookie));
+    note(r, "session.confirm", session);
+    r->status = 200;
+    r->output = session_json(session, token.role, true);
+}
+
+bool admin_session_may_change_access(struct admin_request *r)
+{
+    if (r->caller.session == NULL || admin_session_is_confirmed(r->caller.session, pst_clock_real_us()))
+        return true;
+    admin_fail(r, 403, "ConfirmationNeeded",
+               "Who may come in is changed by a session only after it has shown its token again: POST "
+               "/admin/v1/session/confirm.");
+    return false;
 }
 
 void admin_session_get(struct admin_request *r)
@@ -131,6 +176,8 @@ void admin_sessions_list(struct admin_request *r)
 
 void admin_sessions_end(struct admin_request *r)
 {
+    if (!admin_session_may_change_access(r))
+        return;
     struct admin_session *session =
         admin_session_by_id(&r->admin->sessions, r->params[0], pst_clock_real_us());
     if (session == NULL) {

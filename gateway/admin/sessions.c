@@ -40,6 +40,34 @@ static struct admin_session *find_place(struct admin_sessions *all, int64_t now_
     return oldest;
 }
 
+static int make_cookie(struct admin_session *session, char cookie[static ADMIN_SESSION_TEXT_SIZE])
+{
+    uint8_t bytes[ADMIN_SESSION_BYTES];
+    int err = pst_random_bytes(bytes, sizeof(bytes));
+    if (err < 0)
+        return err;
+    size_t len = pst_base64_encode(PST_BASE64URL, bytes, sizeof(bytes), cookie);
+    pst_sha256(cookie, len, session->cookie_sha256);
+    pst_wipe(bytes, sizeof(bytes));
+    return 0;
+}
+
+int admin_session_confirm(struct admin_session *session, int64_t now_us,
+                          char cookie[static ADMIN_SESSION_TEXT_SIZE])
+{
+    int err = make_cookie(session, cookie);
+    if (err == 0)
+        session->confirmed_us = now_us;
+    return err;
+}
+
+/* A clock that was set back ends it too. */
+bool admin_session_is_confirmed(const struct admin_session *session, int64_t now_us)
+{
+    return session->confirmed_us > 0 && now_us >= session->confirmed_us &&
+           now_us < session->confirmed_us + ADMIN_SESSION_CONFIRMED_US;
+}
+
 int admin_session_open(struct admin_sessions *all, const struct pst_admin_token_row *token,
                        const char *address, int64_t now_us, char cookie[static ADMIN_SESSION_TEXT_SIZE],
                        struct admin_session **ret)
@@ -48,12 +76,9 @@ int admin_session_open(struct admin_sessions *all, const struct pst_admin_token_
     struct admin_session made = {.open = true, .created_us = now_us, .used_us = now_us};
     int err = pst_random_text(made.id, sizeof(made.id) - 1, hex, 16);
     if (err == 0)
+        err = make_cookie(&made, cookie);
+    if (err == 0)
         err = pst_random_bytes(bytes, sizeof(bytes));
-    if (err < 0)
-        return err;
-    size_t len = pst_base64_encode(PST_BASE64URL, bytes, sizeof(bytes), cookie);
-    pst_sha256(cookie, len, made.cookie_sha256);
-    err = pst_random_bytes(bytes, sizeof(bytes));
     if (err < 0)
         return err;
     pst_base64_encode(PST_BASE64URL, bytes, sizeof(bytes), made.csrf);

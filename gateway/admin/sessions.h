@@ -11,12 +11,14 @@
 
 #include <stdbool.h>
 
-#define ADMIN_COOKIE            "__Host-postern-admin"
-#define ADMIN_SESSIONS_MAX      256
-#define ADMIN_SESSION_IDLE_US   (INT64_C(30) * 60 * 1000000)
-#define ADMIN_SESSION_LIFE_US   (INT64_C(12) * 3600 * 1000000)
-#define ADMIN_SESSION_BYTES     32
-#define ADMIN_SESSION_TEXT_SIZE PST_BASE64_SIZE(ADMIN_SESSION_BYTES)
+#define ADMIN_COOKIE          "__Host-postern-admin"
+#define ADMIN_SESSIONS_MAX    256
+#define ADMIN_SESSION_IDLE_US (INT64_C(30) * 60 * 1000000)
+#define ADMIN_SESSION_LIFE_US (INT64_C(12) * 3600 * 1000000)
+/* How long a session may do what its token must have been shown for. */
+#define ADMIN_SESSION_CONFIRMED_US (INT64_C(5) * 60 * 1000000)
+#define ADMIN_SESSION_BYTES        32
+#define ADMIN_SESSION_TEXT_SIZE    PST_BASE64_SIZE(ADMIN_SESSION_BYTES)
 
 struct admin_session {
     bool open;
@@ -28,6 +30,7 @@ struct admin_session {
     char address[48];
     int64_t created_us; /* real time */
     int64_t used_us;
+    int64_t confirmed_us; /* when its token was last shown again; 0: never */
 };
 
 struct admin_sessions {
@@ -39,6 +42,10 @@ struct admin_sessions {
 int admin_session_open(struct admin_sessions *all, const struct pst_admin_token_row *token,
                        const char *address, int64_t now_us, char cookie[static ADMIN_SESSION_TEXT_SIZE],
                        struct admin_session **ret) PST_MUSTCHECK;
+/* Its token was shown again: it gets another cookie, and may do more for a while. -PST_EIO. */
+int admin_session_confirm(struct admin_session *session, int64_t now_us,
+                          char cookie[static ADMIN_SESSION_TEXT_SIZE]) PST_MUSTCHECK;
+bool admin_session_is_confirmed(const struct admin_session *session, int64_t now_us);
 /* By its cookie; NULL when there is none that is still open. */
 struct admin_session *admin_session_find(struct admin_sessions *all, struct pst_str cookie, int64_t now_us);
 struct admin_session *admin_session_by_id(struct admin_sessions *all, struct pst_str id, int64_t now_us);

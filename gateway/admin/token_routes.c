@@ -46,6 +46,8 @@ static enum pst_admin_role read_role(struct admin_request *r)
 void admin_tokens_create(struct admin_request *r)
 {
     static admin_names known = {"name", "role", "expires", NULL};
+    if (!admin_session_may_change_access(r))
+        return;
     admin_refuse_unknown(r, known);
     struct pst_str name = admin_text_field(r, "name", false);
     enum pst_admin_role role = read_role(r);
@@ -71,6 +73,8 @@ void admin_tokens_create(struct admin_request *r)
 void admin_tokens_revoke_route(struct admin_request *r)
 {
     struct pst_why why = {0};
+    if (!admin_session_may_change_access(r))
+        return;
     int err = pst_admin_token_revoke(r->admin->keys, r->params[0], &why);
     if (err < 0)
         admin_fail_err(r, err, why.field, why.text);

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 
-import { caller, signIn } from './lib/admin.mjs';
+import { caller, cookieOf, signIn } from './lib/admin.mjs';
 import { selfSigned } from './lib/certs.mjs';
 import { RawClient } from './lib/client.mjs';
 import { Postern, cli } from './lib/postern.mjs';
@@ -130,6 +130,46 @@ describe('sessions', limit, () => {
     }
     const own = { origin: `https://127.0.0.1:${port}`, 'sec-fetch-site': 'same-origin' };
     assert.equal((await change({ 'x-csrf-token': csrf, ...own })).status, 201);
+  });
+
+  test('who may come in is changed only by a session that has shown its token again', limit, async () => {
+    const { cookie, csrf, session } = await signIn(nobody, first);
+    const victim = await signIn(nobody, first);
+    const own = await newToken('admin');
+    const as = (value) => (method, target, body) => nobody(method, `/admin/v1/${target}`, { body, headers: { cookie: value, 'x-csrf-token': csrf } });
+    const before = as(cookie);
+    const changes = [['POST', 'tokens', { name: 'sneaked in', role: 'admin' }], ['DELETE', `tokens/${own.id}`], ['DELETE', `sessions/${victim.session.id}`]];
+    for (const [method, target, body] of changes) {
+      const refused = await before(method, target, body);
+      assert.equal(refused.status, 403, target);
+      assert.equal(refused.json.error.code, 'ConfirmationNeeded');
+    }
+    assert.ok(!(await admin('GET', '/admin/v1/tokens')).text.includes('sneaked in'));
+    // Other changes go on.
+    assert.equal((await before('POST', 'keys', { name: 'not so sensitive' })).status, 201);
+
+    // Wrong, another's, none, of a caller without a session, without the CSRF token: nothing is confirmed.
+    const confirm = (token, headers = { cookie, 'x-csrf-token': csrf }) => nobody('POST', '/admin/v1/session/confirm', { body: { token }, headers });
+    assert.equal((await confirm(`${first}x`)).status, 401);
+    assert.deepEqual((await confirm(own.token)).json.error.details.map(({ field }) => field), ['token']);
+    assert.equal((await confirm(undefined)).status, 422);
+    assert.equal((await confirm(first, { cookie })).json.error.code, 'CsrfTokenMissing');
+    assert.equal((await confirm(first, {})).status, 401);
+    assert.equal((await admin('POST', '/admin/v1/session/confirm', { body: { token: first } })).status, 404);
+    assert.equal((await before(...changes[0])).status, 403);
+
+    const answer = await confirm(first);
+    assert.equal(answer.status, 200);
+    assert.deepEqual({ ...answer.json, last_used: 0 }, { ...session, last_used: 0 }, 'it is the same session');
+    assert.match(answer.headers['set-cookie'][0], /^__Host-postern-admin=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=43\d{3}$/);
+    assert.equal((await before('GET', 'session')).status, 401, 'the cookie before it has ended');
+    const now = as(cookieOf(answer));
+    for (const [i, [method, target, body]] of changes.entries()) assert.equal((await now(method, target, body)).status, i === 0 ? 201 : 204, target);
+    assert.equal((await nobody('GET', '/admin/v1/session', { headers: { cookie: victim.cookie } })).status, 401);
+    const trail = (await admin('GET', `/admin/v1/audit?target=${session.id}`)).json.items.map(({ action }) => action);
+    assert.deepEqual(trail, ['session.confirm', 'session.open']);
+    // A token in a program is shown with each request.
+    assert.equal((await withToken(first)('POST', '/admin/v1/tokens', { body: { name: 'by a program', role: 'viewer' } })).status, 201);
   });
 
   test('many sign-ins: the oldest make room, nothing grows without bound', limit, async () => {

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { all, caller, document, driven, signIn } from './lib/admin.mjs';
+import { all, caller, cookieOf, document, driven, signIn } from './lib/admin.mjs';
 import { request } from './lib/client.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
@@ -384,8 +384,13 @@ test('tokens and sessions', async () => {
   assert.deepEqual(listed.json.items.map((t) => [t.name, t.role]), [['first', 'admin'], ['pipeline', 'viewer']]);
   assert.ok(!listed.text.includes(made.json.token));
   const over = caller({ port });
-  const { cookie, csrf, session } = await signIn(over, made.json.token);
+  const { csrf, session, ...signedIn } = await signIn(over, made.json.token);
+  let { cookie } = signedIn;
   assert.equal((await over('GET', '/admin/v1/session', { headers: { cookie } })).json.id, session.id);
+  const confirmed = await over('POST', '/admin/v1/session/confirm', { body: { token: made.json.token }, headers: { cookie, 'x-csrf-token': csrf } });
+  assert.equal(confirmed.status, 200, confirmed.text);
+  cookie = cookieOf(confirmed);
+  assert.equal((await call('POST', '/admin/v1/session/confirm', { body: { token: made.json.token } })).status, 404, 'the socket has no session');
   assert.deepEqual((await call('GET', '/admin/v1/sessions')).json.items.map((s) => [s.id, s.role, s.csrf_token]), [[session.id, 'viewer', undefined]]);
   assert.equal((await over('DELETE', '/admin/v1/session', { headers: { cookie, 'x-csrf-token': csrf } })).status, 204);
   const second = await signIn(over, made.json.token);

@@ -12,10 +12,13 @@ export class ApiError extends Error {
 
 let csrfToken;
 let askAgain;
+let confirm;
 
 export const setCsrfToken = (token) => (csrfToken = token);
 /** `ask` opens a sign-in and resolves when it is done, or rejects when it was given up. */
 export const onSessionLost = (ask) => (askAgain = ask);
+/** `ask` has the token shown again and resolves when it was, or rejects when it was given up. */
+export const onConfirmationNeeded = (ask) => (confirm = ask);
 
 export function target(path, query = {}) {
   const search = new URLSearchParams();
@@ -51,14 +54,23 @@ async function problem(answer) {
   return new ApiError(answer.status, error);
 }
 
+/** What stands in the way of a call, and can be put right by asking the person. */
+const remedies = {
+  401: (error, options) => (options.signingIn ? undefined : askAgain),
+  403: (error) => (error.code === 'ConfirmationNeeded' ? confirm : undefined),
+};
+
 /** {status, headers, json}; `raw` leaves the body to the caller. Throws an ApiError. */
 export async function call(method, path, options = {}) {
   let answer = await send(method, path, options);
-  if (answer.status === 401 && !options.signingIn && askAgain) {
-    await askAgain();
+  // A session that was renewed may have to show its token on top.
+  for (let turn = 0; !answer.ok; turn++) {
+    const error = await problem(answer);
+    const remedy = remedies[answer.status]?.(error, options);
+    if (!remedy || turn === 2) throw error;
+    await remedy();
     answer = await send(method, path, options);
   }
-  if (!answer.ok) throw await problem(answer);
   if (options.raw) return answer;
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, json: text ? JSON.parse(text) : undefined };

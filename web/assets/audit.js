@@ -8,7 +8,7 @@ import { plural, time } from './format.js';
 const PAGE = 50;
 const kinds = { system: 'the gateway itself', cli: 'command line', socket: 'REST, Unix socket', token: 'REST, token', session: 'page', certificate: 'REST, certificate' };
 const actions = [['', 'Everything'], ['key.', 'Everything of keys'], ['admin_token.', 'Everything of admin tokens'], ['session.', 'Signing in and out'],
-  ...['key.create', 'key.import', 'key.import_bulk', 'key.update', 'key.rotate', 'key.revoke_secret', 'key.enable', 'key.disable', 'key.delete', 'client_cert.approve', 'client_cert.revoke', 'admin_token.create', 'admin_token.revoke', 'session.open', 'session.close', 'session.end'].map((name) => [name, name])];
+  ...['key.create', 'key.import', 'key.import_bulk', 'key.update', 'key.rotate', 'key.revoke_secret', 'key.enable', 'key.disable', 'key.delete', 'client_cert.approve', 'client_cert.revoke', 'admin_token.create', 'admin_token.revoke', 'session.open', 'session.confirm', 'session.close', 'session.end'].map((name) => [name, name])];
 
 const shown = (value) => (value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value));
 

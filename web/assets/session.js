@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is signed in. The session itself is a cookie that scripts cannot read; here is what the gateway says about it.
-import { call, onSessionLost, setCsrfToken } from './api.js';
+import { call, onConfirmationNeeded, onSessionLost, setCsrfToken } from './api.js';
 import { ask, field } from './dialog.js';
 import { fill, h } from './dom.js';
 
@@ -73,6 +73,21 @@ onSessionLost(() => {
     document.dispatchEvent(new CustomEvent('session'));
   })().finally(() => (asking = null));
   return asking;
+});
+
+/** What decides who may come in is changed only by who shows the token again. */
+onConfirmationNeeded(async () => {
+  const token = tokenInput();
+  const send = async () => {
+    try {
+      take((await call('POST', '/session/confirm', { body: { token: token.value.trim() }, signingIn: true })).json);
+    } catch (error) {
+      throw error.status === 401 ? new Error('This token is wrong, expired or revoked.') : error;
+    }
+    return true;
+  };
+  const done = await ask('Is it still you?', [h('p', {}, 'Tokens and sessions decide who may come in here. Show the token you signed in with again; for five minutes you will not be asked.'), field('token', 'Admin token', token)], { action: 'Confirm', send });
+  if (!done) throw new Error('Nothing was changed: that needs your token.');
 });
 
 export function signInView(main, onDone) {

@@ -63,10 +63,13 @@ export function caller(to, fields = {}) {
   };
 }
 
+/** The cookie that an answer sets, as a browser sends it. */
+export const cookieOf = (answer) => answer.headers['set-cookie'][0].split(';')[0];
+
 /** Signs in: {cookie, csrf, session}. */
 export async function signIn(call, token) {
   const answer = await call('POST', '/admin/v1/session', { body: { token } });
   assert.equal(answer.status, 201, answer.text);
   const [cookie] = answer.headers['set-cookie'];
-  return { cookie: cookie.split(';')[0], attributes: cookie, csrf: answer.json.csrf_token, session: answer.json };
+  return { cookie: cookieOf(answer), attributes: cookie, csrf: answer.json.csrf_token, session: answer.json };
 }
