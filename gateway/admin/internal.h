@@ -91,7 +91,7 @@ void admin_fail(struct admin_request *r, unsigned status, const char *code, cons
     PST_PRINTF(4, 5);
 /* Adds a broken rule to a 422; `value` may be NULL (a secret, or not there). */
 void admin_invalid(struct admin_request *r, const char *field, const json_t *value, const char *rule);
-/* From an error of the service or a store. */
+/* From an error of the service or a store; `field` is the body's, of -PST_EINVAL. */
 void admin_fail_err(struct admin_request *r, int err, const char *field, const char *text);
 bool admin_failed(const struct admin_request *r);
 /* A time in RFC 3339, or null for 0. */
@@ -168,9 +168,10 @@ struct admin_key_fields {
     unsigned what; /* PST_KEYS_SET_..., those that were given */
     char *text[ADMIN_KEY_FIELDS_MAX];
 };
-/* Reads those of `allowed`; `others` are names that somebody else reads. What is wrong is in the answer. */
-void admin_key_fields_read(struct admin_request *r, unsigned allowed, const char *const *others,
-                           struct admin_key_fields *ret);
+/* Reads those of `allowed`, of which `needed` must be there; `others` are names that somebody else reads.
+ * What is wrong is in the answer. */
+void admin_key_fields_read(struct admin_request *r, unsigned allowed, unsigned needed,
+                           const char *const *others, struct admin_key_fields *ret);
 void admin_key_fields_done(struct admin_key_fields *f);
 
 /* key_json.c: how a key looks. NULL: no memory. */

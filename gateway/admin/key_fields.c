@@ -89,11 +89,38 @@ static const char *read_value(struct admin_key_fields *f, const struct field *fi
     return NULL;
 }
 
-void admin_key_fields_read(struct admin_request *r, unsigned allowed, const char *const *others,
-                           struct admin_key_fields *ret)
+static bool is_named(const struct admin_request *r, const char *field)
+{
+    size_t i;
+    const json_t *detail;
+    json_array_foreach(json_object_get(json_object_get(r->output, "error"), "details"), i, detail)
+    {
+        const char *name = json_string_value(json_object_get(detail, "field"));
+        if (name != NULL && strcmp(name, field) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Field by field, so that all that break their rules are named at once; a rule about two is named once. */
+static void check_fields(struct admin_request *r, const struct pst_key_row *row, unsigned what)
+{
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        struct pst_why why = {0};
+        if ((fields[i].bit & what) == 0 || pst_keys_check(row, fields[i].bit, &why) != -PST_EINVAL)
+            continue;
+        const char *field = why.field != NULL ? why.field : fields[i].name;
+        if (!is_named(r, field))
+            admin_invalid(r, field, json_object_get(r->input, field), why.text);
+    }
+}
+
+void admin_key_fields_read(struct admin_request *r, unsigned allowed, unsigned needed,
+                           const char *const *others, struct admin_key_fields *ret)
 {
     const char *name;
     json_t *value;
+    unsigned readable = 0;
     *ret = (struct admin_key_fields){0};
     json_object_foreach(r->input, name, value)
     {
@@ -111,8 +138,11 @@ void admin_key_fields_read(struct admin_request *r, unsigned allowed, const char
         const char *rule = read_value(ret, field, value);
         if (rule != NULL)
             admin_invalid(r, name, value, rule);
+        else
+            readable |= field->bit;
         ret->what |= field->bit;
     }
+    check_fields(r, &ret->row, readable | (needed & ~ret->what));
 }
 
 void admin_key_fields_done(struct admin_key_fields *f)

@@ -40,7 +40,7 @@ static void read_and_make(struct admin_request *r, bool importing)
 {
     static admin_names none = {NULL}, imports = {"id", "key1", "key2", NULL};
     struct admin_key_fields given;
-    admin_key_fields_read(r, ADMIN_KEY_FIELDS_NEW, importing ? imports : none, &given);
+    admin_key_fields_read(r, ADMIN_KEY_FIELDS_NEW, PST_KEYS_SET_NAME, importing ? imports : none, &given);
     const struct pst_key_row *row = &given.row;
     struct pst_key_new request = {.name = row->name,
                                   .note = row->note,
@@ -174,6 +174,17 @@ void admin_key_get(struct admin_request *r)
     admin_key_answer(r, 200, r->params[0], NULL);
 }
 
+/* If-Match is a list; a weak tag never matches (RFC 9110 section 13.1.1). */
+static bool names_tag(struct pst_str wanted, const char *etag)
+{
+    while (wanted.len > 0) {
+        struct pst_str one = pst_str_trim(pst_str_cut(wanted, ',', &wanted));
+        if (pst_str_eq(one, pst_str_of(etag)))
+            return true;
+    }
+    return false;
+}
+
 /* Whether the key still is what If-Match names; inside a transaction. */
 static bool still_matches(struct admin_request *r)
 {
@@ -181,7 +192,7 @@ static bool still_matches(struct admin_request *r)
     if (wanted == NULL || strcmp(wanted, "*") == 0)
         return true;
     admin_key_answer(r, 200, r->params[0], NULL);
-    bool same = strcmp(wanted, r->etag) == 0;
+    bool same = names_tag(pst_str_of(wanted), r->etag);
     r->etag[0] = '\0';
     if (r->status == 200 && !same)
         admin_fail(r, 412, "PreconditionFailed",
@@ -233,7 +244,7 @@ void admin_key_change(struct admin_request *r)
     }
     struct admin_key_fields given;
     struct pst_why why = {0};
-    admin_key_fields_read(r, ADMIN_KEY_FIELDS_NEW | PST_KEYS_SET_STATE, none, &given);
+    admin_key_fields_read(r, ADMIN_KEY_FIELDS_NEW | PST_KEYS_SET_STATE, 0, none, &given);
     given.row.id = r->params[0];
     if (!admin_failed(r) && begin_matched(r)) {
         int err = given.what != 0 ? pst_keys_change(r->admin->keys, &given.row, given.what, 0, &why) : 0;
@@ -271,11 +282,11 @@ void admin_key_rotate(struct admin_request *r)
         return;
     struct pst_secret secrets[2] = {0};
     struct pst_why why = {0};
+    if (!begin_matched(r))
+        return;
     int err =
         pst_keys_rotate(r->admin->keys, r->params[0], slot, grace_s * 1000000, &secrets[slot - 1], &why);
-    if (err < 0)
-        admin_fail_err(r, err, NULL, why.text);
-    else
+    if (end_matched(r, err, &why))
         admin_key_answer(r, 200, r->params[0], secrets);
     pst_wipe(secrets, sizeof(secrets));
 }
@@ -288,9 +299,6 @@ void admin_key_revoke(struct admin_request *r)
         return;
     }
     struct pst_why why = {0};
-    int err = pst_keys_revoke(r->admin->keys, r->params[0], slot, &why);
-    if (err < 0)
-        admin_fail_err(r, err, NULL, why.text);
-    else
+    if (begin_matched(r) && end_matched(r, pst_keys_revoke(r->admin->keys, r->params[0], slot, &why), &why))
         admin_key_answer(r, 200, r->params[0], NULL);
 }

@@ -4,6 +4,7 @@
 #include "postern/base/num.h"
 
 #include <stdio.h>
+#include <string.h>
 
 bool admin_failed(const struct admin_request *r)
 {
@@ -58,11 +59,19 @@ void admin_invalid(struct admin_request *r, const char *field, const json_t *val
     json_array_append_new(details, detail);
 }
 
+/* What the body says of a field; a secret is not repeated. */
+static const json_t *given(const struct admin_request *r, const char *field)
+{
+    bool secret = strcmp(field, "key1") == 0 || strcmp(field, "key2") == 0;
+    return secret ? NULL : json_object_get(r->input, field);
+}
+
 void admin_fail_err(struct admin_request *r, int err, const char *field, const char *text)
 {
     switch (-err) {
     case PST_EINVAL:
-        admin_invalid(r, field != NULL ? field : "body", NULL, text);
+        field = field != NULL ? field : "body";
+        admin_invalid(r, field, given(r, field), text);
         break;
     case PST_ENOENT:
         admin_fail(r, 404, "NotFound", "%s", text);

@@ -72,9 +72,12 @@ static const struct admin_route *find(struct admin_request *r, const char *path)
                             : !matches(routes[i].pattern, path, r->params))
             continue;
         pattern = routes[i].pattern;
-        if (strcmp(routes[i].method, r->method) == 0)
+        const char *method = routes[i].method;
+        bool get = strcmp(method, "GET") == 0;
+        if (strcmp(method, r->method) == 0 || (get && strcmp(r->method, "HEAD") == 0))
             return &routes[i];
-        snprintf(r->allow + len, sizeof(r->allow) - len, "%s%s", len > 0 ? ", " : "", routes[i].method);
+        snprintf(r->allow + len, sizeof(r->allow) - len, "%s%s", len > 0 ? ", " : "",
+                 get ? "GET, HEAD" : method);
         len = strlen(r->allow);
     }
     if (pattern == NULL) {

@@ -37,11 +37,16 @@ static size_t utf8_length(struct pst_str s)
     return len;
 }
 
-/* U+0000 to U+001F, U+007F to U+009F. */
+/* U+0000 to U+001F, U+007F to U+009F; and those that break lines or turn the direction of what stands beside
+ * them, with which a name can look like another or hide what follows it: U+2028 to U+202E, U+2066 to U+2069.
+ */
 static bool is_control(struct pst_str s, size_t len)
 {
-    unsigned char c = (unsigned char)s.p[0];
-    return len == 1 ? c < 0x20 || c == 0x7F : c == 0xC2 && (unsigned char)s.p[1] < 0xA0;
+    const unsigned char *c = (const unsigned char *)s.p;
+    if (len == 3 && c[0] == 0xE2)
+        return (c[1] == 0x80 && c[2] >= 0xA8 && c[2] <= 0xAE) ||
+               (c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9);
+    return len == 1 ? c[0] < 0x20 || c[0] == 0x7F : len == 2 && c[0] == 0xC2 && c[1] < 0xA0;
 }
 
 /* Counts characters; -1 for a control character or bytes that are no UTF-8. */

@@ -254,6 +254,16 @@ static struct pst_key_row row_of(const struct pst_key_new *request)
     };
 }
 
+int pst_keys_check(const struct pst_key_row *fields, unsigned what, struct pst_why *why)
+{
+    struct pst_key_row row = *fields;
+    row.tags = rule(row.tags);
+    row.scopes = rule(row.scopes);
+    row.networks = rule(row.networks);
+    row.limits = rule(row.limits);
+    return pst_key_fields_check(&row, what, pst_clock_real_us(), why);
+}
+
 static int check_new(const struct pst_key_new *request, int64_t now_us, struct pst_why *why)
 {
     struct pst_key_row row = row_of(request);

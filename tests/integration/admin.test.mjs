@@ -286,7 +286,7 @@ test('a key is changed field by field, and by one person at a time', async () =>
   assert.equal((await change({ note: 'second' }, null)).status, 428);
   assert.equal((await call('GET', target)).json.note, 'first');
   const wrong = await change({ name: '', key1: 'x', enabled: 'yes' });
-  assert.deepEqual(wrong.json.error.details.map((d) => d.field).sort(), ['enabled', 'key1']);
+  assert.deepEqual(wrong.json.error.details.map((d) => d.field).sort(), ['enabled', 'key1', 'name']);
   assert.deepEqual((await change({ name: '' })).json.error.details.map((d) => d.field), ['name']);
   assert.equal((await call('PATCH', '/admin/v1/keys/0123456789ab', { body: { note: 'x' }, headers: { 'if-match': '*' } })).status, 404);
   assert.equal((await call('PATCH', '/admin/v1/keys/0123456789ab', { body: { note: 'x' }, headers: { 'if-match': '"1"' } })).status, 404);
@@ -298,7 +298,7 @@ test('other paths and methods', async () => {
   }
   const answer = await call('PUT', '/admin/v1/keys');
   assert.equal(answer.status, 405);
-  assert.equal(answer.headers.allow, 'GET, POST');
+  assert.equal(answer.headers.allow, 'GET, HEAD, POST');
 });
 
 test('REST and the command line see each other’s changes, in turns', async () => {
