@@ -64,6 +64,14 @@ static int ensure_data_dir(const char *data_dir, struct pst_why *why)
                    : 0;
 }
 
+/* Who may write there could put keys and a pepper of their own in. */
+static int check_private(const char *data_dir, struct pst_why *why)
+{
+    char text[PATH_MAX + 128];
+    int err = pst_dir_check_private(data_dir, text, sizeof(text));
+    return err == -PST_EACCES ? pst_why_set(why, err, "data_dir", "%s", text) : 0; /* the rest opening says */
+}
+
 static int check_there(const char *data_dir, struct pst_why *why)
 {
     char path[PATH_MAX];
@@ -81,6 +89,8 @@ static int open_store(struct pst_keys *keys, struct pst_why *why)
 {
     struct pst_db_why db_why = {""};
     int err = keys->may_make ? ensure_data_dir(keys->data_dir, why) : check_there(keys->data_dir, why);
+    if (err == 0)
+        err = check_private(keys->data_dir, why);
     if (err < 0)
         return err;
     err = pst_keys_open(keys->data_dir, PST_DB_WRITE, &keys->store, &db_why);

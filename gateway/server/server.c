@@ -7,6 +7,7 @@
 #include "postern/base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,20 +47,11 @@ static int check_data_dir(const char *path)
                   err == -PST_ENOENT ? "its parent directory does not exist; make it" : strerror(errno));
         return err;
     }
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return pst_err_from_errno(errno);
-    if (st.st_uid != geteuid() && geteuid() != 0) {
-        pst_error("server", "data_dir %s belongs to user %u, the gateway runs as %u; chown it", path,
-                  (unsigned)st.st_uid, (unsigned)geteuid());
-        return -PST_EACCES;
-    }
-    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        pst_error("server", "data_dir %s can be written by others (mode %04o); chmod 0700 it", path,
-                  (unsigned)(st.st_mode & 07777));
-        return -PST_EACCES;
-    }
-    return 0;
+    char why[PATH_MAX + 128];
+    err = pst_dir_check_private(path, why, sizeof(why));
+    if (err == -PST_EACCES)
+        pst_error("server", "data_dir %s", why);
+    return err;
 }
 
 static void log_problem(void *arg, const char *problem)

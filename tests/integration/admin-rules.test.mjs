@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the admin side refuses, and how it says so: field by field, precondition by precondition, to the second.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync } from 'node:fs';
+import { chmodSync, chownSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -9,7 +9,7 @@ import { caller } from './lib/admin.mjs';
 import { request } from './lib/client.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, freePort, sleep, temporaryDirectory } from './lib/util.mjs';
+import { eventually, freePort, sleep, temporaryDirectory, within } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -180,7 +180,6 @@ test('HEAD is GET without the body', limit, async () => {
     assert.deepEqual([head.status, head.text, head.headers['content-type'], head.headers.etag], [200, '', get.headers['content-type'], get.headers.etag], target);
   }
   assert.equal((await call('HEAD', '/admin/v1/keys/0123456789ab')).status, 404);
-  assert.equal((await call('HEAD', '/admin/v1/keys/import')).status, 404, 'import is taken for an id');
 });
 
 test('a secret in the settings is not shown', limit, async () => {
@@ -190,16 +189,25 @@ test('a secret in the settings is not shown', limit, async () => {
   assert.ok(!answer.text.includes('a-password'), proxy.value);
 });
 
-test('a data directory that others may write to, or that is another user’s, is refused with the reason', limit, async () => {
-  const refused = async (spoil, reason) => {
+test('a data directory that others may write to, or that is another user’s, is refused with the reason', limit, async (t) => {
+  for (const [mode, says] of [[0o770, /can be written by others \(mode 0770\)/], [0o702, /mode 0702/]]) {
     const data_dir = temporaryDirectory();
-    spoil(data_dir);
-    const done = await cli(['serve'], { settings: { data_dir, listen: `127.0.0.1:${await freePort()}`, admin_listen: 'off' } });
-    assert.notEqual(done.code, 0);
-    assert.match(done.stderr, reason);
-    assert.match((await cli(['key', 'create', '--name', 'x'], { settings: { data_dir } })).stderr, reason);
-  };
-  await refused((dir) => chmodSync(dir, 0o770), /mode 0770/);
-  await refused((dir) => chmodSync(dir, 0o707), /mode 0707/);
-  if (process.getuid() === 0) await refused((dir) => chownSync(dir, 12345, 12345), /12345|another user|belongs/);
+    const settings = { data_dir, listen: `127.0.0.1:${await freePort()}`, admin_listen: 'off' };
+    chmodSync(data_dir, mode);
+    for (const args of [['serve'], ['key', 'create', '--name', 'x'], ['admin-token', 'create', '--name', 'x', '--role', 'viewer']]) {
+      const done = await cli(args, { settings });
+      assert.notEqual(done.code, 0, args.join(' '));
+      assert.match(done.stderr, says);
+    }
+    assert.deepEqual(readdirSync(data_dir), [], 'nothing is put there');
+  }
+  if (process.getuid() !== 0) return t.diagnostic('another user’s: only root can make one');
+  // As a user who may write there, but is not its owner.
+  const data_dir = temporaryDirectory();
+  chownSync(data_dir, 12345, 12345);
+  chmodSync(data_dir, 0o777);
+  const gateway = await Postern.start({ data_dir }, { expectReady: false, wrap: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] });
+  const ended = await within(10000, 'it to end', gateway.child.exit);
+  assert.notEqual(ended.code, 0);
+  if (!/setpriv/.test(gateway.stderr)) assert.match(gateway.stderr, /belongs to user 12345, and this is user 65534/);
 });
