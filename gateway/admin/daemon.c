@@ -62,6 +62,7 @@ static void request_free(struct admin_request *r)
     json_decref(r->input);
     json_decref(r->output);
     pst_fd_close(r->file);
+    admin_usage_done(r);
     free(r);
 }
 

@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define ADMIN_PARAMS_MAX 2
@@ -35,6 +36,7 @@ struct pst_admin {
     struct pst_request_ids ids;
     struct admin_sessions sessions;
     struct admin_guesses guesses;
+    atomic_uint exports; /* large answers in files, on their way; not under the lock */
 };
 
 struct admin_route;
@@ -56,6 +58,7 @@ struct admin_request {
     struct pst_str literal;          /* a body that is there already; static */
     struct pst_buf text;             /* a body of the request's own; empty: none */
     int file;                        /* a body in a file, ours until the answer is queued; -1: none */
+    bool is_export;                  /* that file is a large one, and counted */
     const char *type;                /* of the body; NULL: JSON */
     const struct admin_asset *asset; /* NULL: the answer is no file of the page */
     bool packed;                     /* `literal` is compressed */
@@ -137,6 +140,8 @@ struct admin_usage_format {
     void (*tail)(FILE *file);
 };
 extern const struct admin_usage_format admin_usage_csv, admin_usage_json;
+/* The answer is out, or nobody is there to read it: its file is no longer. */
+void admin_usage_done(struct admin_request *r);
 /* "key1", "key2", "none", by the slot of a line. Static. */
 const char *admin_secret_name(uint32_t slot);
 void admin_metrics_get(struct admin_request *r);

@@ -8,13 +8,20 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+
+/* Large answers that may be on their way at once: a reader who takes their time must not fill the disk that
+ * the databases are on. Answers up to EXPORT_BYTES are not counted. */
+#define EXPORTS_MAX    8
+#define EXPORT_BYTES   (1024 * 1024)
+#define EXPORT_RETRY_S 10
 
 static const struct {
     const char *name;
     unsigned bit;
 } groups[] = {
-    {"key", PST_BY_KEY},   {"secret", PST_BY_SECRET}, {"route", PST_BY_ROUTE},
-    {"hour", PST_BY_HOUR}, {"day", PST_BY_DAY},       {"status", PST_BY_STATUS},
+    {"key", PST_BY_KEY}, {"secret", PST_BY_SECRET}, {"route", PST_BY_ROUTE}, {"hour", PST_BY_HOUR},
+    {"day", PST_BY_DAY}, {"status", PST_BY_STATUS}, {"class", PST_BY_CLASS},
 };
 
 static bool read_by(struct admin_request *r, unsigned *ret_by)
@@ -29,7 +36,7 @@ static bool read_by(struct admin_request *r, unsigned *ret_by)
             i++;
         if (i == n) {
             admin_fail(r, 400, "BadParameter",
-                       "by is a list of key, secret, route, status, hour, day, separated by commas.");
+                       "by is a list of key, secret, route, class, status, hour, day, separated by commas.");
             return false;
         }
         *ret_by |= groups[i].bit;
@@ -105,6 +112,28 @@ static bool write_all(struct admin_request *r, const struct pst_usage_query *que
     return !admin_failed(r);
 }
 
+static bool count_export(struct admin_request *r, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && st.st_size <= EXPORT_BYTES)
+        return true;
+    if (atomic_fetch_add(&r->admin->exports, 1) < EXPORTS_MAX) {
+        r->is_export = true;
+        return true;
+    }
+    atomic_fetch_sub(&r->admin->exports, 1);
+    r->retry_after_s = EXPORT_RETRY_S;
+    admin_fail(r, 503, "TooManyExports", "%d large answers are on their way already; try again later.",
+               EXPORTS_MAX);
+    return false;
+}
+
+void admin_usage_done(struct admin_request *r)
+{
+    if (r->is_export)
+        atomic_fetch_sub(&r->admin->exports, 1);
+}
+
 static void answer_in(struct admin_request *r, const struct pst_usage_query *query,
                       const struct admin_usage_format *format)
 {
@@ -116,7 +145,7 @@ static void answer_in(struct admin_request *r, const struct pst_usage_query *que
         admin_fail(r, 503, "StoreUnavailable", "No file for the answer: %s.", strerror(errno));
         return;
     }
-    if (!write_all(r, query, &w))
+    if (!write_all(r, query, &w) || !count_export(r, fd))
         return;
     r->status = 200;
     r->type = format->type;

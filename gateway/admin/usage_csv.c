@@ -2,6 +2,7 @@
 /* Sums of usage as CSV (RFC 4180). */
 #include "internal.h"
 #include "postern/base/clock.h"
+#include "postern/usage/record.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -43,6 +44,8 @@ static int put_line(FILE *file, unsigned by, uint64_t n, const struct pst_usage_
         put_text(file, line->route);
     if ((by & PST_BY_STATUS) != 0)
         fprintf(file, "%" PRIu32 ",", line->status);
+    if ((by & PST_BY_CLASS) != 0)
+        fprintf(file, "%s,", pst_usage_class_text(line->status_class));
     if ((by & (PST_BY_HOUR | PST_BY_DAY)) != 0)
         put_time(file, line->time_us);
     fprintf(file, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\r\n",
@@ -58,7 +61,8 @@ static void put_head(FILE *file, const struct pst_usage_query *query)
         unsigned bit;
         const char *name;
     } groups[] = {{PST_BY_KEY, "key"},       {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"},
-                  {PST_BY_STATUS, "status"}, {PST_BY_HOUR, "hour"},     {PST_BY_DAY, "day"}};
+                  {PST_BY_STATUS, "status"}, {PST_BY_CLASS, "class"},   {PST_BY_HOUR, "hour"},
+                  {PST_BY_DAY, "day"}};
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
         if ((query->by & groups[i].bit) != 0)
             fprintf(file, "%s,", groups[i].name);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of usage as JSON. */
 #include "internal.h"
+#include "postern/usage/record.h"
 
 static const struct {
     unsigned bit;
     const char *name;
 } groups[] = {
-    {PST_BY_KEY, "key"},   {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"},
-    {PST_BY_HOUR, "hour"}, {PST_BY_DAY, "day"},       {PST_BY_STATUS, "status"},
+    {PST_BY_KEY, "key"}, {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"}, {PST_BY_HOUR, "hour"},
+    {PST_BY_DAY, "day"}, {PST_BY_STATUS, "status"}, {PST_BY_CLASS, "class"},
 };
 
 static void put(FILE *file, json_t *value)
@@ -47,6 +48,8 @@ static int put_line(FILE *file, unsigned by, uint64_t n, const struct pst_usage_
         json_object_set_new(item, "secret", json_string(admin_secret_name(line->slot)));
     if ((by & PST_BY_STATUS) != 0)
         json_object_set_new(item, "status", json_integer(line->status));
+    if ((by & PST_BY_CLASS) != 0)
+        json_object_set_new(item, "class", json_string(pst_usage_class_text(line->status_class)));
     if ((by & PST_BY_HOUR) != 0)
         json_object_set_new(item, "hour", admin_time(line->time_us));
     if ((by & PST_BY_DAY) != 0)

@@ -14,7 +14,8 @@ static const char *from_text, *to_text, *key_text;
 static bool as_json, as_csv;
 
 static const struct pst_option options[] = {
-    {"by", "WHAT", "what to sum by: key, secret, hour, day, route, status, method; several with commas (key)",
+    {"by", "WHAT",
+     "what to sum by: key, secret, hour, day, route, status, class, method; several with commas (key)",
      &by_text, NULL},
     {"from", "TIME", "from this time on: 2026-11-23 or 2026-11-23T16:00:00Z, to its hour", &from_text, NULL},
     {"to", "TIME", "up to this time", &to_text, NULL},
@@ -39,7 +40,7 @@ static const struct {
     unsigned bit;
 } groups[] = {
     {"hour", PST_BY_HOUR},   {"day", PST_BY_DAY},       {"key", PST_BY_KEY},       {"secret", PST_BY_SECRET},
-    {"route", PST_BY_ROUTE}, {"method", PST_BY_METHOD}, {"status", PST_BY_STATUS},
+    {"route", PST_BY_ROUTE}, {"method", PST_BY_METHOD}, {"status", PST_BY_STATUS}, {"class", PST_BY_CLASS},
 };
 
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -70,7 +71,7 @@ static int parse_by(unsigned *ret_by)
             return pst_cmd_wrong_usage(&usage,
                                        "--by \"" PST_STR_FMT
                                        "\" is not one of key, secret, hour, day, route, "
-                                       "status, method",
+                                       "status, class, method",
                                        PST_STR_ARG(word));
         by |= groups[i].bit;
     }
@@ -125,6 +126,9 @@ static void group_text(unsigned bit, const struct pst_usage_line *line, char *ou
         break;
     case PST_BY_METHOD:
         pst_str_clip(pst_str_of(pst_usage_method_text(line->method)), out, size);
+        break;
+    case PST_BY_CLASS:
+        pst_str_clip(pst_str_of(pst_usage_class_text(line->status_class)), out, size);
         break;
     default:
         snprintf(out, size, "%u", line->status);

@@ -31,7 +31,7 @@ static int64_t rounded_up(int64_t value, int64_t step)
 /* The table of days to ask: keys and routes are of no interest to most who ask, and there may be many. */
 static const struct table *days_of(const struct pst_usage_query *query)
 {
-    bool total = (query->by & ~(unsigned)(PST_BY_DAY | PST_BY_STATUS)) == 0;
+    bool total = (query->by & ~(unsigned)(PST_BY_DAY | PST_BY_STATUS | PST_BY_CLASS)) == 0;
     return total && query->key.len == 0 && query->route.len == 0 ? &daily_total : &daily;
 }
 
@@ -63,6 +63,7 @@ static const struct column {
     {PST_BY_KEY, "key", "coalesce(key.id, '')"}, {PST_BY_ROUTE, "route", "coalesce(route.path, '')"},
     {PST_BY_HOUR | PST_BY_DAY, "time", NULL},    {PST_BY_SECRET, "slot", "u.slot"},
     {PST_BY_STATUS, "status", "u.status"},       {PST_BY_METHOD, "method", "u.method"},
+    {PST_BY_CLASS, "class", "u.class"},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -90,6 +91,8 @@ static void write_part(struct pst_buf *sql, const struct pst_usage_query *query,
             continue;
         if (columns[i].shown == NULL)
             pst_buf_printf(sql, "s.%s%s AS time, ", period, hours_to_days ? " / 24" : "");
+        else if (columns[i].by == PST_BY_CLASS)
+            pst_buf_add_cstr(sql, "s.status / 100 AS class, ");
         else
             pst_buf_printf(sql, "s.%s AS %s, ", columns[i].number, columns[i].number);
     }
@@ -110,7 +113,7 @@ static void write_part(struct pst_buf *sql, const struct pst_usage_query *query,
     add_grouping(sql, query, "");
 }
 
-/* Six columns that are grouped by (or a constant), then the sums. */
+/* The columns that are grouped by (or a constant), then the sums. */
 static void write_sql(struct pst_buf *sql, const struct pst_usage_query *query)
 {
     struct part parts[PARTS_MAX];
@@ -140,7 +143,7 @@ static void write_sql(struct pst_buf *sql, const struct pst_usage_query *query)
     /* In time's order when there is a time, else the most used first. */
     bool by_time = (query->by & (PST_BY_HOUR | PST_BY_DAY)) != 0;
     if (query->by != 0)
-        pst_buf_add_cstr(sql, by_time ? " ORDER BY 3, 7 DESC" : " ORDER BY 7 DESC");
+        pst_buf_add_cstr(sql, by_time ? " ORDER BY 3, 8 DESC" : " ORDER BY 8 DESC");
 }
 
 static void bind(sqlite3_stmt *stmt, const struct pst_usage_query *query)
@@ -160,13 +163,14 @@ static struct pst_usage_line read_line(sqlite3_stmt *stmt, const struct pst_usag
         .slot = (uint32_t)sqlite3_column_int64(stmt, 3),
         .status = (uint32_t)sqlite3_column_int64(stmt, 4),
         .method = (uint32_t)sqlite3_column_int64(stmt, 5),
-        .requests = (uint64_t)sqlite3_column_int64(stmt, 6),
-        .errors = (uint64_t)sqlite3_column_int64(stmt, 7),
-        .bytes_in = (uint64_t)sqlite3_column_int64(stmt, 8),
-        .bytes_out = (uint64_t)sqlite3_column_int64(stmt, 9),
-        .duration_us = (uint64_t)sqlite3_column_int64(stmt, 10),
-        .duration_max_us = (uint64_t)sqlite3_column_int64(stmt, 11),
-        .ttfb_us = (uint64_t)sqlite3_column_int64(stmt, 12),
+        .status_class = (uint32_t)sqlite3_column_int64(stmt, 6),
+        .requests = (uint64_t)sqlite3_column_int64(stmt, 7),
+        .errors = (uint64_t)sqlite3_column_int64(stmt, 8),
+        .bytes_in = (uint64_t)sqlite3_column_int64(stmt, 9),
+        .bytes_out = (uint64_t)sqlite3_column_int64(stmt, 10),
+        .duration_us = (uint64_t)sqlite3_column_int64(stmt, 11),
+        .duration_max_us = (uint64_t)sqlite3_column_int64(stmt, 12),
+        .ttfb_us = (uint64_t)sqlite3_column_int64(stmt, 13),
     };
     if ((query->by & PST_BY_KEY) != 0)
         line.key = pst_db_text(stmt, 0);

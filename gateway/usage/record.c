@@ -83,3 +83,9 @@ const char *pst_usage_http_text(unsigned http)
 {
     return http == PST_USAGE_HTTP_11 ? "HTTP/1.1" : http == PST_USAGE_HTTP_10 ? "HTTP/1.0" : "";
 }
+
+const char *pst_usage_class_text(unsigned status_class)
+{
+    static const char *const texts[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    return texts[status_class < sizeof(texts) / sizeof(texts[0]) ? status_class : 0];
+}

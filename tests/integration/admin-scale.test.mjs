@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 
 import { caller } from './lib/admin.mjs';
 import { BIN, Postern, SANITIZED } from './lib/postern.mjs';
-import { residentBytes, temporaryDirectory, watchResident } from './lib/util.mjs';
+import { eventually, residentBytes, temporaryDirectory, watchResident } from './lib/util.mjs';
 
 const limit = { timeout: 240000 };
 const KEYS = SANITIZED ? 3000 : 10000;
@@ -200,7 +200,7 @@ describe('usage', limit, () => {
   test('days that the range cuts are made of their hours', limit, async (t) => {
     const cut = new Date(from + 5.5 * 3600e3).toISOString();
     const end = new Date(startOfDay(now) - DAY_MS + 7 * 3600e3).toISOString();
-    for (const by of ['day', 'key', 'route,day', 'status', 'status,day']) {
+    for (const by of ['day', 'key', 'route,day', 'status', 'class', 'class,day']) {
       const query = { from: cut, to: end, limit: undefined };
       const whole = await timed(`by ${by}, with cut days`, () => quickly(withQuery('usage', { by, ...query })), t);
       const hours = await quickly(withQuery('usage', { by: 'hour', ...query }));
@@ -245,6 +245,27 @@ describe('usage', limit, () => {
     assert.ok(growth < GROWTH_BYTES, `grew by ${growth} bytes`);
   });
 
+  test('readers that do not read hold a bounded number of exports', limit, async () => {
+    // More than a MiB, and soon made.
+    const target = `/admin/v1/usage?by=key,route,status&from=${dayText(now - (SANITIZED ? DAYS : 4) * DAY_MS)}&format=csv`;
+    const open = () => new Promise((resolve, reject) => {
+      const sent = http.get({ socketPath, path: target, agent: false, timeout: 60000 }, (answer) => resolve({ sent, answer: answer.pause() })).on('error', reject);
+    });
+    const readers = [];
+    for (let i = 0; i < 8; i++) readers.push(await open());
+    assert.deepEqual(readers.map(({ answer }) => answer.statusCode), Array(8).fill(200));
+    const refused = await call('GET', target);
+    assert.equal(refused.status, 503);
+    assert.equal(refused.json.error.code, 'TooManyExports');
+    assert.equal(refused.headers['retry-after'], '10');
+    assert.equal((await call('GET', '/admin/v1/usage?by=day')).status, 200, 'small answers go on');
+    for (const { sent, answer } of readers) {
+      answer.on('error', () => {});
+      sent.destroy();
+    }
+    await eventually(10000, 'the others to be noticed gone', async () => (await countLines(target.slice('/admin/v1/'.length))) > 0, 200);
+  });
+
   function countLines(target) {
     return new Promise((resolve, reject) => {
       http.get({ socketPath, path: `/admin/v1/${target}`, timeout: 60000 }, (answer) => {
@@ -252,7 +273,7 @@ describe('usage', limit, () => {
         answer.on('data', (part) => {
           for (let at = part.indexOf(10); at >= 0; at = part.indexOf(10, at + 1)) lines++;
         }).on('end', () => resolve(lines)).on('error', reject);
-        assert.equal(answer.statusCode, 200);
+        if (answer.statusCode !== 200) reject(new Error(`${answer.statusCode}`));
       }).on('error', reject);
     });
   }

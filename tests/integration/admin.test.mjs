@@ -359,6 +359,13 @@ test('usage, status, settings and the document', async () => {
   assert.equal(line.key, id);
   assert.equal(line.secret, 'key1');
   assert.ok(line.requests >= 1);
+  const classes = (await call('GET', `/admin/v1/usage?by=class&key=${id}`)).json.items;
+  assert.deepEqual(classes.map((one) => one.class).filter((one) => one === '2xx'), ['2xx']);
+  const statuses = (await call('GET', `/admin/v1/usage?by=status,class&key=${id}`)).json.items;
+  assert.ok(statuses.every((one) => one.class === `${Math.floor(one.status / 100)}xx`));
+  const [classHead, classLine] = (await call('GET', `/admin/v1/usage?by=class,status&key=${id}&status=200&format=csv`)).text.split('\r\n');
+  assert.match(classHead, /^status,class,requests/);
+  assert.match(classLine, /^200,2xx,\d/);
   assert.deepEqual((await call('GET', `/admin/v1/usage?by=hour&key=${id}&to=2001-01-01`)).json.items, []);
   const csv = await call('GET', `/admin/v1/usage?by=day,route,key,secret,status&key=${id}&status=200&format=csv`);
   const [head, ...rows] = csv.text.split('\r\n');

@@ -113,6 +113,7 @@ enum pst_usage_by {
     PST_BY_ROUTE = 1 << 4,
     PST_BY_STATUS = 1 << 5,
     PST_BY_METHOD = 1 << 6,
+    PST_BY_CLASS = 1 << 7, /* of the status */
 };
 
 struct pst_usage_query {
@@ -132,6 +133,7 @@ struct pst_usage_line {
     uint32_t slot;
     uint32_t status;
     uint32_t method;
+    uint32_t status_class; /* 1 to 5; 0: no answer was sent */
     uint64_t requests;
     uint64_t errors; /* status 400 and above, and none at all */
     uint64_t bytes_in;

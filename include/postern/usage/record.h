@@ -88,6 +88,8 @@ void pst_usage_set_ipv4(struct pst_usage_record *record, const uint8_t address[s
 enum pst_usage_method pst_usage_method_of(struct pst_str name);
 /* "GET" …; OTHER and anything out of range is "OTHER". Static. */
 const char *pst_usage_method_text(unsigned method);
+/* "2xx" of 2 and so on; "none" of 0 and anything out of range. Static. */
+const char *pst_usage_class_text(unsigned status_class);
 /* "ok" …; out of range is "unknown". Static. */
 const char *pst_usage_end_text(unsigned end);
 /* "TLSv1.3", "HTTP/1.1"; anything else is "". Static. */

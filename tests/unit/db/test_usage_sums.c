@@ -96,6 +96,8 @@ static void assert_all_sums(struct pst_usage_store *store)
     assert_sums(store, PST_BY_HOUR, 5, 67, 62);
     assert_sums(store, PST_BY_KEY, 5, 67, 2);
     assert_sums(store, PST_BY_STATUS | PST_BY_DAY, 5, 67, 6);
+    assert_sums(store, PST_BY_CLASS | PST_BY_DAY, 5, 67, 6);
+    assert_sums(store, PST_BY_CLASS | PST_BY_KEY, 5, 67, 4);
     assert_sums(store, PST_BY_KEY | PST_BY_ROUTE | PST_BY_STATUS, 24, 67, 4);
 }
 
