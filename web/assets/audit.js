@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The trail: who changed what, when, from where.
 import { get } from './api.js';
-import { field, select } from './dialog.js';
+import { field, select, wide } from './dialog.js';
 import { cell, failure, fill, h, heading, loading, row, table } from './dom.js';
 import { plural, time } from './format.js';
+import { learnNames, nameOf } from './key-names.js';
 
 const PAGE = 50;
 const kinds = { system: 'the gateway itself', cli: 'command line', socket: 'REST, Unix socket', token: 'REST, token', session: 'page', certificate: 'REST, certificate' };
@@ -27,11 +28,20 @@ function details(entry) {
 
 const who = ({ name, kind, address }) => [name || kinds[kind], h('div', { class: 'small muted' }, [name ? kinds[kind] ?? kind : null, address].filter(Boolean).join(', '))];
 
-const targetLink = (entry) => (entry.action.startsWith('key.') ? h('a', { href: `#/keys/${encodeURIComponent(entry.target)}` }, h('code', {}, entry.target)) : h('code', {}, entry.target));
+const isKey = (entry) => entry.action.startsWith('key.') && entry.action !== 'key.import_bulk';
+
+/** A key by its name, if it is there still; a deleted one and a token by the name in its entry. */
+function targetOf(entry) {
+  const name = isKey(entry) ? nameOf(entry.target) : null;
+  const before = entry.after?.name ?? entry.before?.name;
+  const id = h('code', {}, entry.target);
+  if (name !== null) return [h('a', { href: `#/keys/${encodeURIComponent(entry.target)}` }, name), h('div', { class: 'small muted' }, id)];
+  return before ? [before, h('div', { class: 'small muted' }, id)] : id;
+}
 
 export function auditTable(entries, { target = true } = {}) {
   const columns = [{ label: 'What' }, ...(target ? [{ label: 'Of' }] : []), { label: 'When' }, { label: 'Who' }, { label: 'Changed' }];
-  const rows = entries.map((entry) => row(heading(h('code', {}, entry.action)), target ? cell('Of', targetLink(entry)) : null,
+  const rows = entries.map((entry) => row(heading(h('code', {}, entry.action)), target ? cell('Of', targetOf(entry)) : null,
     cell('When', time(entry.time)), cell('Who', who(entry.actor)), cell('Changed', details(entry))));
   return table({ caption: 'Changes, the latest first', columns, rows });
 }
@@ -47,6 +57,7 @@ export async function auditView(main, { signal, query, remember }) {
     remember(filter);
     try {
       const page = await get('/audit', { ...filter, limit: PAGE, cursor: cursors.at(-1) }, signal);
+      await learnNames(page.items.filter(isKey).map((entry) => entry.target), signal);
       count.textContent = page.total === undefined ? '' : plural(page.total, 'change');
       const turn = (move) => () => {
         move();
@@ -68,6 +79,6 @@ export async function auditView(main, { signal, query, remember }) {
   action.addEventListener('change', again);
   target.addEventListener('change', again);
   fill(main, h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Audit'), count)),
-    h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() }, field('action', 'What', action), field('target', 'Of', target)), list);
+    h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() }, field('action', 'What', action), wide(field('target', 'Of', target))), list);
   await load();
 }

@@ -118,6 +118,12 @@ export function field(name, label, control, hint) {
     hint ? h('p', { class: 'hint', id: `${id}-hint` }, hint) : null);
 }
 
+/** The field that takes what room there is in a row of filters. */
+export function wide(element) {
+  element.classList.add('wide');
+  return element;
+}
+
 /** <select> of [[value, text]…]. */
 export function select(options, chosen, properties = {}) {
   return h('select', properties, options.map(([value, text]) => h('option', { value, selected: value === chosen }, text)));

@@ -4,6 +4,7 @@ import { call, get } from './api.js';
 import { ask, choice, show } from './dialog.js';
 import { copyButton, h, message, notify } from './dom.js';
 import { filledIn, changes, keyForm } from './key-form.js';
+import { forgetName } from './key-names.js';
 
 const graces = [['0', 'Now'], ['900', '15 min'], ['3600', '1 h'], ['21600', '6 h'], ['86400', '24 h'], ['604800', '7 days']];
 export const graceText = Object.fromEntries(graces);
@@ -57,6 +58,7 @@ export function editKey(key, etag) {
   const save = async (tag) => {
     const body = changes(key, form.value());
     if (Object.keys(body).length > 0) await patch(key, body, tag);
+    forgetName(key.id);
     return true;
   };
   return ask(`Edit “${key.name}”`, form.element, {
@@ -88,6 +90,7 @@ export async function deleteKey(key) {
     send: async () => {
       if (typed.value.trim() !== key.name.trim()) throw Object.assign(new Error('The key was not deleted.'), { details: [{ field: 'confirm', rule: 'This is not the key’s name.' }] });
       await call('DELETE', pathOf(key));
+      forgetName(key.id);
       return true;
     },
   });

@@ -2,7 +2,7 @@
 // The list of keys. The gateway searches, sorts and pages; here are at most a page of them.
 import { each, get } from './api.js';
 import { sparkline } from './chart.js';
-import { field, select } from './dialog.js';
+import { field, select, wide } from './dialog.js';
 import { badge, cell, failure, fill, h, heading, loading, row, table } from './dom.js';
 import { number, plural, time } from './format.js';
 import { createKey } from './key-dialogs.js';
@@ -21,6 +21,9 @@ export function stateBadge(key) {
   return badge(...stateBadges[key.state]);
 }
 
+/** Whether a secret that was rotated away works on. */
+const isRotating = ({ secrets }) => Object.values(secrets).some((secret) => secret?.old);
+
 const columns = [
   { label: 'Name', sort: 'name' }, { label: 'Secrets' }, { label: 'State' }, { label: 'Created', sort: 'created', class: 'created' },
   { label: 'Last used', sort: 'last_used' }, { label: 'Expires', sort: 'expires' }, { label: 'Last 24 hours' },
@@ -33,7 +36,7 @@ function keyRow(key, use) {
     heading(h('a', { href: `#/keys/${key.id}` }, key.name), key.note ? h('div', { class: 'note' }, key.note) : null,
       key.tags.length > 0 ? h('div', { class: 'row' }, key.tags.map((tag) => h('span', { class: 'tag' }, tag))) : null),
     h('td', { role: 'cell', 'data-label': 'Secrets', class: 'secrets' }, h('div', {}, secretLine('key1', key.secrets.key1), secretLine('key2', key.secrets.key2))),
-    cell('State', stateBadge(key)),
+    cell('State', h('div', { class: 'row' }, stateBadge(key), isRotating(key) ? badge('warn', 'Rotating') : null)),
     h('td', { role: 'cell', 'data-label': 'Created', class: 'created' }, h('div', {}, time(key.created))),
     cell('Last used', time(key.last_used, { relative: true })),
     cell('Expires', time(key.expires)),
@@ -68,12 +71,10 @@ class KeyList {
     const search = h('input', { type: 'search', value: this.query.text, placeholder: 'Name, note, tag, id, first characters', maxlength: '256' });
     this.inputs = { text: search, state: select(states, this.query.state), expires: select(expiries, this.query.expires), unused: select(unused, this.query.unused) };
     for (const [name, input] of Object.entries(this.inputs)) input.addEventListener('input', () => this.change({ [name]: input.value }, name === 'text' ? SETTLE_MS : 0));
-    const searchField = field('text', 'Search', search);
-    searchField.classList.add('wide');
     fill(main,
       h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Keys'), this.count),
         isAdmin() ? h('button', { type: 'button', class: 'primary', onclick: createKey }, 'Create key') : null),
-      h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, searchField, field('state', 'State', this.inputs.state), field('expires', 'Expires', this.inputs.expires), field('unused', 'Used', this.inputs.unused)),
+      h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, wide(field('text', 'Search', search)), field('state', 'State', this.inputs.state), field('expires', 'Expires', this.inputs.expires), field('unused', 'Used', this.inputs.unused)),
       this.list);
   }
 

@@ -95,7 +95,7 @@ export function signInView(main, onDone) {
   const errors = h('div', { role: 'alert' });
   const button = h('button', { type: 'submit', class: 'primary' }, 'Sign in');
   const form = h('form', { class: 'form', method: 'post', novalidate: true },
-    field('token', 'Admin token', token, 'The first one is in the file admin.token of the gateway’s data directory. postern admin-token create makes more.'), errors, button);
+    field('token', 'Admin token', token, ['The first one is in the file ', h('code', {}, 'admin.token'), ' of the gateway’s data directory. ', h('code', {}, 'postern admin-token create'), ' makes more.']), errors, button);
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     button.disabled = true;

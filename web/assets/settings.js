@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the gateway runs with, and where each value comes from.
 import { get } from './api.js';
-import { field } from './dialog.js';
+import { field, wide } from './dialog.js';
 import { cell, fill, h, heading, loading, row, table } from './dom.js';
 import { plural } from './format.js';
 
@@ -26,13 +26,11 @@ export async function settingsView(main, { signal, query, remember }) {
     const text = search.value.toLowerCase();
     const shown = items.filter((s) => (!set.checked || s.source !== 'default') && `${s.name} ${s.help}`.toLowerCase().includes(text));
     count.textContent = plural(shown.length, 'setting');
-    fill(list, shown.length > 0 ? table({ caption: 'Settings', columns, rows: shown.map(settingRow) }) : h('div', { class: 'empty' }, h('h2', {}, 'No setting fits')));
+    fill(list, shown.length > 0 ? table({ caption: 'Settings', class: 'settings', columns, rows: shown.map(settingRow) }) : h('div', { class: 'empty' }, h('h2', {}, 'No setting fits')));
     remember({ text: search.value, set: set.checked ? '1' : '' });
   };
   for (const input of [search, set]) input.addEventListener('input', draw);
-  const wide = field('text', 'Search', search);
-  wide.classList.add('wide');
   fill(main, h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Settings'), count)),
-    h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, wide, h('label', { class: 'row', for: 'only-set' }, set, 'Only what is set')), list);
+    h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, wide(field('text', 'Search', search)), h('label', { class: 'row', for: 'only-set' }, set, 'Only what is set')), list);
   draw();
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What has been used: over time, by key, by route.
-import { call, each, get } from './api.js';
+import { call, get } from './api.js';
 import { timeChart } from './chart.js';
 import { field } from './dialog.js';
 import { actionButton, failure, fill, h, heading, loading, numberCell, row, table } from './dom.js';
 import { bytes, compact, dayText, duration, number, percent, plural } from './format.js';
+import { learnNames, nameOf } from './key-names.js';
 import { moments, period, ranges, requestsChart, sum, usageOver } from './usage-data.js';
 
 const TOP = 25;
@@ -34,16 +35,6 @@ function charts(usage) {
     over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'mean to the first byte', colour: 3, values: points.map((p) => (p.requests > 0 ? p.ttfb_us / p.requests : null)) }]));
 }
 
-const names = new Map([['', 'without a key']]);
-
-/** The names of keys; one that has been deleted is shown by its id. */
-async function learnNames(ids, signal) {
-  await each(ids.filter((id) => !names.has(id)), 4, async (id) => {
-    const { items } = await get('/keys', { text: id, limit: 5 }, signal);
-    names.set(id, items.find((key) => key.id === id)?.name ?? `${id} (deleted)`);
-  });
-}
-
 function breakdown(title, lines, what) {
   const most = Math.max(1, ...lines.map((line) => line.requests));
   const bar = (line) => {
@@ -66,7 +57,11 @@ async function breakdowns(span, filter, signal) {
   const [keys, routes] = await Promise.all([top('key'), top('route')]);
   await learnNames(keys.slice(0, TOP).map((line) => line.key), signal);
   const more = (lines) => (lines.length > TOP ? h('p', { class: 'muted small' }, `The ${TOP} with the most requests, of ${number(lines.length)}. The CSV has all of them.`) : null);
-  const keyName = (line) => (line.key ? h('a', { href: `#/keys/${encodeURIComponent(line.key)}` }, names.get(line.key) ?? line.key) : h('span', { class: 'muted' }, names.get('')));
+  const keyName = ({ key }) => {
+    if (!key) return h('span', { class: 'muted' }, 'without a key');
+    const name = nameOf(key);
+    return name === null ? h('span', {}, h('code', {}, key), h('span', { class: 'muted' }, ' (deleted)')) : h('a', { href: `#/keys/${encodeURIComponent(key)}` }, name);
+  };
   const routeName = (line) => h('code', {}, line.route || 'unknown');
   return [breakdown('Key', keys.slice(0, TOP), keyName), more(keys), breakdown('Route', routes.slice(0, TOP), routeName), more(routes)];
 }
