@@ -134,17 +134,43 @@ test('markup in every text is shown as text', limit, async () => {
   const id = page.url().split('/').at(-1);
   await page.getByRole('definition').filter({ hasText: MARKUP }).waitFor();
   await page.getByText('<b>bold</b>').first().waitFor();
+  const scope = '/<script>alert(3)</script>';
+  assert.equal((await gateway.rest('PATCH', `/keys/${id}`, { body: { scopes: [{ path: scope }] }, headers: { 'if-match': '*' } })).status, 200);
+  await page.reload();
+  await page.getByText(`every method ${scope}`).waitFor();
+  assert.equal((await gateway.rest('PATCH', `/keys/${id}`, { body: { scopes: [] }, headers: { 'if-match': '*' } })).status, 200);
+  const key = (await gateway.rest('POST', `/keys/${id}/rotate`, { body: { secret: 'key1', grace_seconds: 0 } })).json.key1;
+  await gateway.answers(200, key);
+  await gateway.status(key, '/%3Cimg%20src=x%20onerror=alert(4)%3E');
   await page.getByRole('button', { name: 'Delete' }).click();
   await dialog(page).getByText(MARKUP).first().waitFor();
   await page.keyboard.press('Escape');
   await visit(page, gateway, 'audit', 'table');
-  await page.locator('details summary').first().click();
+  await page.getByRole('link', { name: MARKUP }).first().waitFor();
+  await page.getByRole('row').filter({ hasText: 'key.create' }).locator('details summary').first().click();
   await page.getByText('<b>bold</b>').first().waitFor();
   await visit(page, gateway, `keys?text=${encodeURIComponent('onerror')}`, '.keys');
   await page.getByRole('link', { name: MARKUP }).waitFor();
   await visit(page, gateway, `usage?key=${encodeURIComponent(MARKUP)}&route=${encodeURIComponent(MARKUP)}`);
+  await visit(page, gateway, `usage?key=${id}`, '.charts');
+  await page.getByRole('rowheader', { name: /onerror=alert\(4\)/ }).waitFor();
   await page.goto(`${gateway.url}/#/keys/${encodeURIComponent(MARKUP)}`);
   await heading(page, 'No such key');
+
+  // A token’s name: in the bar, in both tables of Access, in the trail; and a session’s end speaks it.
+  const token = (await gateway.rest('POST', '/tokens', { body: { name: MARKUP, role: 'admin' } })).json;
+  const other = await person(browser);
+  await signIn(other, { url: gateway.url, token: token.token }, '#/access');
+  await other.locator('.who').getByText(MARKUP).waitFor();
+  await other.getByRole('rowheader', { name: MARKUP }).nth(1).waitFor();
+  await other.getByRole('button', { name: `Revoke ${MARKUP}` }).click();
+  await dialog(other).getByText(`Revoke “${MARKUP}”?`).waitFor();
+  await other.keyboard.press('Escape');
+  await visit(other, gateway, 'audit', 'table');
+  await other.getByText(MARKUP).first().waitFor();
+  assertQuiet(other);
+  await other.context().close();
+  assert.equal((await gateway.rest('DELETE', `/tokens/${token.id}`)).status, 204);
   assertQuiet(page, [400, 404, 422]);
   await page.context().close();
   assert.equal((await gateway.rest('DELETE', `/keys/${id}`)).status, 204);
@@ -326,6 +352,32 @@ test('sessions and tokens: made, listed, ended', limit, async () => {
   assertQuiet(page, [401, 403]);
   await viewer.context().close();
   await page.context().close();
+});
+
+test('numbers are those of the gateway; times are the reader’s, and in UTC on hover', limit, async () => {
+  const page = await person(browser);
+  const made = (await gateway.rest('POST', '/keys', { body: { name: 'counted exactly', expires: '2099-01-31T23:30:00Z' } })).json;
+  await gateway.answers(200, made.key2);
+  for (let i = 0; i < 7; i++) await gateway.status(made.key1, '/y');
+  for (let i = 0; i < 3; i++) await gateway.status(made.key1, '/fail');
+  await gateway.rest('POST', `/keys/${made.id}/rotate`, { body: { secret: 'key2', grace_seconds: 600 } });
+  const by = async () => (await gateway.rest('GET', `/usage?by=key&key=${made.id}`)).json.items[0];
+  await eventually(20000, 'the requests to be written', async () => ((await by())?.errors === 3));
+  const { requests } = await by();
+  assert.ok(requests >= 11);
+  await signIn(page, gateway, '#/keys?text=counted');
+  const line = page.getByRole('row').filter({ hasText: 'counted exactly' });
+  await line.getByRole('img', { name: `${requests} requests in the last 24 hours, 3 errors`, exact: true }).waitFor();
+  await line.getByText('Rotating').waitFor();
+  const expires = line.locator('time').filter({ hasText: '2099-02-01 00:30' });
+  assert.equal(await expires.getAttribute('title'), '2099-01-31 23:30:00 UTC', 'Berlin’s night, UTC’s evening');
+  assert.equal(await expires.getAttribute('datetime'), made.expires);
+  await visit(page, gateway, `usage?key=${made.id}`, '.charts');
+  assert.equal(await page.locator('.figure').filter({ hasText: 'Requests' }).locator('.value').textContent(), String(requests));
+  await page.locator('.figure').filter({ hasText: 'Errors' }).getByText('3', { exact: true }).waitFor();
+  assertQuiet(page);
+  await page.context().close();
+  assert.equal((await gateway.rest('DELETE', `/keys/${made.id}`)).status, 204);
 });
 
 test('usage: ranges, a key’s own, CSV', limit, async () => {

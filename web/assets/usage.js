@@ -113,7 +113,9 @@ class UsageView {
       timer = setTimeout(suggest, 250);
     });
     input.addEventListener('change', () => this.change({ key: input.value.trim() }));
-    return h('div', {}, field('key', 'Key', input), list);
+    const element = field('key', 'Key', input);
+    element.append(list);
+    return element;
   }
 
   routeField() {
