@@ -104,6 +104,8 @@ json_t *admin_text(struct pst_str text);
 const char *admin_query(const struct admin_request *r, const char *name);
 /* Time given as a query parameter; 0 when absent. False: the answer has been made. */
 bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us);
+/* Ids separated by commas; empty when absent. */
+bool admin_query_ids(struct admin_request *r, const char *name, struct pst_str *ret);
 bool admin_query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max,
                         uint64_t *value);
 

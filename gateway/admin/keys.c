@@ -112,7 +112,7 @@ static bool read_filter(struct admin_request *r, struct pst_keys_filter *filter)
     filter->tag = pst_str_of(admin_query(r, "tag"));
     filter->after = pst_str_of(admin_query(r, "cursor"));
     filter->limit = 50;
-    if (!read_state(r, filter) || !read_sort(r, filter) ||
+    if (!admin_query_ids(r, "id", &filter->ids) || !read_state(r, filter) || !read_sort(r, filter) ||
         !admin_query_time(r, "expires_before", &filter->expires_before_us) ||
         !admin_query_time(r, "unused_since", &filter->unused_since_us) ||
         !admin_query_number(r, "limit", 1, 500, &filter->limit))

@@ -99,6 +99,22 @@ bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us
     return false;
 }
 
+/* As many as a page of the list has at the most. */
+#define IDS_MAX 500
+
+bool admin_query_ids(struct admin_request *r, const char *name, struct pst_str *ret)
+{
+    struct pst_str text = pst_str_of(admin_query(r, name)), rest = text;
+    size_t n = 0;
+    for (; rest.len > 0; n++)
+        (void)pst_str_cut(rest, ',', &rest);
+    *ret = text;
+    if (n <= IDS_MAX)
+        return true;
+    admin_fail(r, 400, "BadParameter", "%s has at most %d ids.", name, IDS_MAX);
+    return false;
+}
+
 bool admin_query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max,
                         uint64_t *value)
 {

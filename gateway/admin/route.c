@@ -8,8 +8,8 @@
 #include <string.h>
 
 static admin_names no_query = {NULL};
-static admin_names list_query = {"state",        "text", "name",  "tag",    "expires_before",
-                                 "unused_since", "sort", "limit", "cursor", NULL};
+static admin_names list_query = {"id",           "state", "text",  "name",   "tag", "expires_before",
+                                 "unused_since", "sort",  "limit", "cursor", NULL};
 static admin_names audit_query = {"from", "to", "action", "target", "actor", "limit", "cursor", NULL};
 static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
 

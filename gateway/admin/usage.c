@@ -55,10 +55,10 @@ const char *admin_secret_name(uint32_t slot)
 static bool read_query(struct admin_request *r, struct pst_usage_query *query)
 {
     uint64_t status = 0;
-    query->key = pst_str_of(admin_query(r, "key"));
     query->route = pst_str_of(admin_query(r, "route"));
-    if (!read_by(r, &query->by) || !admin_query_time(r, "from", &query->from_us) ||
-        !admin_query_time(r, "to", &query->to_us) || !admin_query_number(r, "status", 100, 599, &status))
+    if (!admin_query_ids(r, "key", &query->key) || !read_by(r, &query->by) ||
+        !admin_query_time(r, "from", &query->from_us) || !admin_query_time(r, "to", &query->to_us) ||
+        !admin_query_number(r, "status", 100, 599, &status))
         return false;
     query->status = (uint32_t)status;
     if (query->to_us == 0 || query->to_us > query->from_us)

@@ -22,7 +22,8 @@ enum {
     AT_NOW,
     AT_LIMIT,
     AT_VALUE,
-    AT_ROW
+    AT_ROW,
+    AT_IDS
 };
 
 /* What a list is sorted by: an SQL expression that is never NULL, so that a place in the order can be
@@ -136,6 +137,7 @@ static void add_conditions(struct pst_buf *sql, const struct pst_keys_filter *fi
         const char *sql;
     } conditions[] = {
         {filter->name.len > 0, "name = ?2"},
+        {filter->ids.len > 0, "instr(',' || ?12 || ',', ',' || id || ',')"},
         {filter->text.len > 0, "(instr(lower(id), lower(?3)) OR instr(lower(name), lower(?3))"
                                " OR instr(lower(note), lower(?3)) OR instr(lower(tags), lower(?3))"
                                " OR instr(lower(prefix1), lower(?3)) OR instr(lower(prefix2), lower(?3)))"},
@@ -170,6 +172,7 @@ static void bind_filter(sqlite3_stmt *stmt, const struct pst_keys_filter *filter
     bool all = filter->limit == 0 || filter->limit > INT64_MAX;
     sqlite3_bind_int64(stmt, AT_STATES, filter->states != 0 ? filter->states : STATES_LISTED);
     pst_db_bind_text(stmt, AT_NAME, filter->name);
+    pst_db_bind_text(stmt, AT_IDS, filter->ids);
     pst_db_bind_text(stmt, AT_TEXT, filter->text);
     pst_db_bind_text(stmt, AT_TAG, filter->tag);
     sqlite3_bind_int64(stmt, AT_EXPIRES, filter->expires_before_us);

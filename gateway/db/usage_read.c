@@ -104,7 +104,10 @@ static void write_part(struct pst_buf *sql, const struct pst_usage_query *query,
         "max(s.duration_max_us) AS duration_max_us, sum(s.ttfb_us) AS ttfb_us FROM %s s "
         "WHERE s.%s >= %lld AND s.%s < %lld",
         part->table->name, period, (long long)part->low, period, (long long)part->high);
-    if (query->key.len > 0)
+    if (pst_str_find(query->key, ',') >= 0)
+        pst_buf_add_cstr(
+            sql, " AND s.key IN (SELECT key FROM key WHERE instr(',' || ?1 || ',', ',' || id || ','))");
+    else if (query->key.len > 0)
         pst_buf_add_cstr(sql, " AND s.key = (SELECT key FROM key WHERE id = ?1)");
     if (query->route.len > 0)
         pst_buf_add_cstr(sql, " AND s.route = (SELECT route FROM route WHERE path = ?2)");

@@ -226,6 +226,28 @@ describe('usage', limit, () => {
     assert.deepEqual(addUp(own.items), addUp([busiest]));
   });
 
+  test('several keys at once are each of them', limit, async () => {
+    const query = { from: new Date(startOfDay(now) - DAY_MS).toISOString() };
+    const ids = [0, 1, 2, 77, KEYS - 1].map(idOf);
+    const together = (await get(withQuery('usage', { by: 'key,hour', key: [...ids, 'nobody'].join(','), ...query }))).items;
+    for (const id of ids) {
+      const { items } = await get(withQuery('usage', { by: 'hour', key: id, ...query }));
+      assert.deepEqual(together.filter(({ key }) => key === id).map(({ key, ...line }) => line), items);
+    }
+    assert.ok(together.every(({ key }) => ids.includes(key)));
+    const cut = { ...query, from: new Date(startOfDay(now) - 1.5 * DAY_MS).toISOString() };
+    assert.deepEqual((await get(withQuery('usage', { by: 'key', key: `${ids[0]},${ids[1]}`, ...cut }))).items.find(({ key }) => key === ids[1]),
+      (await get(withQuery('usage', { by: 'key', key: ids[1], ...cut }))).items[0]);
+    const many = (n) => Array.from({ length: n }, (_, i) => idOf(i)).join(',');
+    assert.equal((await get(withQuery('keys', { id: many(500), sort: 'id', limit: 500 }))).items.length, 500);
+    assert.deepEqual((await get(withQuery('keys', { id: `${ids[2]},nobody,,${ids[0]}`, sort: 'id' }))).items.map(({ id }) => id), [ids[0], ids[2]]);
+    for (const target of ['keys?id=', 'usage?key=']) {
+      const refused = await call('GET', `/admin/v1/${target}${many(501)}`);
+      assert.equal(refused.status, 400);
+      assert.match(refused.json.error.message, /at most 500 ids/);
+    }
+  });
+
   test('an export streams: memory does not grow with its lines', limit, async (t) => {
     const by = 'key,secret,route,status,day';
     await restart();

@@ -77,23 +77,3 @@ export async function call(method, path, options = {}) {
 }
 
 export const get = async (path, query, signal) => (await call('GET', path, { query, signal })).json;
-
-/** Every page of a list up to `most` items. */
-export async function getAll(path, query, most) {
-  const items = [];
-  let cursor;
-  do {
-    const page = await get(path, { ...query, limit: 500, cursor });
-    items.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && items.length < most);
-  return items;
-}
-
-/** Runs `work` on each item, at most `width` at a time. */
-export async function each(items, width, work) {
-  const queue = [...items];
-  await Promise.all(Array.from({ length: Math.min(width, queue.length) }, async () => {
-    while (queue.length > 0) await work(queue.shift());
-  }));
-}

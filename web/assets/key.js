@@ -52,7 +52,7 @@ function secretSlot(key, name, again) {
     secret ? actionButton('Revoke', { class: 'small danger', 'aria-label': `Revoke ${name}` }, async () => (await revokeSecret(key, name)) && again()) : null) : null;
   return h('div', { class: 'secret-slot' },
     h('div', {}, h('h3', {}, name), secret ? [h('code', {}, secret.masked),
-      h('div', { class: 'small muted' }, secret.imported ? 'imported ' : 'made ', time(secret.created), ', last used ', time(secret.last_used, { relative: true }))] : anything('revoked')),
+      h('div', { class: 'small muted' }, secret.imported ? 'imported ' : 'made ', time(secret.created), ', last used ', time(secret.last_used, { relative: true }))] : anything('none: revoked, or never made')),
     actions, secret?.old ? graceNotice(secret.old) : null);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of keys. The gateway searches, sorts and pages; here are at most a page of them.
-import { each, get } from './api.js';
+import { get } from './api.js';
 import { sparkline } from './chart.js';
 import { field, select, wide } from './dialog.js';
 import { badge, cell, failure, fill, h, heading, loading, row, table } from './dom.js';
@@ -29,7 +29,7 @@ const columns = [
   { label: 'Last used', sort: 'last_used' }, { label: 'Expires', sort: 'expires' }, { label: 'Last 24 hours' },
 ];
 
-const secretLine = (name, secret) => h('div', { class: 'mono' }, h('span', { class: 'visually-hidden' }, `${name} `), secret ? secret.masked : h('span', { class: 'muted' }, 'revoked'));
+const secretLine = (name, secret) => h('div', { class: 'mono' }, h('span', { class: 'visually-hidden' }, `${name} `), secret ? secret.masked : h('span', { class: 'muted' }, 'none'));
 
 function keyRow(key, use) {
   return row(
@@ -43,13 +43,13 @@ function keyRow(key, use) {
     h('td', { role: 'cell', 'data-label': 'Last 24 hours' }, use));
 }
 
-/** The last 24 hours of a key, hour by hour. */
-async function last24Hours(id, signal) {
+/** The last 24 hours of keys, hour by hour: id → 24 of {requests, errors}, the oldest first. */
+async function last24Hours(ids, signal) {
   const first = Math.floor(Date.now() / 3600e3) * 3600e3 - 23 * 3600e3;
-  const { items } = await get('/usage', { by: 'hour', key: id, from: new Date(first).toISOString() }, signal);
-  const hours = Array.from({ length: 24 }, () => ({ requests: 0, errors: 0 }));
+  const { items } = await get('/usage', { by: 'key,hour', key: ids.join(','), from: new Date(first).toISOString() }, signal);
+  const hours = new Map(ids.map((id) => [id, Array.from({ length: 24 }, () => ({ requests: 0, errors: 0 }))]));
   for (const item of items) {
-    const hour = hours[(new Date(item.hour) - first) / 3600e3];
+    const hour = hours.get(item.key)?.[(new Date(item.hour) - first) / 3600e3];
     if (hour) Object.assign(hour, { requests: item.requests, errors: item.errors });
   }
   return hours;
@@ -125,13 +125,12 @@ class KeyList {
   }
 
   async showUse(keys, places, signal) {
-    await each(keys.map((key, i) => ({ key, place: places[i] })), 4, async ({ key, place }) => {
-      try {
-        fill(place, sparkline(await last24Hours(key.id, signal)));
-      } catch (error) {
-        if (!signal.aborted) fill(place, h('span', { title: error.message }, 'not known'));
-      }
-    });
+    try {
+      const hours = await last24Hours(keys.map((key) => key.id), signal);
+      keys.forEach((key, i) => fill(places[i], sparkline(hours.get(key.id))));
+    } catch (error) {
+      if (!signal.aborted) for (const place of places) fill(place, h('span', { title: error.message }, 'not known'));
+    }
   }
 
   pager(page) {

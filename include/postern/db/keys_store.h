@@ -170,6 +170,7 @@ struct pst_keys_filter {
     unsigned states;           /* bits 1 << enum pst_key_state; 0: active and disabled */
     unsigned shown;            /* bits 1 << enum pst_key_shown, at now_us; 0: any */
     int64_t now_us;            /* for `shown` */
+    struct pst_str ids;        /* one of these, separated by commas */
     struct pst_str name;       /* exactly this name */
     struct pst_str text;       /* is part of id, name, note, tags or a shown prefix; case ignored (ASCII) */
     struct pst_str tag;        /* has exactly this tag */

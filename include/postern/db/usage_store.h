@@ -120,8 +120,8 @@ struct pst_usage_query {
     unsigned by;          /* bits above */
     int64_t from_us;      /* 0: since the beginning; down to its hour */
     int64_t to_us;        /* 0: until now; up to its hour */
-    struct pst_str key;   /* of this key only; empty: of all */
-    struct pst_str route; /* likewise */
+    struct pst_str key;   /* of this key only, or of these, separated by commas; empty: of all */
+    struct pst_str route; /* of this one only; empty: of all */
     uint32_t status;      /* likewise; 0: all */
 };
 

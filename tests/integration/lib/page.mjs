@@ -15,7 +15,7 @@ export class Gateway {
     const port = await freePort();
     gateway.url = `https://127.0.0.1:${port}`;
     gateway.postern = await Postern.start({ upstream: gateway.upstream.url, admin_listen: `127.0.0.1:${port}`, ...settings });
-    gateway.token = readFileSync(path.join(gateway.postern.settings.data_dir, 'admin.token'), 'utf8').trim();
+    gateway.token = await eventually(10000, 'the first token', () => readFileSync(path.join(gateway.postern.settings.data_dir, 'admin.token'), 'utf8').trim());
     return gateway;
   }
 
