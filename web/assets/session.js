@@ -86,7 +86,7 @@ onConfirmationNeeded(async () => {
     }
     return true;
   };
-  const done = await ask('Is it still you?', [h('p', {}, 'Tokens and sessions decide who may come in here. Show the token you signed in with again; for five minutes you will not be asked.'), field('token', 'Admin token', token)], { action: 'Confirm', send });
+  const done = await ask('Is it still you?', [h('p', {}, 'Tokens and sessions decide who may come in here. Show the token you signed in with again; then you will not be asked for five minutes.'), field('token', 'Admin token', token)], { action: 'Confirm', send });
   if (!done) throw new Error('Nothing was changed: that needs your token.');
 });
 

@@ -12,7 +12,8 @@ function settingRow(setting) {
   return row(heading(h('code', {}, setting.name), h('div', { class: 'small muted' }, setting.help, setting.reloadable ? ' Read again on SIGHUP.' : null)),
     cell('Value', h('code', {}, setting.value === '' ? '(empty)' : setting.value)),
     cell('From', setting.source === 'default' ? h('span', { class: 'muted' }, sources.default) : h('span', { class: 'tag' }, sources[setting.source] ?? setting.source)),
-    cell('Default', h('code', { class: 'muted' }, setting.default === '' ? '(empty)' : setting.default)));
+    setting.source === 'default' ? h('td', { role: 'cell', 'data-label': 'Default', class: 'same muted' }, 'the same')
+      : cell('Default', h('code', { class: 'muted' }, setting.default === '' ? '(empty)' : setting.default)));
 }
 
 export async function settingsView(main, { signal, query, remember }) {
