@@ -17,10 +17,13 @@
 #include <mbedtls/x509_crt.h>
 #include <sys/stat.h>
 
-/* The largest plaintext of a record (RFC 8446 section 5.1). */
-#define RECORD_BYTES 16384
+/* The largest plaintext of a record that mbedTLS makes: 2^14 with the byte that says its type in TLS 1.3 (RFC
+ * 8446 section 5.2 would allow one more). A byte above it would be a record of its own. */
+#define RECORD_BYTES 16383
 /* Ciphertext read from a socket at a time: two full records and their overhead. */
 #define INPUT_BYTES 34816
+/* Ciphertext sent at a time: four full records with what TLS adds to each (5 and at most 256 bytes). */
+#define OUTPUT_BYTES (4 * (16384 + 261))
 /* Blocks kept for reuse; more are given back to malloc. */
 #define MAX_FREE_BLOCKS 64
 
@@ -84,7 +87,12 @@ struct pst_tls_context {
     struct tls_block *free_blocks;
     size_t n_free_blocks;
     struct pst_list touched; /* sessions with something to flush */
+    struct pst_list shaking; /* sessions whose handshake has something to do */
+    size_t n_shaking;
+    /* Of whichever session is being called; empty between calls. */
     unsigned char input[INPUT_BYTES];
+    unsigned char output[OUTPUT_BYTES];
+    size_t output_len;
 };
 
 /* Parses one pair and checks that chain and key belong together. On failure writes a sentence. */
