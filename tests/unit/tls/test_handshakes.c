@@ -148,9 +148,9 @@ static void test_gone_while_waiting(void **state)
     (void)state;
     static const char ways[] = {'R', 'F', 'T', 'C'};
     for (size_t i = 0; i < sizeof(ways); i++) {
-        for (int steps = 0; steps < 4; steps++) {
+        for (int steps = 0; steps < 4; steps += ways[i] == 'T' ? 3 : 1) {
             struct pair pair = {.host = {.reads = true}};
-            uint64_t patience_us = ways[i] == 'T' ? 20000 : 10000000;
+            uint64_t patience_us = ways[i] == 'T' ? 700000 : 10000000; /* not over before the steps are */
             peer_connect(&site, &pair.host, patience_us, &pair.guest, &(struct guest_options){.sni = NULL});
             send_hello(&pair);
             for (int s = 0; s < steps; s++)
