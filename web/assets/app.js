@@ -2,6 +2,7 @@
 // The frame: who is signed in, which view is shown, and the way from one to the other. A view is a function
 // (main, {path, query, signal, go}); `signal` is aborted when the person moves on.
 import { accessView } from './access.js';
+import { isSignedOut } from './api.js';
 import { auditView } from './audit.js';
 import { failure, fill, h } from './dom.js';
 import { keyView } from './key.js';
@@ -44,7 +45,7 @@ function drawBar(current) {
     try {
       await signOut();
     } catch (error) {
-      if (error.status !== 401) return fill(main, failure(error, leave));
+      if (!isSignedOut(error)) return fill(main, failure(error, leave));
     }
     location.hash = '';
     return start();
