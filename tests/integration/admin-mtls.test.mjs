@@ -11,8 +11,10 @@ import tls from 'node:tls';
 import { promisify } from 'node:util';
 
 import { caller, signIn } from './lib/admin.mjs';
+import { assertQuiet, launch, noChromium, person } from './lib/browser.mjs';
 import { Authority, selfSigned } from './lib/certs.mjs';
 import { RawClient } from './lib/client.mjs';
+import { heading, readSecrets, signIn as signInOnPage } from './lib/page.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { eventually, freePort, temporaryDirectory } from './lib/util.mjs';
 
@@ -200,6 +202,48 @@ describe('browsers', limit, () => {
     }
     assert.deepEqual(code(await as('admin')('GET', '/admin/v1/keys', { headers: { host: 'evil.example' } })), [400, 'UnknownHost']);
   });
+});
+
+describe('the page, in a browser that shows a certificate', { ...limit, skip: noChromium }, () => {
+  let browser;
+  before(async () => (browser = await launch()));
+  after(() => browser?.close());
+  const dialog = (page) => page.getByRole('dialog');
+  const visitor = (name) => person(browser, { clientCertificates: [{ origin: `https://127.0.0.1:${port}`, certPath: certificates[name].cert, keyPath: certificates[name].key }] });
+  const signInAgain = async (page) => {
+    await page.getByRole('heading', { name: 'Sign in again' }).waitFor();
+    await dialog(page).last().getByLabel('Admin token').fill(first);
+    await dialog(page).last().getByRole('button', { name: 'Sign in' }).click();
+  };
+
+  for (const [name, refusal] of [['admin', 404], ['unnamed', 403]]) {
+    test(`${name}: one signs in with a token, and again when the session is over; what was typed stays`, limit, async () => {
+      const page = await visitor(name);
+      const there = { url: `https://127.0.0.1:${port}`, token: first };
+      await page.goto(there.url);
+      // The certificate is shown: what it is told is not what a browser without one is told.
+      assert.equal(await page.evaluate(async () => (await fetch('/admin/v1/status')).status), name === 'admin' ? 200 : 403);
+      await signInOnPage(page, there, '#/keys');
+      await page.getByRole('button', { name: 'Create key' }).click();
+      await dialog(page).getByLabel('Name', { exact: true }).fill(`by ${name}`);
+      await page.context().clearCookies();
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await signInAgain(page);
+      await readSecrets(page);
+      await heading(page, `by ${name}`);
+      // Nor is a visit without a session a failure.
+      await page.context().clearCookies();
+      await page.reload();
+      await page.getByLabel('Admin token').waitFor();
+      await signInOnPage(page, there, '#/settings');
+      await page.locator('main[data-ready="settings"]').waitFor(); // and asks nothing any more
+      await page.context().clearCookies();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('Admin token').waitFor();
+      assertQuiet(page, [403, refusal]);
+      await page.context().close();
+    });
+  }
 });
 
 describe('while it runs', limit, () => {

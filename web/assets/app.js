@@ -2,7 +2,6 @@
 // The frame: who is signed in, which view is shown, and the way from one to the other. A view is a function
 // (main, {path, query, signal, go}); `signal` is aborted when the person moves on.
 import { accessView } from './access.js';
-import { isSignedOut } from './api.js';
 import { auditView } from './audit.js';
 import { failure, fill, h } from './dom.js';
 import { keyView } from './key.js';
@@ -45,7 +44,7 @@ function drawBar(current) {
     try {
       await signOut();
     } catch (error) {
-      if (!isSignedOut(error)) return fill(main, failure(error, leave));
+      return fill(main, failure(error, leave));
     }
     location.hash = '';
     return start();
