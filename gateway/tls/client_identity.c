@@ -13,6 +13,10 @@
 #include <string.h>
 
 #define FILE_MAX_BYTES (256 * 1024)
+/* mbedTLS judges by time(), which may be behind our clock: by as long as the kernel takes from tick to tick,
+ * 10 ms at the most. What ended within the last second is judged again, so that nothing is taken to have been
+ * found good at its end and never looked at any more. */
+#define BEHIND_US 1000000
 
 /* The first that fits is what is said. */
 static const struct {
@@ -116,7 +120,7 @@ static void note_trust(struct pst_client_identity *id, const struct pst_tls_cont
                        const mbedtls_x509_crt *crt, int64_t now_us)
 {
     id->generation = context->trust_generation;
-    id->look_again_us = tls_trust_next_end(context, crt, now_us);
+    id->look_again_us = tls_trust_next_end(context, crt, now_us - BEHIND_US);
 }
 
 int tls_identity_new(const struct pst_tls_context *context, const mbedtls_ssl_context *ssl, int64_t now_us,
