@@ -68,6 +68,8 @@ struct tls_trust {
     mbedtls_x509_crl crl;
 };
 
+struct pst_client_identity;
+
 /* Room for one record's worth of plaintext, lent to a session while it has something to send. */
 struct tls_block {
     struct tls_block *next;
@@ -114,6 +116,12 @@ uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_cr
  * tls_trust_verify() may say something else. INT64_MAX: never. Real time. */
 int64_t tls_trust_next_end(const struct pst_tls_context *context, const mbedtls_x509_crt *chain,
                            int64_t now_us);
+/* Of a session whose handshake is done: as pst_session_client_identity() and _identity_holds()
+ * (client_identity.h), which are these. */
+int tls_identity_new(const struct pst_tls_context *context, const mbedtls_ssl_context *ssl, int64_t now_us,
+                     struct pst_client_identity **ret) PST_MUSTCHECK;
+bool tls_identity_holds(struct pst_tls_context *context, const mbedtls_ssl_context *ssl,
+                        struct pst_client_identity *identity, int64_t now_us) PST_MUSTCHECK;
 /* A sentence for the gravest of the flags. */
 void tls_identity_problem(uint32_t flags, char *text, size_t size);
 /* mbedTLS's own text for one of its errors. */

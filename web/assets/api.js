@@ -10,6 +10,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Where the session is over, a browser with a client certificate is known by that, and told these instead of a 401. */
+const OF_CERTIFICATES = new Set(['SessionRequired', 'ClientCertificateInvalid', 'ClientCertificateNotApproved']);
+
+export const isSignedOut = (error) => error.status === 401 || OF_CERTIFICATES.has(error.code);
+
 let csrfToken;
 let askAgain;
 
@@ -54,11 +59,13 @@ async function problem(answer) {
 /** {status, headers, json}; `raw` leaves the body to the caller. Throws an ApiError. */
 export async function call(method, path, options = {}) {
   let answer = await send(method, path, options);
-  if (answer.status === 401 && !options.signingIn && askAgain) {
+  let error = answer.ok ? null : await problem(answer);
+  if (error && isSignedOut(error) && !options.signingIn && askAgain) {
     await askAgain();
     answer = await send(method, path, options);
+    error = answer.ok ? null : await problem(answer);
   }
-  if (!answer.ok) throw await problem(answer);
+  if (error) throw error;
   if (options.raw) return answer;
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, json: text ? JSON.parse(text) : undefined };
