@@ -26,7 +26,7 @@ const withToken = (token) => caller({ port }, { authorization: `Bearer ${token}`
 async function start(settings = {}) {
   port = await freePort();
   postern = await Postern.start({ admin_listen: `127.0.0.1:${port}`, admin_hosts: 'postern.example', ...settings });
-  first = readFileSync(path.join(postern.settings.data_dir, 'admin.token'), 'utf8').trim();
+  first = await eventually(10000, 'the first token', () => readFileSync(path.join(postern.settings.data_dir, 'admin.token'), 'utf8').trim());
   admin = withToken(first);
 }
 
