@@ -14,16 +14,18 @@ KEEPALIVE_CONNECTIONS = 64
 HANDSHAKE_CONNECTIONS = 16
 BULK_CONNECTIONS = 4
 IDLE_CONNECTIONS = 1000
+STORM = 5  # times the handshakes that the server could do if it did nothing else
 
 
 class Meter:
     """Runs the client against servers and reads the clocks around it."""
 
-    def __init__(self, options, place, client_cpus, client_program, upstream):
+    def __init__(self, options, place, client_cpus, client_program, storm_program, upstream):
         self.options = options
         self.place = place
         self.client_cpus = client_cpus
         self.client_program = client_program
+        self.storm_program = storm_program
         self.upstream = upstream
         self.deadline = time.monotonic() + options.limit
         self.warnings = []
@@ -114,6 +116,32 @@ class Meter:
         if result["resumed_share"] < 0.99:
             self.warn(f"{server.name} resumed {100 * result['resumed_share']:.1f} % of the sessions it was offered")
         return result
+
+    def storm(self, server):
+        """Latency of clients that are there, at half load, while new ones ask for several times what the server can
+        do; and the same without them just before."""
+        capacity = 1e6 / self.load("handshake", server, 0.5, connections=HANDSHAKE_CONNECTIONS)["cpu_us"]
+        calm = self.latency(server)
+        argv = [self.storm_program, "--port", server.port, "--rate", STORM * capacity,
+                "--seconds", self.options.seconds + 1.5]
+        storm = Child(argv, self.client_cpus, stdout=subprocess.PIPE,
+                      stderr=os.path.join(self.place.directory, "storm.err"))
+        try:
+            # It takes what the measuring client and the container leave of their CPU.
+            os.sched_setscheduler(storm.pid, os.SCHED_IDLE, os.sched_param(0))
+            time.sleep(0.3)
+            result = self.latency(server)
+            answers = storm.event(10)
+        finally:
+            storm.stop()
+        if answers["answered"] == 0:
+            raise BenchError(f"{server.name}: no client of the storm was answered")
+        pressure = (answers["attempts"] - answers["skipped"]) / answers["seconds"] / capacity
+        if pressure < STORM * 0.8:
+            self.warn(f"{server.name}: the storm reached {pressure:.1f} times its capacity, not {STORM}")
+        return {**result, "calm_p50_us": calm["p50_us"], "calm_p99_us": calm["p99_us"],
+                "p99_times": result["p99_us"] / max(calm["p99_us"], 1), "pressure": pressure,
+                "storm_per_second": answers["answered"] / answers["seconds"], "storm": answers}
 
     def down(self, server):
         return self._bulk(server, path="/1m")

@@ -15,6 +15,7 @@ void admin_audit_actor(struct admin_request *r)
         [CALLER_SOCKET] = PST_ACTOR_SOCKET,
         [CALLER_TOKEN] = PST_ACTOR_TOKEN,
         [CALLER_SESSION] = PST_ACTOR_SESSION,
+        [CALLER_CERTIFICATE] = PST_ACTOR_CERTIFICATE,
     };
     struct pst_actor actor = {.kind = kinds[r->caller.kind]};
     pst_str_clip(pst_str_of(r->caller.id), actor.id, sizeof(actor.id));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "caller.h"
 
+#include "certificate.h"
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
@@ -207,6 +208,8 @@ static void take_session(struct admin_request *r, struct pst_str cookie)
     r->caller.session = session;
 }
 
+/* What a request brings itself decides; a certificate is its connection's, and may be there without anybody
+ * having thought of it. */
 static void take_credential(struct admin_request *r)
 {
     const char *authorization = header(r, "Authorization");
@@ -215,7 +218,7 @@ static void take_credential(struct admin_request *r)
         take_bearer(r, authorization);
     else if (cookie.len > 0)
         take_session(r, cookie);
-    else
+    else if (!admin_certificate_take(r, changes_something(r)))
         refuse(r, "Send an admin token as Authorization: Bearer pa_…, or sign in on the page.");
 }
 
@@ -239,6 +242,5 @@ void admin_caller_check(struct admin_request *r, enum admin_needs needs)
         return;
     take_credential(r);
     if (!admin_failed(r) && needs == ADMIN_NEEDS_ADMIN && r->caller.role != PST_ADMIN_ADMIN)
-        admin_fail(r, 403, "Forbidden", "This needs a token with the role admin; %s is a viewer.",
-                   r->caller.name);
+        admin_fail(r, 403, "Forbidden", "This needs the role admin; %s is a viewer.", r->caller.name);
 }

@@ -14,10 +14,10 @@ struct admin_session;
 enum admin_needs { ADMIN_NEEDS_NOTHING, ADMIN_NEEDS_VIEWER, ADMIN_NEEDS_ADMIN };
 
 struct admin_caller {
-    enum { CALLER_NOBODY, CALLER_SOCKET, CALLER_TOKEN, CALLER_SESSION } kind;
+    enum { CALLER_NOBODY, CALLER_SOCKET, CALLER_TOKEN, CALLER_SESSION, CALLER_CERTIFICATE } kind;
     enum pst_admin_role role;
-    char id[PST_KEYS_ID_MAX + 1];     /* of the token; "" of a socket's user */
-    char name[PST_KEYS_NAME_MAX + 1]; /* the token's, or "uid 0" */
+    char id[PST_KEYS_ID_MAX + 1]; /* the token's; of a certificate's SHA-256 the beginning; "" of a socket */
+    char name[PST_KEYS_NAME_MAX + 1]; /* the token's, the certificate's subject, or "uid 0" */
     char address[48];                 /* "unix" of a socket */
     struct admin_session *session;    /* of kind SESSION */
 };

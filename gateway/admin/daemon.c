@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemons with their threads, and the frame around every request: its body, its answer. */
 #include "assets.h"
+#include "certificate.h"
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
@@ -154,8 +155,9 @@ static enum MHD_Result answer(struct admin_request *r)
 }
 
 /* The head is there. What is wrong already is answered before a body is read. */
-static enum MHD_Result on_head(struct admin_request *r, const char *path)
+static enum MHD_Result on_head(struct admin_listener *listener, struct admin_request *r, const char *path)
 {
+    admin_certificates_refresh(listener);
     uint64_t length = 0;
     const char *text = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Content-Length");
     pthread_mutex_lock(&r->admin->lock);
@@ -175,7 +177,7 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
     struct admin_request *r = *request_arg;
     if (r == NULL) {
         *request_arg = r = request_new(arg, connection, method);
-        return r != NULL ? on_head(r, url) : MHD_NO;
+        return r != NULL ? on_head(arg, r, url) : MHD_NO;
     }
     if (*size > 0) {
         /* A chunked body without end is cut off; the answer would not be read. */
@@ -197,6 +199,14 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **re
     (void)arg, (void)connection, (void)code;
     request_free(*request_arg);
     *request_arg = NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    (void)connection, (void)socket_context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        admin_certificates_refresh(arg);
 }
 
 /* Start and stop */
@@ -249,6 +259,7 @@ static int start_daemon(struct admin_listener *listener)
                                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                     //
                                         MHD_OPTION_EXTERNAL_LOGGER, log_mhd, listener,           //
                                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)NULL, //
+                                        MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,   //
                                         MHD_OPTION_END);
     if (listener->daemon == NULL)
         pst_error("admin", "libmicrohttpd did not start for %s", listener->text);
@@ -283,7 +294,7 @@ static int make_tls(const struct pst_admin *admin, struct admin_listener *listen
     err = pst_tls_context_new(s->tls_profile == PST_PROFILE_MODERN ? PST_TLS_MODERN : PST_TLS_INTERMEDIATE,
                               material, &listener->tls);
     pst_tls_material_unref(material);
-    return err;
+    return err == 0 ? admin_certificates_ask(listener) : err;
 }
 
 static int listen_at(struct pst_admin *admin, const char *item)
@@ -317,7 +328,7 @@ static int make_first_token(struct pst_admin *admin)
 static int start_all(struct pst_admin *admin)
 {
     bool tokens = false;
-    int err = 0;
+    int err = admin_certificates_open(admin);
     for (size_t i = 0; err == 0 && i < admin->parts.settings->n_admin_listen; i++)
         err = listen_at(admin, admin->parts.settings->admin_listen[i]);
     if (err == 0)
@@ -361,6 +372,7 @@ void pst_admin_stop(struct pst_admin *admin)
         admin_listener_close(&admin->listeners[i]);
     pst_usage_store_close(admin->usage);
     pst_keys_service_close(admin->keys);
+    admin_certificates_close(admin);
     pthread_mutex_destroy(&admin->lock);
     explicit_bzero(&admin->sessions, sizeof(admin->sessions));
     free(admin);

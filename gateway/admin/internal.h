@@ -28,6 +28,7 @@ struct pst_admin {
     int64_t started_us;
     struct admin_listener listeners[ADMIN_LISTENERS_MAX];
     size_t n_listeners;
+    struct pst_certificate_rules *roles; /* NULL: clients are not asked for certificates */
 
     /* A request holds it while it is judged and handled; not while its body comes or its answer goes. */
     pthread_mutex_t lock;

@@ -117,4 +117,5 @@ void admin_listener_close(struct admin_listener *listener)
     if (listener->bound)
         unlink(listener->socket_path);
     pst_tls_context_free(listener->tls);
+    pst_client_trust_unref(listener->trust);
 }

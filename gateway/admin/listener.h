@@ -8,17 +8,21 @@
 
 #include <microhttpd.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define ADMIN_LISTENERS_MAX 4
 
 struct admin_listener {
     struct pst_admin *admin;
     struct MHD_Daemon *daemon;
-    struct pst_tls_context *tls; /* NULL: a Unix socket */
-    int fd;                      /* the daemon's once it runs */
-    bool bound;                  /* the socket's file is ours to remove */
-    char socket_path[108];       /* "" of TCP */
-    char text[128];              /* "unix:/path", "127.0.0.1:8444" */
+    struct pst_tls_context *tls;    /* NULL: a Unix socket */
+    struct pst_client_trust *trust; /* of clients' certificates; NULL: none is asked for */
+    uint64_t next_look_us;          /* at its files */
+    bool trust_failed;              /* they could not be read the last time */
+    int fd;                         /* the daemon's once it runs */
+    bool bound;                     /* the socket's file is ours to remove */
+    char socket_path[108];          /* "" of TCP */
+    char text[128];                 /* "unix:/path", "127.0.0.1:8444" */
 };
 
 /* Binds and listens at `item` of admin_listen. Logs what is wrong. -PST_EINVAL, -PST_EEXIST, -PST_EBUSY,

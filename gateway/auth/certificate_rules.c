@@ -18,8 +18,23 @@ static const struct {
     {PST_STR("sha256="), KIND_SHA256}, {PST_STR("key-sha256="), KIND_KEY_SHA256},
 };
 
+static bool is_role(struct pst_str word)
+{
+    return pst_str_eq(word, PST_STR("admin")) || pst_str_eq(word, PST_STR("viewer"));
+}
+
+/* The first word of a rule. */
+static const struct {
+    const char *name;
+    bool (*is_one)(struct pst_str word);
+    const char *problem;
+} words[] = {
+    [PST_CERTIFICATE_RULES_OF_KEYS] = {"key", pst_key_is_id, "is no key's id (postern key list)"},
+    [PST_CERTIFICATE_RULES_OF_ROLES] = {"role", is_role, "is no role: write admin or viewer"},
+};
+
 struct rule {
-    struct pst_str key_id;
+    struct pst_str word;
     enum kind kind;
     struct pst_str value;
     uint8_t digest[32];
@@ -71,29 +86,30 @@ static int parse_pattern(struct pst_str pattern, struct rule *ret, struct pst_wh
                        PST_STR_ARG(pattern));
 }
 
-static int parse_rule(struct pst_str item, struct rule *ret, struct pst_why *why)
+static int parse_rule(enum pst_certificate_rules_of of, struct pst_str item, struct rule *ret,
+                      struct pst_why *why)
 {
     struct pst_str pattern;
-    ret->key_id = pst_str_cut(item, ' ', &pattern);
+    ret->word = pst_str_cut(item, ' ', &pattern);
     pattern = pst_str_trim(pattern);
-    if (!pst_key_is_id(ret->key_id))
-        return pst_why_set(why, -PST_EPARSE, NULL, "\"" PST_STR_FMT "\" is no key's id (postern key list)",
-                           PST_STR_ARG(ret->key_id));
+    if (!words[of].is_one(ret->word))
+        return pst_why_set(why, -PST_EPARSE, NULL, "\"" PST_STR_FMT "\" %s", PST_STR_ARG(ret->word),
+                           words[of].problem);
     if (pattern.len == 0)
         return pst_why_set(why, -PST_EPARSE, NULL,
-                           "behind the key \"" PST_STR_FMT "\" stands no certificate; write dns=NAME or *",
-                           PST_STR_ARG(ret->key_id));
+                           "behind the %s \"" PST_STR_FMT "\" stands no certificate; write dns=NAME or *",
+                           words[of].name, PST_STR_ARG(ret->word));
     return parse_pattern(pattern, ret, why);
 }
 
-int pst_certificate_rules_parse(char *const *items, size_t n, struct pst_certificate_rules **ret,
-                                struct pst_why *why)
+int pst_certificate_rules_parse(enum pst_certificate_rules_of of, char *const *items, size_t n,
+                                struct pst_certificate_rules **ret, struct pst_why *why)
 {
     struct pst_certificate_rules *rules = calloc(1, sizeof(*rules) + n * sizeof(rules->rules[0]));
     if (rules == NULL)
         return pst_why_set(why, -PST_ENOMEM, NULL, "out of memory");
     for (; rules->n < n; rules->n++) {
-        int err = parse_rule(pst_str_trim(pst_str_of(items[rules->n])), &rules->rules[rules->n], why);
+        int err = parse_rule(of, pst_str_trim(pst_str_of(items[rules->n])), &rules->rules[rules->n], why);
         if (err < 0) {
             free(rules);
             return err;
@@ -160,7 +176,7 @@ struct pst_str pst_certificate_rules_find(const struct pst_certificate_rules *ru
 {
     for (size_t i = 0; i < rules->n; i++) {
         if (fits(&rules->rules[i], identity))
-            return rules->rules[i].key_id;
+            return rules->rules[i].word;
     }
     return PST_STR("");
 }

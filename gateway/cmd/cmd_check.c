@@ -115,18 +115,25 @@ static void say_problem(void *arg, const char *setting, const char *problem)
     PROBLEM((const struct check *)arg, setting, "%s", problem);
 }
 
+/* Of the bundle, and of the list beside it; what is wrong names the file. */
+static void check_client_trust(const struct check *check, const char *setting, const char *ca,
+                               const char *crl)
+{
+    struct pst_client_trust *trust = NULL;
+    struct pst_tls_why why = {.text = ""};
+    const struct pst_client_trust_options trusted = {.ca = ca, .crl = crl, .max_depth = 1};
+    if (ca[0] != '\0' && pst_client_trust_load(&trusted, &trust, &why) < 0)
+        PROBLEM(check, setting, "%s", why.text);
+    pst_client_trust_unref(trust);
+}
+
 static void check_client_certificates(const struct check *check)
 {
     const struct pst_settings *s = check->s;
-    struct pst_client_trust *trust = NULL;
-    struct pst_tls_why why = {.text = ""};
-    const struct pst_client_trust_options trusted = {
-        .ca = s->client_ca, .crl = s->client_crl, .max_depth = 1};
     (void)!pst_certificate_settings_check(s, say_problem, (void *)(uintptr_t)check);
-    if (pst_certificates_asked(s) && s->client_ca[0] != '\0' &&
-        pst_client_trust_load(&trusted, &trust, &why) < 0)
-        PROBLEM(check, "client_ca", "%s", why.text);
-    pst_client_trust_unref(trust);
+    if (pst_certificates_asked(s))
+        check_client_trust(check, "client_ca", s->client_ca, s->client_crl);
+    check_client_trust(check, "admin_client_ca", s->admin_client_ca, s->admin_client_crl);
 }
 
 static void check_cors(const struct check *check)

@@ -55,6 +55,17 @@ static const struct pst_setting_def defs[] = {
     {PATH(admin_tls_certificate), .default_text = "",
      .help = "PEM certificate chain of the admin side. Empty: the gateway's own."},
     {PATH(admin_tls_key), .default_text = "", .help = "PEM private key of admin_tls_certificate."},
+    {PATH(admin_client_ca), .default_text = "",
+     .help = "PEM bundle of the CAs whose client certificates open the admin side, as "
+             "admin_client_certificates says. Clients are asked for one then, and may have none. Read again "
+             "when it changes. Empty: none."},
+    {PATH(admin_client_crl), .default_text = "",
+     .help = "PEM file of what those CAs revoked. Read again when it changes, also for open connections; a "
+             "list that is out of date closes its CA's certificates out. Empty: none."},
+    {LIST(STRINGS, admin_client_certificates), .default_text = "",
+     .help = "What a certificate of admin_client_ca may do: admin or viewer, then dns=, uri=, cn=, subject=, "
+             "sha256=, key-sha256=, or * for any of the CAs. The first that fits decides; without one the "
+             "certificate is refused (docs/admin.md)."},
     {PATH(data_dir), .required = true, .default_text = "/var/lib/postern",
      .help = "Where keys, usage, journals and the self-made certificate live. Only the gateway's user may be "
              "able to write there."},

@@ -103,6 +103,26 @@ int pst_client_certificates_list(struct pst_keys_store *store, pst_client_certif
     return err < 0 ? err : 0;
 }
 
+int pst_client_certificates_is_revoked(struct pst_keys_store *store,
+                                       const uint8_t sha256[static PST_KEYS_DIGEST_BYTES],
+                                       const uint8_t key_sha256[static PST_KEYS_DIGEST_BYTES], bool *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int err =
+        pst_db_prepare(&store->db, &stmt,
+                       "SELECT revoked_us IS NOT NULL FROM client_certificate WHERE (digest = ?1 AND NOT "
+                       "of_key) OR (digest = ?2 AND of_key) ORDER BY of_key LIMIT 1");
+    if (err < 0)
+        return err;
+    sqlite3_bind_blob(stmt, 1, sha256, PST_KEYS_DIGEST_BYTES, SQLITE_STATIC);
+    sqlite3_bind_blob(stmt, 2, key_sha256, PST_KEYS_DIGEST_BYTES, SQLITE_STATIC);
+    err = pst_db_step(&store->db, stmt, "looking for a client certificate");
+    if (err >= 0)
+        *ret = err > 0 && sqlite3_column_int(stmt, 0) != 0;
+    sqlite3_finalize(stmt);
+    return err < 0 ? err : 0;
+}
+
 int pst_client_certificates_seq(struct pst_keys_store *store, int64_t *ret)
 {
     return pst_db_number(&store->db, "SELECT coalesce(max(change_seq), 0) FROM client_certificate", 0, ret);

@@ -7,8 +7,9 @@
 #include <microhttpd.h>
 #include <string.h>
 
-/* Read from the container at a time, and libmicrohttpd's buffer for it: two TLS records. */
-#define READ_BYTES 32768
+/* Read from the container at a time, and libmicrohttpd's buffer for it: two TLS records, and not a byte more,
+ * which would be a record of its own. */
+#define READ_BYTES (2 * 16383)
 
 static bool add_field(struct exchange *x, struct MHD_Response *response, struct pst_str name,
                       struct pst_str value)

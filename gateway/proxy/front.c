@@ -205,6 +205,11 @@ bool pst_front_run(struct pst_front *front)
     return front->run_again;
 }
 
+bool pst_front_has_work(const struct pst_front *front)
+{
+    return front->run_again;
+}
+
 void pst_front_stop(struct pst_front *front)
 {
     front->stopping = true;

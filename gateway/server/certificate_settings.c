@@ -109,22 +109,44 @@ static void check_routes(struct saying *saying)
     pst_routes_free(routes);
 }
 
+static void check_rules(struct saying *saying, enum pst_certificate_rules_of of, const char *setting,
+                        char *const *items, size_t n)
+{
+    struct pst_certificate_rules *rules = NULL;
+    struct pst_why why = {.text = ""};
+    int err = pst_certificate_rules_parse(of, items, n, &rules, &why);
+    if (err < 0)
+        problem(saying, err, setting, why.text);
+    pst_certificate_rules_free(rules);
+}
+
+/* Rules or a list without CAs would let nobody in, and their author believes they do. */
+static void check_admin(struct saying *saying)
+{
+    const struct pst_settings *s = saying->s;
+    static const char needs[] = "needs admin_client_ca, the CAs to trust";
+    check_rules(saying, PST_CERTIFICATE_RULES_OF_ROLES, PST_CERTIFICATE_ROLES_SETTING,
+                s->admin_client_certificates, s->n_admin_client_certificates);
+    if (s->admin_client_ca[0] != '\0')
+        return;
+    if (s->n_admin_client_certificates > 0)
+        problem(saying, -PST_EINVAL, PST_CERTIFICATE_ROLES_SETTING, needs);
+    if (s->admin_client_crl[0] != '\0')
+        problem(saying, -PST_EINVAL, "admin_client_crl", needs);
+}
+
 int pst_certificate_settings_check(const struct pst_settings *s,
                                    void (*say)(void *arg, const char *setting, const char *problem),
                                    void *arg)
 {
     struct saying saying = {s, say, arg, 0};
-    struct pst_certificate_rules *rules = NULL;
-    struct pst_why why = {.text = ""};
     for (size_t i = 0; i < s->n_client_certificate_listeners; i++)
         check_listener(&saying, s->client_certificate_listeners[i]);
     if (pst_certificates_asked(s) && s->client_ca[0] == '\0')
         problem(&saying, -PST_EINVAL, "client_certificate", "needs client_ca, the CAs to trust");
-    int err =
-        pst_certificate_rules_parse(s->client_certificate_keys, s->n_client_certificate_keys, &rules, &why);
-    if (err < 0)
-        problem(&saying, err, PST_CERTIFICATE_RULES_SETTING, why.text);
-    pst_certificate_rules_free(rules);
+    check_rules(&saying, PST_CERTIFICATE_RULES_OF_KEYS, PST_CERTIFICATE_RULES_SETTING,
+                s->client_certificate_keys, s->n_client_certificate_keys);
     check_routes(&saying);
+    check_admin(&saying);
     return saying.err;
 }

@@ -24,8 +24,8 @@ int client_certificates_open(struct pst_server *server)
         .expired_crl_will_do = s->client_crl_expired == 1,
         .max_depth = (unsigned)s->client_certificate_depth,
     };
-    err = pst_certificate_rules_parse(s->client_certificate_keys, s->n_client_certificate_keys,
-                                      &server->certificates, &rule);
+    err = pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_KEYS, s->client_certificate_keys,
+                                      s->n_client_certificate_keys, &server->certificates, &rule);
     if (err == 0)
         err = pst_client_trust_load(&server->keeper.trust_options, &server->trust, &why);
     if (err < 0 && why.text[0] != '\0')

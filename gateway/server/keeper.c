@@ -2,9 +2,7 @@
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
-
-#include <sys/resource.h>
-#include <unistd.h>
+#include "postern/base/thread.h"
 
 /* A key made by `postern key` works, and a finished request is in the log, within this long. */
 #define TICK_US          250000
@@ -14,15 +12,11 @@
 /* Batches written in one go before the keys are looked at again. */
 #define DRAINS_PER_TICK 16
 
-/* nice(2): the keeper works in bursts, and a worker on the same CPU, with requests to answer, goes first.
- * When there is more to do than time, this still leaves the keeper a tenth of a CPU, twice what it needs. */
-#define NICE 10
-
-/* Once, on its own thread; Linux has a nice value for each. Not permitted: then not. */
+/* It works in bursts, and a worker on the same CPU, with requests to answer, goes first. */
 static void step_back(struct keeper *keeper)
 {
     if (!keeper->stepped_back)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+        pst_thread_step_back();
     keeper->stepped_back = true;
 }
 

@@ -13,6 +13,10 @@
 #include <string.h>
 
 #define FILE_MAX_BYTES (256 * 1024)
+/* mbedTLS judges by time(), which may be behind our clock: by as long as the kernel takes from tick to tick,
+ * 10 ms at the most. What ended within the last second is judged again, so that nothing is taken to have been
+ * found good at its end and never looked at any more. */
+#define BEHIND_US 1000000
 
 /* The first that fits is what is said. */
 static const struct {
@@ -23,15 +27,15 @@ static const struct {
     {MBEDTLS_X509_BADCERT_REVOKED, "the client's certificate was revoked"},
     {MBEDTLS_X509_BADCERT_EXPIRED, "the client's certificate, or one above it, has expired"},
     {MBEDTLS_X509_BADCERT_FUTURE, "the client's certificate, or one above it, is not valid yet"},
-    {MBEDTLS_X509_BADCERT_NOT_TRUSTED, "the client's certificate is of no CA in client_ca"},
+    {MBEDTLS_X509_BADCERT_NOT_TRUSTED, "the client's certificate is of no CA that is trusted"},
     {MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE,
      "the client's certificate is not one for clients (extended key usage)"},
     {MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCERT_BAD_KEY,
      "a key or a signature of the client's certificates is too weak"},
-    {MBEDTLS_X509_BADCRL_EXPIRED, "the list in client_crl has expired (client_crl_expired=accept takes it)"},
+    {MBEDTLS_X509_BADCRL_EXPIRED, "the revocation list of the client's CA has expired"},
     {MBEDTLS_X509_BADCRL_NOT_TRUSTED | MBEDTLS_X509_BADCRL_FUTURE | MBEDTLS_X509_BADCRL_BAD_MD |
          MBEDTLS_X509_BADCRL_BAD_PK | MBEDTLS_X509_BADCRL_BAD_KEY,
-     "the list in client_crl is not valid"},
+     "the revocation list of the client's CA is not valid"},
     {MBEDTLS_X509_BADCERT_OTHER, "the client's chain is longer than client_certificate_depth"},
 };
 
@@ -116,12 +120,13 @@ static void note_trust(struct pst_client_identity *id, const struct pst_tls_cont
                        const mbedtls_x509_crt *crt, int64_t now_us)
 {
     id->generation = context->trust_generation;
-    id->look_again_us = tls_trust_next_end(context, crt, now_us);
+    id->look_again_us = tls_trust_next_end(context, crt, now_us - BEHIND_US);
 }
 
-int pst_session_client_identity(const struct pst_session *s, int64_t now_us, struct pst_client_identity **ret)
+int tls_identity_new(const struct pst_tls_context *context, const mbedtls_ssl_context *ssl, int64_t now_us,
+                     struct pst_client_identity **ret)
 {
-    const mbedtls_x509_crt *crt = s->context->trust != NULL ? mbedtls_ssl_get_peer_cert(&s->ssl) : NULL;
+    const mbedtls_x509_crt *crt = context->trust != NULL ? mbedtls_ssl_get_peer_cert(ssl) : NULL;
     *ret = NULL;
     if (crt == NULL)
         return 0;
@@ -129,23 +134,34 @@ int pst_session_client_identity(const struct pst_session *s, int64_t now_us, str
     if (id == NULL)
         return -PST_ENOMEM;
     take_certificate(id, crt);
-    judge(id, mbedtls_ssl_get_verify_result(&s->ssl));
-    note_trust(id, s->context, crt, now_us);
+    judge(id, mbedtls_ssl_get_verify_result(ssl));
+    note_trust(id, context, crt, now_us);
     *ret = id;
     return 0;
 }
 
-bool pst_session_identity_holds(const struct pst_session *s, struct pst_client_identity *id, int64_t now_us)
+bool tls_identity_holds(struct pst_tls_context *context, const mbedtls_ssl_context *ssl,
+                        struct pst_client_identity *id, int64_t now_us)
 {
-    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
-    bool is_old = id->generation != s->context->trust_generation || now_us >= id->look_again_us;
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(ssl);
+    bool is_old = id->generation != context->trust_generation || now_us >= id->look_again_us;
     if (is_old && id->valid && crt != NULL) {
-        judge(id, tls_trust_verify(s->context, crt));
-        note_trust(id, s->context, crt, now_us);
+        judge(id, tls_trust_verify(context, crt));
+        note_trust(id, context, crt, now_us);
     }
     if (id->valid && id->not_after_us < now_us)
         judge(id, MBEDTLS_X509_BADCERT_EXPIRED);
     return id->valid;
+}
+
+int pst_session_client_identity(const struct pst_session *s, int64_t now_us, struct pst_client_identity **ret)
+{
+    return tls_identity_new(s->context, &s->ssl, now_us, ret);
+}
+
+bool pst_session_identity_holds(const struct pst_session *s, struct pst_client_identity *id, int64_t now_us)
+{
+    return tls_identity_holds(s->context, &s->ssl, id, now_us);
 }
 
 static int fail(struct pst_tls_why *why, int err, const char *path, const char *reason)

@@ -149,6 +149,7 @@ int pst_tls_context_new(enum pst_tls_profile profile, struct pst_tls_material *m
         return -PST_ENOMEM;
     context->material = pst_tls_material_ref(material);
     pst_list_init(&context->touched);
+    pst_list_init(&context->shaking);
     mbedtls_ssl_config_init(&context->config);
     mbedtls_entropy_init(&context->entropy);
     mbedtls_ctr_drbg_init(&context->drbg);

@@ -17,10 +17,13 @@
 #include <mbedtls/x509_crt.h>
 #include <sys/stat.h>
 
-/* The largest plaintext of a record (RFC 8446 section 5.1). */
-#define RECORD_BYTES 16384
+/* The largest plaintext of a record that mbedTLS makes: 2^14 with the byte that says its type in TLS 1.3 (RFC
+ * 8446 section 5.2 would allow one more). A byte above it would be a record of its own. */
+#define RECORD_BYTES 16383
 /* Ciphertext read from a socket at a time: two full records and their overhead. */
 #define INPUT_BYTES 34816
+/* Ciphertext sent at a time: four full records with what TLS adds to each (5 and at most 256 bytes). */
+#define OUTPUT_BYTES (4 * (16384 + 261))
 /* Blocks kept for reuse; more are given back to malloc. */
 #define MAX_FREE_BLOCKS 64
 
@@ -65,6 +68,8 @@ struct tls_trust {
     mbedtls_x509_crl crl;
 };
 
+struct pst_client_identity;
+
 /* Room for one record's worth of plaintext, lent to a session while it has something to send. */
 struct tls_block {
     struct tls_block *next;
@@ -84,7 +89,12 @@ struct pst_tls_context {
     struct tls_block *free_blocks;
     size_t n_free_blocks;
     struct pst_list touched; /* sessions with something to flush */
+    struct pst_list shaking; /* sessions whose handshake has something to do */
+    size_t n_shaking;
+    /* Of whichever session is being called; empty between calls. */
     unsigned char input[INPUT_BYTES];
+    unsigned char output[OUTPUT_BYTES];
+    size_t output_len;
 };
 
 /* Parses one pair and checks that chain and key belong together. On failure writes a sentence. */
@@ -106,6 +116,12 @@ uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_cr
  * tls_trust_verify() may say something else. INT64_MAX: never. Real time. */
 int64_t tls_trust_next_end(const struct pst_tls_context *context, const mbedtls_x509_crt *chain,
                            int64_t now_us);
+/* Of a session whose handshake is done: as pst_session_client_identity() and _identity_holds()
+ * (client_identity.h), which are these. */
+int tls_identity_new(const struct pst_tls_context *context, const mbedtls_ssl_context *ssl, int64_t now_us,
+                     struct pst_client_identity **ret) PST_MUSTCHECK;
+bool tls_identity_holds(struct pst_tls_context *context, const mbedtls_ssl_context *ssl,
+                        struct pst_client_identity *identity, int64_t now_us) PST_MUSTCHECK;
 /* A sentence for the gravest of the flags. */
 void tls_identity_problem(uint32_t flags, char *text, size_t size);
 /* mbedTLS's own text for one of its errors. */

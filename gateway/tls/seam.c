@@ -46,6 +46,13 @@ void pst_seam_serve(struct pst_tls_context *context)
     to_serve = context;
 }
 
+int pst_seam_client_identity(void *session, int64_t now_us, const struct pst_client_identity **ret)
+{
+    struct gnutls_session_int *seam = session;
+    *ret = NULL;
+    return seam->served != NULL ? tls_served_identity(seam->served, now_us, ret) : 0;
+}
+
 /* Sessions */
 
 int gnutls_init(gnutls_session_t *session, unsigned int flags)

@@ -10,6 +10,8 @@
 
 struct tls_served {
     mbedtls_ssl_context ssl;
+    struct pst_tls_context *context;
+    struct pst_client_identity *identity; /* made when it is asked for; NULL until then, or without one */
     int fd;
     bool done; /* the handshake is */
     bool over; /* nothing goes either way any more */
@@ -41,6 +43,7 @@ int tls_served_new(struct pst_tls_context *context, struct tls_served **ret_serv
     if (served == NULL)
         return -PST_ENOMEM;
     served->fd = -1;
+    served->context = context;
     mbedtls_ssl_init(&served->ssl);
     if (mbedtls_ssl_setup(&served->ssl, &context->config) != 0) {
         mbedtls_ssl_free(&served->ssl);
@@ -70,6 +73,7 @@ void tls_served_free(struct tls_served *served)
     if (served == NULL)
         return;
     mbedtls_ssl_free(&served->ssl);
+    free(served->identity);
     free(served);
 }
 
@@ -127,6 +131,19 @@ ssize_t tls_served_write(struct tls_served *served, const void *data, size_t len
         served->unsent = len < RECORD_BYTES ? len : RECORD_BYTES;
     int err = result_of(served, ret);
     return err == 0 ? -PST_ERESET : err;
+}
+
+int tls_served_identity(struct tls_served *served, int64_t now_us, const struct pst_client_identity **ret)
+{
+    int err = 0;
+    if (served->identity == NULL && served->done)
+        err = tls_identity_new(served->context, &served->ssl, now_us, &served->identity);
+    if (err < 0)
+        return err;
+    if (served->identity != NULL)
+        (void)!tls_identity_holds(served->context, &served->ssl, served->identity, now_us);
+    *ret = served->identity;
+    return 0;
 }
 
 size_t tls_served_pending(const struct tls_served *served)

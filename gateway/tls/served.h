@@ -6,6 +6,7 @@
 #define POSTERN_TLS_SERVED_H
 
 #include "postern/base/err.h"
+#include "postern/tls/client_identity.h"
 #include "postern/tls/context.h"
 
 #include <stdbool.h>
@@ -27,6 +28,10 @@ int tls_served_handshake(struct tls_served *served) PST_MUSTCHECK;
 ssize_t tls_served_read(struct tls_served *served, void *data, size_t len) PST_MUSTCHECK;
 /* How much was taken, or -PST_EAGAIN: then the same bytes are to be given again. -PST_ERESET. */
 ssize_t tls_served_write(struct tls_served *served, const void *data, size_t len) PST_MUSTCHECK;
+/* The client's certificate, held against what is trusted now; NULL in *ret when it showed none. It is the
+ * session's, and the next call may change it. 0 or -PST_ENOMEM. */
+int tls_served_identity(struct tls_served *served, int64_t now_real_us,
+                        const struct pst_client_identity **ret) PST_MUSTCHECK;
 /* Decrypted bytes that wait. */
 size_t tls_served_pending(const struct tls_served *served);
 /* Whether what it could not do waits for the socket to take bytes. */

@@ -16,7 +16,7 @@ struct pst_session {
     struct pst_watch watch;
     struct pst_timer timer; /* handshake limit, then linger limit */
     struct pst_deferred end;
-    struct pst_list touched;
+    struct pst_list queued; /* in the context's `shaking` during the handshake, later in `touched` */
     const struct pst_session_events *events;
     void *arg;
     enum phase phase;
@@ -32,6 +32,7 @@ struct pst_session {
     bool eof;        /* recv() returned 0 */
     bool broken;     /* no byte goes either way any more */
     bool told_gone;  /* peer_gone was called */
+    bool begun;      /* some of the handshake has been done */
     bool goodbye;    /* close_notify is queued */
     bool write_shut; /* shutdown(SHUT_WR) done */
     size_t lingered;
@@ -49,11 +50,34 @@ struct pst_session {
 
     struct tls_block *block; /* plaintext to be sealed */
     size_t block_len;
-    struct pst_buf output; /* ciphertext the socket did not take yet */
+    struct pst_buf output;  /* ciphertext the socket did not take yet */
+    bool gathers;           /* records go into the context's output buffer, for this call only */
+    unsigned small_records; /* so many are small before they may be large */
+    uint64_t written_us;
 
     uint64_t bytes_read;
     uint64_t bytes_sent;
     char error_text[96];
 };
+
+/* handshakes.c. Ready: an event came that the handshake may go on with. Leave: before the phase is another.
+ */
+void handshake_ready(struct pst_session *s);
+void handshake_leave(struct pst_session *s);
+
+/* records.c. What mbedTLS calls to receive and send; `arg` is the session. It asks for a record's 5-byte
+ * head, then for its body, while the socket is read in large pieces. Sending never answers WANT_WRITE: what
+ * the socket does not take is kept, and nothing more is sealed before it has gone out. */
+int session_bio_recv(void *arg, unsigned char *data, size_t len);
+int session_bio_send(void *arg, const unsigned char *data, size_t len);
+/* One recv() into the context's buffer. 0, or an error of mbedTLS's: WANT_READ, CONN_EOF, INTERNAL_ERROR. */
+int session_receive(struct pst_session *s);
+/* To be called before a call returns that may have received. */
+void session_keep_input(struct pst_session *s);
+void session_drain_output(struct pst_session *s);
+void session_flush(struct pst_session *s);
+/* To be flushed at the end of the turn. */
+void session_touch(struct pst_session *s);
+void session_drop_block(struct pst_session *s);
 
 #endif

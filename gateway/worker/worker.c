@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/worker/worker.h"
 
+#include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
+#include "postern/tls/session.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,8 +16,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Connections taken from a listener in one turn; the others wait while those get their share. */
-#define ACCEPTS_PER_TURN 64
+/* What new connections get of a turn, with a step of a handshake more: what a request waits for them on its
+ * way to the container, and once more on the way of its answer. */
+#define NEWCOMERS_US 100
+/* While so many handshakes have something to do, none is added: new connections wait in the kernel's queue,
+ * where they cost nothing. */
+#define HANDSHAKES_READY_MAX 16
 /* When accept() says that descriptors or memory are at their end, it is tried again after this long. */
 #define ACCEPT_PAUSE_US 100000
 
@@ -73,41 +79,69 @@ static void pause_accepting(struct pst_worker *worker, int errno_value)
     pst_timer_set(worker->loop, &worker->accept_timer, ACCEPT_PAUSE_US);
 }
 
-static void accept_some(struct listener *listener)
+static size_t handshakes_ready(const struct pst_worker *worker)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < worker->n_tls; i++)
+        n += pst_tls_handshakes_ready(worker->tls[i]);
+    return n;
+}
+
+static bool may_accept(const struct pst_worker *worker)
+{
+    return handshakes_ready(worker) < HANDSHAKES_READY_MAX && !worker->accept_paused &&
+           pst_front_may_accept(worker->front);
+}
+
+static void accept_one(struct listener *listener)
 {
     struct pst_worker *worker = listener->worker;
-    for (int i = 0; i < ACCEPTS_PER_TURN && pst_front_may_accept(worker->front); i++) {
-        struct sockaddr_storage peer;
-        socklen_t len = sizeof(peer);
-        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            int one = 1; /* a turn's output goes out in one send(): nothing is gained by waiting for more */
-            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-            pst_front_accept(worker->front, listener->tls, fd, (const struct sockaddr *)&peer);
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(worker, errno);
-            return;
-        }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            listener->ready = false;
-            return;
-        }
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        int one = 1; /* a turn's output goes out in one send(): nothing is gained by waiting for more */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        pst_front_accept(worker->front, listener->tls, fd, (const struct sockaddr *)&peer);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        pause_accepting(worker, errno);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        listener->ready = false;
     }
 }
 
-/* True when connections wait that can be taken at once. */
-static bool accept_all(struct pst_worker *worker)
+static bool connections_wait(const struct pst_worker *worker)
 {
-    bool more = false;
-    for (size_t i = 0; i < worker->n_listeners && !worker->accept_paused; i++) {
-        struct listener *listener = &worker->listeners[i];
-        if (listener->ready && listener->fd >= 0)
-            accept_some(listener);
-        more |= listener->ready;
+    bool wait = false;
+    for (size_t i = 0; i < worker->n_listeners; i++)
+        wait |= worker->listeners[i].ready && worker->listeners[i].fd >= 0;
+    return wait;
+}
+
+/* The listeners take turns: a busy one does not keep the others waiting. */
+static void accept_some(struct pst_worker *worker, uint64_t until_us)
+{
+    while (connections_wait(worker) && may_accept(worker)) {
+        for (size_t i = 0; i < worker->n_listeners; i++) {
+            struct listener *listener = &worker->listeners[i];
+            if (listener->ready && listener->fd >= 0 && may_accept(worker))
+                accept_one(listener);
+        }
+        if (pst_clock_mono_us() >= until_us)
+            return;
     }
-    return more && !worker->accept_paused && pst_front_may_accept(worker->front);
+}
+
+/* Handshakes and new connections, as far as the time goes. True when some are left that can go on at once. */
+static bool take_newcomers(struct pst_worker *worker)
+{
+    if (handshakes_ready(worker) == 0 && !connections_wait(worker))
+        return false;
+    uint64_t until_us = pst_clock_mono_us() + NEWCOMERS_US;
+    for (size_t i = 0; i < worker->n_tls; i++)
+        pst_tls_handshakes_run(worker->tls[i], until_us);
+    accept_some(worker, until_us);
+    return handshakes_ready(worker) > 0 || (connections_wait(worker) && may_accept(worker));
 }
 
 static void close_listeners(struct pst_worker *worker)
@@ -149,8 +183,9 @@ static void *run(void *arg)
             pst_error("worker", "epoll_wait failed: %s", strerror(errno));
             break;
         }
-        more = accept_all(worker);
-        more |= pst_front_run(worker->front);
+        more = pst_front_run(worker->front);
+        more |= take_newcomers(worker);
+        more |= pst_front_has_work(worker->front);
     }
     pst_keyring_reader_idle(worker->keyring, worker->index);
     atomic_store(&worker->ended, true);

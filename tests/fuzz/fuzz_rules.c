@@ -17,19 +17,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void try_certificate(char *rule, struct pst_str text)
+static void try_certificate(enum pst_certificate_rules_of of, char *rule, struct pst_str text)
 {
     struct pst_certificate_rules *rules = NULL;
     struct pst_why why = {.text = ""};
     struct pst_client_identity id = {.subject = text, .common_name = text, .n_names = 2};
     id.names[0] = (struct pst_client_name){false, text};
     id.names[1] = (struct pst_client_name){true, text};
-    if (pst_certificate_rules_parse(&rule, 1, &rules, &why) < 0) {
+    if (pst_certificate_rules_parse(of, &rule, 1, &rules, &why) < 0) {
         HOLD(why.text[0] != '\0');
         return;
     }
-    struct pst_str key = pst_certificate_rules_find(rules, &id);
-    HOLD(key.len == 0 || key.len == 12);
+    struct pst_str word = pst_certificate_rules_find(rules, &id);
+    if (of == PST_CERTIFICATE_RULES_OF_KEYS)
+        HOLD(word.len == 0 || word.len == 12);
+    else
+        HOLD(word.len == 0 || pst_str_eq(word, PST_STR("admin")) || pst_str_eq(word, PST_STR("viewer")));
     pst_certificate_rules_free(rules);
 }
 
@@ -58,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rule[size] = '\0';
     size_t len = strlen(rule);
     struct pst_str text = len < size ? (struct pst_str){rule + len + 1, size - len - 1} : PST_STR("");
-    try_certificate(rule, text);
+    try_certificate(PST_CERTIFICATE_RULES_OF_KEYS, rule, text);
+    try_certificate(PST_CERTIFICATE_RULES_OF_ROLES, rule, text);
     try_route(rule, text);
     free(rule);
     return 0;

@@ -10,6 +10,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Where the session is over, a browser with a client certificate is known by that, and told these instead of a 401. */
+const OF_CERTIFICATES = new Set(['SessionRequired', 'ClientCertificateInvalid', 'ClientCertificateNotApproved']);
+
+export const isSignedOut = (error) => error.status === 401 || OF_CERTIFICATES.has(error.code);
+
 let csrfToken;
 let askAgain;
 let confirm;
@@ -54,11 +59,11 @@ async function problem(answer) {
   return new ApiError(answer.status, error);
 }
 
-/** What stands in the way of a call, and can be put right by asking the person. */
-const remedies = {
-  401: (error, options) => (options.signingIn ? undefined : askAgain),
-  403: (error) => (error.code === 'ConfirmationNeeded' ? confirm : undefined),
-};
+/** What asks the person for what stands in the way of a call; undefined: nothing does. */
+function remedyOf(error, { signingIn }) {
+  if (isSignedOut(error)) return signingIn ? undefined : askAgain;
+  return error.code === 'ConfirmationNeeded' ? confirm : undefined;
+}
 
 /** {status, headers, json}; `raw` leaves the body to the caller. Throws an ApiError. */
 export async function call(method, path, options = {}) {
@@ -66,7 +71,7 @@ export async function call(method, path, options = {}) {
   // A session that was renewed may have to show its token on top.
   for (let turn = 0; !answer.ok; turn++) {
     const error = await problem(answer);
-    const remedy = remedies[answer.status]?.(error, options);
+    const remedy = remedyOf(error, options);
     if (!remedy || turn === 2) throw error;
     await remedy();
     answer = await send(method, path, options);

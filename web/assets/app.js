@@ -44,7 +44,7 @@ function drawBar(current) {
     try {
       await signOut();
     } catch (error) {
-      if (error.status !== 401) return fill(main, failure(error, leave));
+      return fill(main, failure(error, leave));
     }
     location.hash = '';
     return start();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is signed in. The session itself is a cookie that scripts cannot read; here is what the gateway says about it.
-import { call, onConfirmationNeeded, onSessionLost, setCsrfToken } from './api.js';
+import { call, isSignedOut, onConfirmationNeeded, onSessionLost, setCsrfToken } from './api.js';
 import { ask, field } from './dialog.js';
 import { fill, h } from './dom.js';
 
@@ -42,7 +42,7 @@ export async function load() {
   try {
     take((await call('GET', '/session', { signingIn: true })).json);
   } catch (error) {
-    if (error.status !== 401) throw error;
+    if (!isSignedOut(error) && error.status !== 404) throw error; // 404: known by a certificate, without a session
     take(null);
   }
   return current;
@@ -53,7 +53,11 @@ async function open(token) {
 }
 
 export async function signOut() {
-  await call('DELETE', '/session', { signingIn: true });
+  try {
+    await call('DELETE', '/session', { signingIn: true });
+  } catch (error) {
+    if (!isSignedOut(error)) throw error; // else it was over already
+  }
   take(null);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The admin side: REST under /admin/v1 as web/openapi.json says, for programs on the gateway's own machine.
  *
- * It listens on TCP with HTTPS, for who has an admin token or a session that was opened with one; and on Unix
- * sockets of mode 0600, where the kernel vouches for the user id: root and the gateway's own user may do
- * everything, nobody else anything. Each listener is a libmicrohttpd daemon with a thread of its own; they
- * take turns at what they share, and have database connections of their own, so no question asked here holds
- * up a worker.
+ * It listens on TCP with HTTPS, for who has an admin token, a session that was opened with one, or a client
+ * certificate that the settings name; and on Unix sockets of mode 0600, where the kernel vouches for the user
+ * id: root and the gateway's own user may do everything, nobody else anything. Each listener is a
+ * libmicrohttpd daemon with a thread of its own; they take turns at what they share, and have database
+ * connections of their own, so no question asked here holds up a worker.
  *
  * Start and stop by one thread; what the parts point to outlives the admin side. */
 #ifndef POSTERN_ADMIN_ADMIN_H

@@ -40,6 +40,10 @@ struct pst_settings {
     size_t n_admin_hosts;
     char *admin_tls_certificate;
     char *admin_tls_key;
+    char *admin_client_ca;
+    char *admin_client_crl;
+    char **admin_client_certificates;
+    size_t n_admin_client_certificates;
     char *data_dir;
     char *tls_certificate;
     char *tls_key;

@@ -27,6 +27,12 @@ int pst_client_certificates_put(struct pst_keys_store *store,
 /* In the order of their digests. fn: 0 goes on, a negative result is passed on. */
 int pst_client_certificates_list(struct pst_keys_store *store, pst_client_certificate_fn *fn,
                                  void *arg) PST_MUSTCHECK;
+/* Whether a certificate was revoked: what is said of it by itself stands before what is said of its public
+ * key. What nothing is said of was not. */
+int pst_client_certificates_is_revoked(struct pst_keys_store *store,
+                                       const uint8_t sha256[static PST_KEYS_DIGEST_BYTES],
+                                       const uint8_t key_sha256[static PST_KEYS_DIGEST_BYTES],
+                                       bool *ret) PST_MUSTCHECK;
 /* The change_seq of the last change of any of them; 0: there are none. */
 int pst_client_certificates_seq(struct pst_keys_store *store, int64_t *ret) PST_MUSTCHECK;
 

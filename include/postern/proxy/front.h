@@ -122,6 +122,8 @@ void pst_front_accept(struct pst_front *front, struct pst_tls_context *tls, int 
 /* A turn's work after the loop's: lets libmicrohttpd do what there is to do, then sends what was written.
  * Returns true when there is more to do at once, so that the loop must not sleep. */
 bool pst_front_run(struct pst_front *front) PST_MUSTCHECK;
+/* Whether there is something for pst_front_run() to do by now. */
+bool pst_front_has_work(const struct pst_front *front);
 
 /* No new requests: idle connections are closed, those with a request under way after its answer. */
 void pst_front_stop(struct pst_front *front);

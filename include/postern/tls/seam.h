@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct pst_seam_events {
@@ -31,8 +32,15 @@ struct pst_seam_events {
 void pst_seam_adopt(const struct pst_seam_events *events, void *arg);
 struct pst_tls_context;
 /* The next MHD_start_daemon() of this thread serves TLS with `context`, which outlives the daemon and is used
- * by nobody else from then on. */
+ * by nobody but the daemon's thread from then on. */
 void pst_seam_serve(struct pst_tls_context *context);
+struct pst_client_identity;
+/* The certificate that the client of such a daemon's connection showed, held against what the context trusts
+ * now (pst_tls_context_trust()); NULL in *ret when it showed none, or was not asked for one. `session` is
+ * what MHD_CONNECTION_INFO_GNUTLS_SESSION gives. The identity is the connection's. On the daemon's thread. 0
+ * or -PST_ENOMEM. */
+int pst_seam_client_identity(void *session, int64_t now_real_us,
+                             const struct pst_client_identity **ret) PST_MUSTCHECK;
 /* Takes back an adoption that was not used (MHD_add_connection failed early): true when it was still there,
  * and `closed` will then not be called. */
 bool pst_seam_disown(void);

@@ -8,7 +8,10 @@
  * Reading pulls: pst_session_read() decrypts from the socket straight into the caller's buffer. Writing
  * collects: what is written in a turn is sealed and sent by pst_session_flush_all(), so that a head and its
  * body become one record and one system call. When the socket takes no more, a write takes less than it was
- * given and `writable` is called once it drained. */
+ * given and `writable` is called once it drained.
+ *
+ * Records are small (1,391 bytes) where something begins: the first ten after something was read, a request,
+ * and after a pause of a second; then as large as may be. */
 #ifndef POSTERN_TLS_SESSION_H
 #define POSTERN_TLS_SESSION_H
 
@@ -43,11 +46,18 @@ struct pst_session_events {
     void (*closed)(void *arg, struct pst_session *session, enum pst_session_end end);
 };
 
-/* Takes over `fd` (non-blocking, connected) and starts the handshake. On failure the descriptor is closed.
- * 0, -PST_ENOMEM, -PST_EIO. */
+/* Takes over `fd` (non-blocking, connected) and starts the handshake, whose work is done by
+ * pst_tls_handshakes_run(). On failure the descriptor is closed. 0, -PST_ENOMEM, -PST_EIO. */
 int pst_session_accept(struct pst_tls_context *context, struct pst_loop *loop, int fd,
                        const struct pst_session_events *events, void *arg, uint64_t handshake_timeout_us,
                        struct pst_session **ret_session) PST_MUSTCHECK;
+
+/* How many handshakes have something to do. */
+size_t pst_tls_handshakes_ready(const struct pst_tls_context *context);
+/* Goes on with them until `until_us` of the monotonic clock: at least one step of one, and a step takes at
+ * most the time of its dearest operation (some 80 us; 1 ms for a signature of RSA). May call the sessions'
+ * events. */
+void pst_tls_handshakes_run(struct pst_tls_context *context, uint64_t until_us);
 
 /* The owner's pointer, as given to accept; may be exchanged once established. */
 void pst_session_set_owner(struct pst_session *session, const struct pst_session_events *events, void *arg);

@@ -62,7 +62,7 @@ static void test_fits(void **state)
         struct pst_certificate_rules *rules = NULL;
         strcat(text, cases[i].pattern);
         char *items[] = {text};
-        if (pst_certificate_rules_parse(items, 1, &rules, &why) != 0)
+        if (pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_KEYS, items, 1, &rules, &why) != 0)
             fail_msg("%s: %s", text, why.text);
         struct pst_str found = pst_certificate_rules_find(rules, &id);
         if ((found.len > 0) != cases[i].fits)
@@ -81,7 +81,7 @@ static void test_first_decides(void **state)
                      (char[]){"cccccccccccc *"}};
     struct pst_certificate_rules *rules = NULL;
     struct pst_why why = {.text = ""};
-    assert_int_equal(pst_certificate_rules_parse(items, 3, &rules, &why), 0);
+    assert_int_equal(pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_KEYS, items, 3, &rules, &why), 0);
     assert_true(pst_str_eq(pst_certificate_rules_find(rules, &id), PST_STR("bbbbbbbbbbbb")));
     pst_certificate_rules_free(rules);
 }
@@ -105,10 +105,46 @@ static void test_refused(void **state)
         char *items[] = {text};
         struct pst_why why = {.text = ""};
         struct pst_certificate_rules *rules = NULL;
-        if (pst_certificate_rules_parse(items, 1, &rules, &why) != -PST_EPARSE)
+        if (pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_KEYS, items, 1, &rules, &why) != -PST_EPARSE)
             fail_msg("\"%s\" was taken", bad[i]);
         assert_true(strlen(why.text) > 10);
     }
+}
+
+static void test_roles(void **state)
+{
+    (void)state;
+    const struct pst_client_identity id = identity();
+    char *items[] = {(char[]){"admin cn=somebody"}, (char[]){"viewer dns=*.robot.example"},
+                     (char[]){"admin *"}};
+    struct pst_certificate_rules *rules = NULL;
+    struct pst_why why = {.text = ""};
+    assert_int_equal(pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_ROLES, items, 3, &rules, &why), 0);
+    assert_true(pst_str_eq(pst_certificate_rules_find(rules, &id), PST_STR("viewer")));
+    pst_certificate_rules_free(rules);
+    static const char *const bad[] = {"", "admin", "Admin *", "root *", KEY " *", "viewer nothing"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[64] = "";
+        strcat(text, bad[i]);
+        char *item = text;
+        why.text[0] = '\0';
+        if (pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_ROLES, &item, 1, &rules, &why) !=
+            -PST_EPARSE)
+            fail_msg("\"%s\" was taken", bad[i]);
+        assert_true(strlen(why.text) > 10);
+    }
+}
+
+/* A key's rule and a role's are not to be mistaken for each other. */
+static void test_words_are_of_their_kind(void **state)
+{
+    (void)state;
+    char *item = (char[]){"admin *"};
+    struct pst_certificate_rules *rules = NULL;
+    struct pst_why why = {.text = ""};
+    assert_int_equal(pst_certificate_rules_parse(PST_CERTIFICATE_RULES_OF_KEYS, &item, 1, &rules, &why),
+                     -PST_EPARSE);
+    assert_non_null(strstr(why.text, "is no key's id"));
 }
 
 int main(void)
@@ -117,6 +153,8 @@ int main(void)
         cmocka_unit_test(test_fits),
         cmocka_unit_test(test_first_decides),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_words_are_of_their_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A million keys: how long they take to load, what they take in memory, what a check and a change cost.
- * POSTERN_SCALE_KEYS sets another number; under a sanitizer it is a tenth, and times are not judged. */
+ * POSTERN_SCALE_KEYS sets another number; under a sanitizer it is a tenth. Times are printed and only held
+ * against each other. */
 #include "postern/auth/keyring.h"
 
 #include "postern/auth/pepper.h"
@@ -31,10 +32,10 @@
 
 #define SAMPLE       10000 /* keys whose secrets are known here */
 #define IMPORTED_OF  10    /* every tenth of them is imported */
-#define LOAD_MAX_US  3000000
-#define PER_KEY_MAX  160 /* bytes */
+#define PER_KEY_MAX  160   /* bytes */
 #define ROUNDS       20
-#define CHECK_FACTOR 6 /* a check among a million keys against one among ten; cold caches are in it */
+#define CHECK_FACTOR 6  /* a check among a million keys against one among ten; cold caches are in it */
+#define CHANGE_PART  10 /* a change must not cost what loading all costs, nor a tenth of it */
 
 static struct pst_secret *sample;
 static struct pst_hmac_key hmac;
@@ -177,9 +178,8 @@ static void test_scale(void **state)
     assert_true(many.bytes_a_key < PER_KEY_MAX);
     if (SANITIZED)
         return;
-    assert_true(many.load_ms * 1000 < LOAD_MAX_US);
     assert_true(many.check_ns < few.check_ns * CHECK_FACTOR);
-    assert_true(many.change_ms < 250);
+    assert_true(many.change_ms * CHANGE_PART < many.load_ms);
 }
 
 int main(void)

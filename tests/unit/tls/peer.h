@@ -15,6 +15,7 @@
 struct site {
     struct pst_loop *loop;
     struct pst_tls_context *context;
+    uint64_t handshakes_until_us; /* UINT64_MAX: as far as they go in each turn; 0: a step */
 };
 
 /* The owner of a session. */
@@ -49,6 +50,8 @@ struct guest {
     size_t send_at_most; /* bytes given to the socket in all; then it seems full. SIZE_MAX: no bound */
     size_t send_piece;   /* bytes per send(), 0: all */
     size_t sent;         /* ciphertext so far */
+    size_t records[128]; /* lengths of the application records received, what TLS adds included */
+    size_t n_records;
     unsigned certificates_seen;
     mbedtls_ssl_session ticket;
     unsigned tickets;
