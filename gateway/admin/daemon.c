@@ -7,6 +7,7 @@
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
 #include "postern/base/num.h"
+#include "postern/base/thread.h"
 #include "postern/tls/material.h"
 #include "postern/tls/seam.h"
 
@@ -154,6 +155,15 @@ static enum MHD_Result answer(struct admin_request *r)
     return queued;
 }
 
+/* Once on each daemon's thread: a worker with the same CPU goes before any question asked here. */
+static void step_back(void)
+{
+    static _Thread_local bool done;
+    if (!done)
+        pst_thread_step_back();
+    done = true;
+}
+
 /* The head is there. What is wrong already is answered before a body is read. */
 static enum MHD_Result on_head(struct admin_listener *listener, struct admin_request *r, const char *path)
 {
@@ -176,6 +186,7 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
     (void)version;
     struct admin_request *r = *request_arg;
     if (r == NULL) {
+        step_back();
         *request_arg = r = request_new(arg, connection, method);
         return r != NULL ? on_head(arg, r, url) : MHD_NO;
     }

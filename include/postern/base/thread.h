@@ -3,9 +3,8 @@
 #ifndef POSTERN_BASE_THREAD_H
 #define POSTERN_BASE_THREAD_H
 
-/* The calling thread gives way to the workers, for good: what it does has time. A worker on the same CPU gets
- * ten times its share, and does not wait for it longer than a tenth of a millisecond (Linux 6.12 and later;
- * before, for a slice of the scheduler's, some 3 ms). Where that is not permitted, nothing happens. */
+/* The calling thread has time, for good: a worker on the same CPU gets ten times its share. Not permitted:
+ * then not. */
 void pst_thread_step_back(void);
 
 #endif
