@@ -58,11 +58,15 @@ class Meter:
                              check=True, timeout=10).stdout
         return json.loads(out)
 
-    def load(self, mode, server, seconds, **flags):
-        """One timed run; adds the CPU time of the server, and how much of the machine others used meanwhile."""
-        warmup = min(0.4, seconds / 3)
+    def load(self, mode, server, seconds, meanwhile=None, **flags):
+        """One timed run; adds the CPU time of the server, and how much of the machine others used meanwhile.
+        `meanwhile` is called when the connections are there, before anything counts."""
+        warmup = min(0.4, seconds / 3) if meanwhile is None else 1.5
         child = self.client(mode, server, seconds=seconds, warmup=warmup, **flags)
         try:
+            if meanwhile is not None:
+                time.sleep(0.4)
+                meanwhile()
             child.event(10)
             before = self._clocks(server, child)
             child.event(seconds + 15)
@@ -99,9 +103,9 @@ class Meter:
     def keepalive(self, server):
         return self.load("keepalive", server, self.options.seconds, connections=KEEPALIVE_CONNECTIONS)
 
-    def latency(self, server):
+    def latency(self, server, meanwhile=None):
         plain = {"plain": True} if server.name == "direct" else {}
-        return self.load("keepalive", server, self.options.seconds, connections=KEEPALIVE_CONNECTIONS,
+        return self.load("keepalive", server, self.options.seconds, meanwhile, connections=KEEPALIVE_CONNECTIONS,
                          rate=self.options.rate, **plain)
 
     def handshake(self, server):
@@ -124,16 +128,21 @@ class Meter:
         calm = self.latency(server)
         argv = [self.storm_program, "--port", server.port, "--rate", STORM * capacity,
                 "--seconds", self.options.seconds + 1.5]
-        storm = Child(argv, self.client_cpus, stdout=subprocess.PIPE,
-                      stderr=os.path.join(self.place.directory, "storm.err"))
-        try:
+        storm = None
+
+        def begin():
+            nonlocal storm
+            storm = Child(argv, self.client_cpus, stdout=subprocess.PIPE,
+                          stderr=os.path.join(self.place.directory, "storm.err"))
             # It takes what the measuring client and the container leave of their CPU.
             os.sched_setscheduler(storm.pid, os.SCHED_IDLE, os.sched_param(0))
-            time.sleep(0.3)
-            result = self.latency(server)
+
+        try:
+            result = self.latency(server, begin)
             answers = storm.event(10)
         finally:
-            storm.stop()
+            if storm is not None:
+                storm.stop()
         if answers["answered"] == 0:
             raise BenchError(f"{server.name}: no client of the storm was answered")
         pressure = (answers["attempts"] - answers["skipped"]) / answers["seconds"] / capacity
