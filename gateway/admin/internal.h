@@ -132,6 +132,13 @@ void admin_audit_actor(struct admin_request *r);
 void admin_audit_list(struct admin_request *r);
 void admin_usage_get(struct admin_request *r);
 void admin_requests_list(struct admin_request *r);
+/* What sums may be grouped by, in the order of CSV's columns. */
+struct admin_usage_group {
+    unsigned bit; /* PST_BY_… */
+    const char *name;
+};
+#define ADMIN_USAGE_GROUPS 7
+extern const struct admin_usage_group admin_usage_groups[ADMIN_USAGE_GROUPS];
 /* How sums of usage are written into an answer, line by line. */
 struct admin_usage_format {
     const char *name; /* of the query's parameter `format` */

@@ -16,12 +16,9 @@
 #define EXPORT_BYTES   (1024 * 1024)
 #define EXPORT_RETRY_S 10
 
-static const struct {
-    const char *name;
-    unsigned bit;
-} groups[] = {
-    {"key", PST_BY_KEY}, {"secret", PST_BY_SECRET}, {"route", PST_BY_ROUTE}, {"hour", PST_BY_HOUR},
-    {"day", PST_BY_DAY}, {"status", PST_BY_STATUS}, {"class", PST_BY_CLASS},
+const struct admin_usage_group admin_usage_groups[ADMIN_USAGE_GROUPS] = {
+    {PST_BY_KEY, "key"},     {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"}, {PST_BY_STATUS, "status"},
+    {PST_BY_CLASS, "class"}, {PST_BY_HOUR, "hour"},     {PST_BY_DAY, "day"},
 };
 
 static bool read_by(struct admin_request *r, unsigned *ret_by)
@@ -31,15 +28,15 @@ static bool read_by(struct admin_request *r, unsigned *ret_by)
     *ret_by = 0;
     while (rest.len > 0) {
         struct pst_str name = pst_str_cut(rest, ',', &rest);
-        size_t i = 0, n = sizeof(groups) / sizeof(groups[0]);
-        while (i < n && !pst_str_eq(name, pst_str_of(groups[i].name)))
+        size_t i = 0;
+        while (i < ADMIN_USAGE_GROUPS && !pst_str_eq(name, pst_str_of(admin_usage_groups[i].name)))
             i++;
-        if (i == n) {
+        if (i == ADMIN_USAGE_GROUPS) {
             admin_fail(r, 400, "BadParameter",
                        "by is a list of key, secret, route, class, status, hour, day, separated by commas.");
             return false;
         }
-        *ret_by |= groups[i].bit;
+        *ret_by |= admin_usage_groups[i].bit;
     }
     if ((*ret_by & PST_BY_HOUR) == 0 || (*ret_by & PST_BY_DAY) == 0)
         return true;

@@ -57,15 +57,9 @@ static int put_line(FILE *file, unsigned by, uint64_t n, const struct pst_usage_
 /* The order is put_line()'s. */
 static void put_head(FILE *file, const struct pst_usage_query *query)
 {
-    static const struct {
-        unsigned bit;
-        const char *name;
-    } groups[] = {{PST_BY_KEY, "key"},       {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"},
-                  {PST_BY_STATUS, "status"}, {PST_BY_CLASS, "class"},   {PST_BY_HOUR, "hour"},
-                  {PST_BY_DAY, "day"}};
-    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-        if ((query->by & groups[i].bit) != 0)
-            fprintf(file, "%s,", groups[i].name);
+    for (size_t i = 0; i < ADMIN_USAGE_GROUPS; i++) {
+        if ((query->by & admin_usage_groups[i].bit) != 0)
+            fprintf(file, "%s,", admin_usage_groups[i].name);
     }
     fputs("requests,errors,bytes_in,bytes_out,duration_us,duration_max_us,ttfb_us\r\n", file);
 }

@@ -3,14 +3,6 @@
 #include "internal.h"
 #include "postern/usage/record.h"
 
-static const struct {
-    unsigned bit;
-    const char *name;
-} groups[] = {
-    {PST_BY_KEY, "key"}, {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"}, {PST_BY_HOUR, "hour"},
-    {PST_BY_DAY, "day"}, {PST_BY_STATUS, "status"}, {PST_BY_CLASS, "class"},
-};
-
 static void put(FILE *file, json_t *value)
 {
     json_dumpf(value, file, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -20,9 +12,9 @@ static void put(FILE *file, json_t *value)
 static void put_head(FILE *file, const struct pst_usage_query *query)
 {
     json_t *by = json_array();
-    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-        if ((query->by & groups[i].bit) != 0)
-            json_array_append_new(by, json_string(groups[i].name));
+    for (size_t i = 0; i < ADMIN_USAGE_GROUPS; i++) {
+        if ((query->by & admin_usage_groups[i].bit) != 0)
+            json_array_append_new(by, json_string(admin_usage_groups[i].name));
     }
     fputs("{\"from\":", file);
     put(file, admin_time(query->from_us));
