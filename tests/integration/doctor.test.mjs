@@ -384,9 +384,11 @@ describe('the way out', () => {
   test('a name server that does not answer', { skip: root ? false : 'namespaces need root' }, async () => {
     const file = path.join(temporaryDirectory(), 'resolv.conf');
     writeFileSync(file, 'nameserver 127.0.0.1\n');
-    const silent = 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); time.sleep(25)';
+    const bound = path.join(temporaryDirectory(), 'bound');
+    const silent = `import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53)); open("${bound}", "w"); time.sleep(40)`;
     const report = await unshared('-nm', `ip link set lo up && ip addr add 10.9.9.1/32 dev lo && mount --bind ${file} /etc/resolv.conf || exit 9
-      timeout 25 python3 -c '${silent}' >/dev/null 2>&1 & sleep 0.5`, ['doctor', '--json', '--data-dir', temporaryDirectory(), '--billing', `https://${HOST}/`]);
+      timeout 40 python3 -c '${silent}' >/dev/null 2>&1 &
+      for i in $(seq 200); do [ -e ${bound} ] && break; sleep 0.1; done`, ['doctor', '--json', '--data-dir', temporaryDirectory(), '--billing', `https://${HOST}/`]);
     const blamed = report.checks.filter((c) => c.status === 'failed' && c.check.startsWith('way out'));
     assert.deepEqual(blamed.map((c) => c.check), ['way out: name']);
     assert.match(blamed[0].seen, /name server did not answer in time/);
