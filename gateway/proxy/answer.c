@@ -3,13 +3,13 @@
 #include "internal.h"
 #include "postern/base/log.h"
 #include "postern/base/num.h"
+#include "postern/tls/context.h"
 
 #include <microhttpd.h>
 #include <string.h>
 
-/* Read from the container at a time, and libmicrohttpd's buffer for it: two TLS records, and not a byte more,
- * which would be a record of its own. */
-#define READ_BYTES (2 * 16383)
+/* Read from the container at a time, and libmicrohttpd's buffer for it. */
+#define READ_BYTES ((size_t)2 * PST_TLS_RECORD_BYTES)
 
 static bool add_field(struct exchange *x, struct MHD_Response *response, struct pst_str name,
                       struct pst_str value)

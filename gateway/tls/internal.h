@@ -17,9 +17,6 @@
 #include <mbedtls/x509_crt.h>
 #include <sys/stat.h>
 
-/* The largest plaintext of a record that mbedTLS makes: 2^14 with the byte that says its type in TLS 1.3 (RFC
- * 8446 section 5.2 would allow one more). A byte above it would be a record of its own. */
-#define RECORD_BYTES 16383
 /* Ciphertext read from a socket at a time: two full records and their overhead. */
 #define INPUT_BYTES 34816
 /* Ciphertext sent at a time: four full records with what TLS adds to each (5 and at most 256 bytes). */
@@ -73,7 +70,7 @@ struct pst_client_identity;
 /* Room for one record's worth of plaintext, lent to a session while it has something to send. */
 struct tls_block {
     struct tls_block *next;
-    unsigned char data[RECORD_BYTES];
+    unsigned char data[PST_TLS_RECORD_BYTES];
 };
 
 struct pst_tls_context {

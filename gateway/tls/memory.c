@@ -23,7 +23,7 @@ static void *tls_calloc(size_t n, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes))
         return NULL;
-    if (bytes < RECORD_BYTES || bytes > BLOCK_BYTES)
+    if (bytes < PST_TLS_RECORD_BYTES || bytes > BLOCK_BYTES)
         return calloc(n, size);
     bool fresh;
     void *block = pst_region_take(&records, &fresh);

@@ -164,7 +164,7 @@ void session_drain_output(struct pst_session *s)
 
 static size_t record_bytes(const struct pst_session *s)
 {
-    return s->small_records > 0 ? SMALL_RECORD_BYTES : RECORD_BYTES;
+    return s->small_records > 0 ? SMALL_RECORD_BYTES : PST_TLS_RECORD_BYTES;
 }
 
 static int seal(struct pst_session *s, const unsigned char *data, size_t len)
@@ -231,15 +231,15 @@ void pst_session_flush_all(struct pst_tls_context *context)
  * turn, so that what is noted about an exchange (usage) is noted before its last byte can leave. */
 static ssize_t add_piece(struct pst_session *s, const unsigned char *data, size_t len)
 {
-    if (s->block_len == 0 && len > RECORD_BYTES)
-        return seal(s, data, RECORD_BYTES) == 0 ? RECORD_BYTES : -PST_ERESET;
-    if (s->block_len == RECORD_BYTES && seal_block(s) < 0)
+    if (s->block_len == 0 && len > PST_TLS_RECORD_BYTES)
+        return seal(s, data, PST_TLS_RECORD_BYTES) == 0 ? PST_TLS_RECORD_BYTES : -PST_ERESET;
+    if (s->block_len == PST_TLS_RECORD_BYTES && seal_block(s) < 0)
         return -PST_ERESET;
     if (s->block == NULL)
         s->block = tls_block_get(s->context);
     if (s->block == NULL)
         return -PST_ENOMEM;
-    size_t room = RECORD_BYTES - s->block_len;
+    size_t room = PST_TLS_RECORD_BYTES - s->block_len;
     size_t n = len < room ? len : room;
     memcpy(s->block->data + s->block_len, data, n);
     s->block_len += n;
@@ -267,7 +267,7 @@ ssize_t pst_session_write(struct pst_session *s, const void *data, size_t len)
         s->small_records = SMALL_RECORDS;
     s->written_us = now_us;
     /* Several records go out in one system call, which costs more than the copy. */
-    s->gathers = s->block_len + len > 2 * RECORD_BYTES || s->small_records > 0;
+    s->gathers = s->block_len + len > 2 * PST_TLS_RECORD_BYTES || s->small_records > 0;
     ssize_t took = add_pieces(s, data, len);
     if (s->gathers)
         send_gathered(s);

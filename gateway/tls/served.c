@@ -128,7 +128,7 @@ ssize_t tls_served_write(struct tls_served *served, const void *data, size_t len
         return ret;
     }
     if (ret == MBEDTLS_ERR_SSL_WANT_WRITE)
-        served->unsent = len < RECORD_BYTES ? len : RECORD_BYTES;
+        served->unsent = len < PST_TLS_RECORD_BYTES ? len : PST_TLS_RECORD_BYTES;
     int err = result_of(served, ret);
     return err == 0 ? -PST_ERESET : err;
 }

@@ -3,7 +3,7 @@
  * (starts, update, finish) says that it is not supported; nothing in the gateway calls it.
  *
  * Secret: key and plaintext. The engines work without tables or branches that depend on either (AES-NI or
- * VAES and carry-less multiplication; where the processor has neither, nettle's AES uses tables, as mbedTLS's
+ * VAES and carry-less multiplication; where the processor has neither, nettle looks up tables, as mbedTLS's
  * own does). No allocation but in setkey. */
 #include "gcm.h"
 #include "place.h"

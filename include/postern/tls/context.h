@@ -16,6 +16,10 @@ enum pst_tls_profile {
     PST_TLS_MODERN,       /* TLS 1.3 only */
 };
 
+/* The largest plaintext of a record that mbedTLS makes: 2^14 with the byte that says its type in TLS 1.3 (RFC
+ * 8446 section 5.2 would allow one more). A byte above it is a record and a system call of its own. */
+#define PST_TLS_RECORD_BYTES 16383
+
 #define PST_TICKET_KEY_BYTES  32
 #define PST_TICKET_NAME_BYTES 4
 
