@@ -347,7 +347,7 @@ test('sessions and tokens: made, listed, ended', limit, async () => {
   await viewer.getByRole('heading', { name: 'Sign in again' }).waitFor();
   await page.getByRole('button', { name: 'Revoke terraform' }).click();
   await dialog(page).getByRole('button', { name: 'Revoke' }).click();
-  await page.getByText('Revoked').waitFor();
+  await page.getByRole('row').filter({ hasText: 'terraform' }).getByText('Revoked', { exact: true }).waitFor();
   assert.equal((await gateway.rest('GET', '/keys', { token })).status, 401);
   assertQuiet(page, [401, 403]);
   await viewer.context().close();
