@@ -64,12 +64,18 @@ static int err_from_sqlite(int rc, int system_errno)
     }
 }
 
+/* What is wrong with what was asked; where the file is, says nothing about it. */
+static bool is_of_input(int err)
+{
+    return err == -PST_EINVAL || err == -PST_EEXIST || err == -PST_EAGAIN || err == -PST_ELIMIT;
+}
+
 int pst_db_refuse(struct pst_db *db, int err, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    int n = snprintf(db->why.text, sizeof db->why.text, "%s: ", db->path);
-    if (n > 0 && (size_t)n < sizeof db->why.text)
+    int n = is_of_input(err) ? 0 : snprintf(db->why.text, sizeof db->why.text, "%s: ", db->path);
+    if (n >= 0 && (size_t)n < sizeof db->why.text)
         vsnprintf(db->why.text + n, sizeof db->why.text - (size_t)n, fmt, args);
     va_end(args);
     return err;
