@@ -224,6 +224,7 @@ static void take_credential(struct admin_request *r)
 
 void admin_caller_check(struct admin_request *r, enum admin_needs needs)
 {
+    r->caller = (struct admin_caller){0};
     if (r->listener->tls == NULL) {
         take_peer(r);
         return;
