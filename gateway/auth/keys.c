@@ -188,7 +188,7 @@ int pst_keys_token_digest(struct pst_keys *keys, struct pst_str text, uint8_t di
 
 /* Checking */
 
-static int check_import(struct pst_str secret, struct pst_why *why)
+int pst_keys_check_import(struct pst_str secret, struct pst_why *why)
 {
     if (pst_key_classify(secret, NULL) == PST_KEY_KIND_IMPORTED)
         return 0;
@@ -232,7 +232,8 @@ static int fill_slots(const struct pst_keys *keys, const struct pst_key_new *req
         struct pst_str secret = request->imports[i];
         if (importing && secret.len == 0)
             continue;
-        int err = importing ? check_import(secret, why) : pst_key_make_secret(made->id, &made->secrets[i]);
+        int err =
+            importing ? pst_keys_check_import(secret, why) : pst_key_make_secret(made->id, &made->secrets[i]);
         if (err < 0)
             return importing ? err : pst_why_set(why, err, NULL, "no random bytes to be had from the kernel");
         if (!importing)
