@@ -74,8 +74,7 @@ static int add(struct pst_keys *keys, const struct pst_admin_token_row *row, str
     if (err < 0)
         return err;
     err = pst_admin_tokens_add(pst_keys_service_store(keys), row);
-    if (err < 0)
-        err = store_failed(keys, err, why);
+    err = err < 0 ? store_failed(keys, err, why) : pst_keys_note_pepper(keys, why);
     return pst_change_end_with(&change, err, pst_str_of(row->id), json_of(row), why);
 }
 

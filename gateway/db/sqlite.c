@@ -158,9 +158,20 @@ void pst_db_finalize(sqlite3_stmt **stmts, size_t n)
     }
 }
 
+int pst_db_check_place(struct pst_db *db)
+{
+    struct stat st;
+    bool gone = stat(db->path, &st) < 0;
+    if (gone ? errno != ENOENT : st.st_dev == db->device && st.st_ino == db->inode)
+        return 0;
+    return pst_db_refuse(db, -PST_EDB, "was %s while it was open: restart the gateway",
+                         gone ? "removed" : "replaced");
+}
+
 int pst_db_begin(struct pst_db *db)
 {
-    return pst_db_exec(db, "BEGIN IMMEDIATE", "beginning a transaction");
+    int err = pst_db_check_place(db);
+    return err < 0 ? err : pst_db_exec(db, "BEGIN IMMEDIATE", "beginning a transaction");
 }
 
 int pst_db_commit(struct pst_db *db)
@@ -303,6 +314,11 @@ static int connect(struct pst_db *db)
     int rc = sqlite3_open_v2(db->path, &db->handle, flags, NULL);
     if (rc != SQLITE_OK)
         return pst_db_fail(db, rc, "opening");
+    struct stat st;
+    if (stat(db->path, &st) < 0)
+        return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
+    db->device = st.st_dev;
+    db->inode = st.st_ino;
     sqlite3_busy_timeout(db->handle, PST_DB_BUSY_MS);
     sqlite3_progress_handler(db->handle, OFFER_AFTER, offer_cpu, db);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
