@@ -5,3 +5,6 @@ CREATE TABLE pepper_check (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     digest  BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
+
+-- What an Idempotency-Key made is noted with the key from now on; there are no requests that are under way.
+DELETE FROM idempotency WHERE key_id = '';
