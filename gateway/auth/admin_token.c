@@ -40,8 +40,7 @@ static int make_text(const char *id, struct pst_secret *ret)
     return err;
 }
 
-/* The id inside, or the empty slice when that is no token. */
-static struct pst_str id_of(struct pst_str text)
+struct pst_str pst_admin_token_id(struct pst_str text)
 {
     const struct pst_str none = {NULL, 0};
     if (text.len != PST_KEY_TEXT_LEN || !pst_str_starts(text, PST_STR(PST_ADMIN_TOKEN_PREFIX)))
@@ -105,7 +104,7 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
 {
     struct pst_admin_token_row row = {0};
     uint8_t digest[PST_SHA256_BYTES];
-    struct pst_str id = id_of(presented);
+    struct pst_str id = pst_admin_token_id(presented);
     if (id.len == 0)
         return pst_why_set(why, -PST_EACCES, NULL, "that is no admin token");
     int err = pst_keys_token_digest(keys, presented, digest, why);
