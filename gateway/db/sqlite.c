@@ -349,6 +349,10 @@ static int open_steps(struct pst_db *db, const char *data_dir)
     err = pst_dir_ensure(data_dir);
     if (err < 0)
         return pst_db_refuse(db, err, "its directory cannot be made or used: %s", pst_strerror(err));
+    /* SQLite's log lies beside the file; without it, its own words are of little help. */
+    if (faccessat(AT_FDCWD, data_dir, W_OK | X_OK, AT_EACCESS) < 0)
+        return pst_db_refuse(db, pst_err_from_errno(errno), "its directory cannot be written to: %s",
+                             strerror(errno));
     err = prepare_file(db);
     if (err == 0)
         err = connect(db);
