@@ -231,11 +231,14 @@ static bool begin_matched(struct admin_request *r)
 static bool end_matched(struct admin_request *r, int err, const struct pst_why *why)
 {
     struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
-    if (err < 0) {
+    if (err < 0)
         pst_keys_rollback(store);
+    if (err == -PST_ENOENT) /* what stands in the id's place may be a secret */
+        admin_fail(r, 404, "NotFound", "There is no key with this id.");
+    else if (err < 0)
         admin_fail_err(r, err, why->field, why->text);
+    if (err < 0)
         return false;
-    }
     err = pst_keys_commit(store);
     if (err < 0)
         admin_fail_err(r, err, NULL, pst_keys_why(store));

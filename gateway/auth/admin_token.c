@@ -130,6 +130,22 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
     return 0;
 }
 
+/* 1 when it was revoked before. */
+static int revoke_token(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
+{
+    struct pst_keys_store *store = pst_keys_service_store(keys);
+    struct pst_admin_token_row row;
+    int err = pst_admin_tokens_get(store, id, &row);
+    if (err == 0 && row.revoked_us != 0)
+        return 1;
+    if (err == 0)
+        err = pst_admin_tokens_revoke(store, id, pst_clock_real_us());
+    if (err == -PST_ENOENT)
+        return pst_why_set(why, err, "id",
+                           "there is no such admin token; `postern admin-token list` shows those there are");
+    return err < 0 ? store_failed(keys, err, why) : 0;
+}
+
 int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
 {
     const struct pst_str no_key = {NULL, 0};
@@ -137,12 +153,10 @@ int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_
     int err = pst_change_begin(&change, keys, "admin_token.revoke", no_key, why);
     if (err < 0)
         return err;
-    err = pst_admin_tokens_revoke(pst_keys_service_store(keys), id, pst_clock_real_us());
-    if (err == -PST_ENOENT)
-        err = pst_why_set(why, err, "id",
-                          "there is no such admin token; `postern admin-token list` shows those there are");
-    else if (err < 0)
-        err = store_failed(keys, err, why);
+    err = revoke_token(keys, id, why);
+    if (err > 0)
+        return pst_change_drop(&change);
+    change.before = json_pack("{s:b}", "revoked", 0);
     return pst_change_end_with(&change, err, id, json_pack("{s:b}", "revoked", 1), why);
 }
 
