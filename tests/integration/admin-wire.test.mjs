@@ -9,7 +9,7 @@ import { caller, signIn } from './lib/admin.mjs';
 import { RawClient } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { freePort } from './lib/util.mjs';
+import { eventually, freePort } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -22,8 +22,9 @@ before(async () => {
   upstream = await Upstream.start((x) => x.answer(200, 'ok'));
   port = await freePort();
   postern = await Postern.start({ upstream: upstream.url, admin_listen: `127.0.0.1:${port}` });
-  token = readFileSync(path.join(postern.settings.data_dir, 'admin.token'), 'utf8').trim();
+  token = await eventually(20000, 'the first token', () => readFileSync(path.join(postern.settings.data_dir, 'admin.token'), 'utf8').trim());
   call = caller({ port }, { authorization: `Bearer ${token}` });
+  await eventually(20000, 'the admin side', () => call('GET', '/admin/v1/status'));
 }, limit);
 
 after(async () => {
