@@ -43,6 +43,22 @@ static enum MHD_Result check_field(void *arg, enum MHD_ValueKind kind, const cha
     return check->twice == NULL ? MHD_YES : MHD_NO;
 }
 
+/* A target may come whole (RFC 9112, section 3.2.2); its host is the one that Host names, or which of them is
+ * meant? */
+const char *admin_head_path(struct admin_request *r, const char *path)
+{
+    struct pst_str target = pst_str_of(path), rest;
+    bool secure = pst_str_istarts(target, PST_STR("https://"));
+    if (!secure && !pst_str_istarts(target, PST_STR("http://")))
+        return path;
+    target = pst_str_skip(target, secure ? 8 : 7);
+    struct pst_str authority = pst_str_cut(target, '/', &rest);
+    const char *host = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Host");
+    if (!pst_str_ieq(authority, pst_str_of(host)))
+        admin_fail(r, 400, "BadHeader", "The target names another host than the field Host.");
+    return authority.len < target.len ? authority.p + authority.len : "/";
+}
+
 void admin_head_check(struct admin_request *r)
 {
     struct fields_check check = {0};

@@ -98,6 +98,8 @@ struct admin_route {
 
 /* head.c. Whether the target's path, as it came, is the one that decoding shows. */
 bool admin_target_is_plain(const char *target);
+/* The path of a target that libmicrohttpd has decoded; it refuses one of another host (400). */
+const char *admin_head_path(struct admin_request *r, const char *path);
 /* Refuses what can be read in two ways (400, 404). */
 void admin_head_check(struct admin_request *r);
 

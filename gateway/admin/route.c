@@ -132,6 +132,8 @@ static void read_body(struct admin_request *r)
 void admin_admit(struct admin_request *r, const char *path)
 {
     admin_head_check(r);
+    if (!admin_failed(r))
+        path = admin_head_path(r, path);
     /* Whoever may not ask anything at all learns nothing of what there is. */
     if (!admin_failed(r))
         admin_caller_check(r, ADMIN_NEEDS_NOTHING);

@@ -74,6 +74,14 @@ test('an id that is no UTF-8 gets its 404', limit, async () => {
   }
 });
 
+test('a target may name its host, if it is the one of Host', limit, async () => {
+  for (const [target, status] of [
+    ['https://localhost/admin/v1/status', 200], ['HTTPS://LOCALHOST/admin/v1/keys?limit=1', 200], ['http://localhost/admin/v1/status', 200], ['https://localhost', 200],
+    ['https://elsewhere.example/admin/v1/status', 400], ['https://localhost:1/admin/v1/status', 400], ['https://localhost@elsewhere.example/admin/v1/status', 400],
+    ['https:///admin/v1/status', 400], ['ftp://localhost/admin/v1/status', 404], ['https://localhost//admin/v1/status', 404],
+  ]) assert.equal((await send(head(`GET ${target}`))).status, status, target);
+});
+
 test('a field that has one value, and is there twice, is refused', limit, async () => {
   const before = await total();
   const body = '{"name":"twice"}';
