@@ -51,8 +51,8 @@ function limitsField(limits) {
 
 /** {element, value()}; `key` is what is edited, or nothing. */
 export function keyForm(key = { name: '', note: '', tags: [], scopes: [], networks: [], limits: {} }) {
-  const name = h('input', { value: key.name, required: true, maxlength: '100', autocomplete: 'off' });
-  const note = h('textarea', { maxlength: '1000', rows: '2' }, key.note);
+  const name = h('input', { value: key.name, dir: 'auto', required: true, maxlength: '100', autocomplete: 'off' });
+  const note = h('textarea', { maxlength: '1000', rows: '2', dir: 'auto' }, key.note);
   const tags = h('input', { value: key.tags.join(', '), autocomplete: 'off' });
   const expires = h('input', { type: 'datetime-local', value: toInput(key.expires) });
   const notBefore = h('input', { type: 'datetime-local', value: toInput(key.not_before) });
