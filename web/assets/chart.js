@@ -69,7 +69,7 @@ function lines(series, x, y, width) {
 function highest({ times, bucket, kind, format, series }) {
   const heights = times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : series[0].values[i] ?? 0));
   const most = Math.max(...heights);
-  return most > 0 ? `Highest: ${format(most)} (${name(times[heights.indexOf(most)], bucket)})` : null;
+  return most > 0 ? `Highest: ${format(most)} (${name(times[heights.indexOf(most)], bucket)})` : 'Nothing in this time.';
 }
 
 /**

@@ -39,6 +39,7 @@ export const quoted = (name) => ['“', named(name), '”'];
 
 const NOTICE_MS = 6000;
 const ALERT_MS = 12000;
+const BUSY_MS = 150;
 
 function place(notice, ms) {
   // What is behind a dialog can be neither seen nor heard.
@@ -100,13 +101,15 @@ export function actionButton(label, properties, action) {
   button.addEventListener('click', async () => {
     if (busy) return;
     busy = true;
-    button.setAttribute('aria-busy', 'true');
+    // A dialog that it opens says itself what is going on.
+    const show = setTimeout(() => document.querySelector('dialog[open]') ?? button.setAttribute('aria-busy', 'true'), BUSY_MS);
     try {
       await action();
     } catch (error) {
       notifyFailure(error.message);
     }
     busy = false;
+    clearTimeout(show);
     button.removeAttribute('aria-busy');
   });
   return button;

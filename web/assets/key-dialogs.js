@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be done to a key: create, edit, rotate, revoke, disable, delete. Whatever fails leaves its dialog as it was.
-import { call, get } from './api.js';
+import { call } from './api.js';
 import { ask, choice, show } from './dialog.js';
 import { copyButton, h, message, named, notify, quoted } from './dom.js';
 import { filledIn, changes, keyForm } from './key-form.js';
@@ -16,15 +16,16 @@ const here = { url: `https://${location.hostname}`, trust: '' };
 /** A new secret does not wait longer for the address that is shown with it. */
 const WHERE_MS = 1500;
 
-/** Where clients reach the gateway: its public URL, or this page's host with the gateway's own port. */
+/** Where clients reach the gateway: its public URL, or this page's host with the gateway's own port. Undefined when it
+ * is not to be had; nobody is asked to sign in for it. */
 async function gateway() {
   try {
-    const [{ items }, status] = await Promise.all([get('/settings'), get('/status')]);
+    const [{ items }, status] = await Promise.all(['/settings', '/status'].map(async (path) => (await call('GET', path, { signingIn: true })).json));
     const value = (name) => items.find((setting) => setting.name === name)?.value ?? '';
     const url = value('public_url') || `https://${location.hostname}:${/:(\d+)$/.exec(value('listen'))?.[1] ?? '443'}`;
     return { url: url.replace(/\/$/, ''), trust: status.certificate.self_signed ? ` --cacert ${shell(status.certificate.path)}` : '' };
   } catch {
-    return here;
+    return undefined;
   }
 }
 
@@ -38,7 +39,8 @@ const shell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replace
  * `where` is gateway()’s promise, asked for before there was a secret to lose. */
 async function showSecrets(title, answer, where) {
   const secret = answer.key1 ?? answer.key2;
-  const { url, trust } = await Promise.race([where, new Promise((done) => setTimeout(done, WHERE_MS, here))]);
+  const found = where.then((place) => place ?? gateway()); // once more, by the session of now
+  const { url, trust } = (await Promise.race([found, new Promise((done) => setTimeout(done, WHERE_MS))])) ?? here;
   const path = answer.scopes[0]?.path ?? '/';
   const line = `curl${trust} -H 'Ocp-Apim-Subscription-Key: ${secret}' ${shell(url + path)}`;
   await show(title, [
