@@ -39,7 +39,7 @@ const get = async (target) => {
 
 /** The same over a kept connection and without a look at the schema, for many pages. */
 const quickly = (target) => new Promise((resolve, reject) => {
-  http.get({ socketPath, agent, path: `/admin/v1/${target}`, timeout: 20000 }, (answer) => {
+  http.get({ socketPath, agent, path: `/admin/v1/${target}`, timeout: 60000 }, (answer) => {
     const parts = [];
     answer.on('data', (part) => parts.push(part)).on('end', () => {
       const text = Buffer.concat(parts).toString();
