@@ -65,11 +65,12 @@ function lines(series, x, y, width) {
   });
 }
 
-/** The highest of what is shown, for reading without pointing: 'Highest: 42 (2026-11-27 16:00)'. */
+/** The highest of what is shown, for reading without pointing: Highest: 42 (2026-11-27 16:00). */
 function highest({ times, bucket, kind, format, series }) {
   const heights = times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : series[0].values[i] ?? 0));
   const most = Math.max(...heights);
-  return most > 0 ? `Highest: ${format(most)} (${name(times[heights.indexOf(most)], bucket)})` : 'Nothing in this time.';
+  const when = times[heights.indexOf(most)];
+  return h('p', { class: 'summary muted' }, most > 0 ? ['Highest: ', format(most), ' (', h('time', { datetime: when.toISOString(), title: utcText(when) }, name(when, bucket)), ')'] : 'Nothing in this time.');
 }
 
 /**
@@ -78,7 +79,7 @@ function highest({ times, bucket, kind, format, series }) {
  */
 export function timeChart({ title, times, bucket, kind, format, series, whole = false }) {
   const readout = h('p', { class: 'readout', 'aria-live': 'polite' });
-  const summary = h('p', { class: 'summary small muted' }, highest({ times, bucket, kind, format, series }));
+  const summary = highest({ times, bucket, kind, format, series });
   const picture = svg('svg', { 'aria-hidden': 'true', focusable: 'false' });
   const cursor = svg('rect', { class: 'cursor', visibility: 'hidden' });
   const chart = h('div', { class: 'chart', tabindex: '0', role: 'group', 'aria-label': `${title}, by ${bucket}${bucket === 'day' ? ' of UTC' : ''}. Left and right arrow keys read one ${bucket} after the other.` }, picture);
