@@ -256,6 +256,18 @@ test('every field of a key can be set, changed and emptied', limit, async () => 
   assert.deepEqual(json.limits.rate, { requests: 100, per_seconds: 60 });
   assert.equal(json.limits.concurrency, 4);
 
+  // What is half said is told so in words for people, before it is sent.
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await fill('in how many seconds', '');
+  await fill('At the same time', '0');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await dialog(page).locator('[data-field="limits.concurrency"]').getByText('A whole number from 1 on, or nothing.').waitFor();
+  await fill('At the same time', '4');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await dialog(page).locator('[data-field="limits.rate.per_seconds"]').getByText('In how many seconds?').waitFor();
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+
   await page.getByRole('button', { name: 'Edit' }).click();
   await fill('Works until', '');
   await fill('Tags', '');
@@ -380,7 +392,16 @@ test('numbers are those of the gateway; times are the reader’s, and in UTC on 
   assert.equal((await gateway.rest('DELETE', `/keys/${made.id}`)).status, 204);
 });
 
+/** At least one request that the sums know of, whatever ran before. */
+async function someUsage() {
+  const { id, key1 } = (await gateway.rest('POST', '/keys', { body: { name: 'some usage' } })).json;
+  await gateway.answers(200, key1);
+  await eventually(20000, 'the request in the sums', async () => (await gateway.rest('GET', `/usage?by=key&key=${id}`)).json.items.length > 0);
+  assert.equal((await gateway.rest('DELETE', `/keys/${id}`)).status, 204);
+}
+
 test('usage: ranges, a key’s own, CSV', limit, async () => {
+  await someUsage();
   const page = await person(browser);
   await signIn(page, gateway, '#/usage');
   await page.locator('.figures').waitFor();
@@ -406,6 +427,7 @@ test('usage: ranges, a key’s own, CSV', limit, async () => {
 });
 
 test('usage over time does not wait for its tables, and a table that fails is asked for again by itself', limit, async () => {
+  await someUsage();
   const page = await person(browser);
   await signIn(page, gateway);
   let held = () => {};
@@ -622,6 +644,7 @@ test('a gateway that goes and comes back: said once, and what somebody has selec
 });
 
 test('in high contrast and on paper', limit, async () => {
+  await someUsage();
   const page = await person(browser, { forcedColors: 'active' });
   await signIn(page, gateway);
   await visit(page, gateway, 'usage', '.breakdowns:not([aria-busy])');

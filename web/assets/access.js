@@ -76,7 +76,7 @@ export async function accessView(main, { signal, again }) {
     h('section', {}, h('div', { class: 'card-head' }, h('h2', {}, 'Sessions')), sessions),
     isAdmin() ? h('section', {}, h('div', { class: 'card-head' }, h('h2', {}, 'Admin tokens'), actionButton('Create token', {}, async () => (await createToken()) && again())), tokens) : null));
   if (!isAdmin()) {
-    fill(sessions, sessionsTable([session()], again), h('p', { class: 'muted' }, 'A viewer sees the own session only.'));
+    fill(sessions, sessionsTable([session()], again), h('p', { class: 'muted below' }, 'A viewer sees the own session only.'));
     return;
   }
   await Promise.all([list(sessions, '/sessions', (items) => sessionsTable(items, again), signal), list(tokens, '/tokens', (items) => tokensTable(items, again), signal)]);

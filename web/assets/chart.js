@@ -75,15 +75,15 @@ function highest({ times, bucket, kind, format, series }) {
 
 /**
  * {title, times: [Date], bucket: 'hour' | 'day', kind: 'bars' | 'lines', format, series: [{name, colour: 1..3, values}]}
- * Bars are stacked. A value of null is a gap.
+ * Bars are stacked. A value of null is a gap. The axis goes up to `least` where there is nothing that high.
  */
-export function timeChart({ title, times, bucket, kind, format, series, whole = false }) {
+export function timeChart({ title, times, bucket, kind, format, series, least, whole = false }) {
   const readout = h('p', { class: 'readout', 'aria-live': 'polite' });
   const summary = highest({ times, bucket, kind, format, series });
   const picture = svg('svg', { 'aria-hidden': 'true', focusable: 'false' });
   const cursor = svg('rect', { class: 'cursor', visibility: 'hidden' });
   const chart = h('div', { class: 'chart', tabindex: '0', role: 'group', 'aria-label': `${title}, by ${bucket}${bucket === 'day' ? ' of UTC' : ''}. Left and right arrow keys read one ${bucket} after the other.` }, picture);
-  const most = Math.max(...times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : Math.max(...series.map((s) => s.values[i] ?? 0)))), whole ? 4 : 1e-9);
+  const most = Math.max(...times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : Math.max(...series.map((s) => s.values[i] ?? 0)))), least);
   const grid = gridLines(most, { whole });
   const top = grid.at(-1);
   const left = 12 + LETTER * Math.max(4, ...grid.map((value) => format(value).length));

@@ -28,10 +28,10 @@ function figures(points) {
 
 function charts(usage) {
   const { times, bucket, points } = usage;
-  const over = (title, kind, format, series) => timeChart({ title, times, bucket, kind, format, series });
+  const over = (title, kind, format, series, least = 4) => timeChart({ title, times, bucket, kind, format, series, least });
   return h('div', { class: 'charts' },
     requestsChart('Requests', usage),
-    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }]),
+    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }], 1),
     over('Bytes', 'bars', bytes, [{ name: 'received', colour: 3, values: points.map((p) => p.bytes_in) }, { name: 'sent', colour: 1, values: points.map((p) => p.bytes_out) }]),
     over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'mean to the first byte', colour: 3, values: points.map((p) => (p.requests > 0 ? p.ttfb_us / p.requests : null)) }]));
 }
@@ -142,7 +142,8 @@ class UsageView {
       const usage = await usageOver(this.query.range, this.filter(), signal);
       this.draw(usage, { span, filter: this.filter(), signal });
     } catch (error) {
-      if (!signal.aborted) fill(this.body, failure(error, () => this.load()));
+      // Of a range that is none there is nothing to try again.
+      if (!signal.aborted) fill(this.body, failure(error, error.status === undefined ? undefined : () => this.load()));
     }
     if (!signal.aborted) this.body.removeAttribute('aria-busy');
   }
