@@ -645,6 +645,7 @@ test('a gateway that goes and comes back: said once, and what somebody has selec
 
 test('in high contrast and on paper', limit, async () => {
   await someUsage();
+  const { id } = (await gateway.rest('POST', '/keys', { body: { name: 'on paper' } })).json;
   const page = await person(browser, { forcedColors: 'active' });
   await signIn(page, gateway);
   await visit(page, gateway, 'usage', '.breakdowns:not([aria-busy])');
@@ -663,6 +664,7 @@ test('in high contrast and on paper', limit, async () => {
   }
   assertQuiet(page);
   await page.context().close();
+  assert.equal((await gateway.rest('DELETE', `/keys/${id}`)).status, 204);
 });
 
 describe('every view, light and dark, wide and narrow', limit, () => {
