@@ -11,7 +11,7 @@ static admin_names no_query = {NULL};
 static admin_names list_query = {"id",           "state", "text",  "name",   "tag", "expires_before",
                                  "unused_since", "sort",  "limit", "cursor", NULL};
 static admin_names audit_query = {"from", "to", "action", "target", "actor", "limit", "cursor", NULL};
-static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
+static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "limit", "format", NULL};
 
 static admin_names requests_query = {"from", "to", "key", "route", "status", "limit", "cursor", NULL};
 
