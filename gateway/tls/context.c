@@ -68,6 +68,20 @@ void tls_forget_handshake(mbedtls_ssl_context *ssl)
         mbedtls_ssl_handshake_wrapup_free_hs_transform(ssl);
 }
 
+/* Once it has sent its Finished, a server of TLS 1.3 speaks with its application keys (RFC 8446 appendix
+ * A.2). mbedTLS does so when the client's Finished has come; an alert before that, about the client's
+ * certificate mostly, nobody could open. Its next change of keys begins the count of records anew, so nothing
+ * but a fatal alert may be sent in between; mbedTLS sends nothing else there. This function, too, is one that
+ * the library's own files call. */
+void mbedtls_ssl_set_outbound_transform(mbedtls_ssl_context *ssl, mbedtls_ssl_transform *transform);
+
+void tls_choose_keys(mbedtls_ssl_context *ssl)
+{
+    mbedtls_ssl_transform *application = ssl->MBEDTLS_PRIVATE(transform_application);
+    if (application != NULL && ssl->MBEDTLS_PRIVATE(transform_out) != application)
+        mbedtls_ssl_set_outbound_transform(ssl, application);
+}
+
 struct tls_block *tls_block_get(struct pst_tls_context *context)
 {
     struct tls_block *block = context->free_blocks;

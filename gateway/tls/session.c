@@ -103,7 +103,7 @@ static void on_open_event(struct pst_session *s, uint32_t events, bool was_block
         s->events->writable(s->arg, s);
     }
     (void)events;
-    if (s->phase == OPEN && (s->peer_shut || s->broken) && !s->told_gone) {
+    if (s->phase == OPEN && (s->peer_shut || s->broken || s->goodbye) && !s->told_gone) {
         s->told_gone = true;
         s->events->peer_gone(s->arg, s);
     }
