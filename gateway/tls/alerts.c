@@ -7,8 +7,9 @@
 
 #include <mbedtls/ecp.h>
 
-/* What a record's head may say at most (RFC 8446 section 5.2). */
-#define CIPHERTEXT_MAX_BYTES (16384 + 256)
+/* What a record may hold, sealed (RFC 8446 section 5.2): its content, the byte that says what it is, the tag.
+ * A longer one may be padded; when something is wrong with it that is its length. */
+#define SEALED_MAX_BYTES (16384 + 1 + 16)
 
 static const struct {
     int error;
@@ -45,7 +46,7 @@ static int alert_of(int error, const unsigned char *record_head)
         return -1;
     size_t len = record_head != NULL ? (size_t)record_head[3] << 8 | record_head[4] : 0;
     bool about_a_record = error == MBEDTLS_ERR_SSL_INVALID_RECORD || error == MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
-    if (about_a_record && len > CIPHERTEXT_MAX_BYTES)
+    if (about_a_record && len > SEALED_MAX_BYTES)
         return MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW;
     for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
         if (alerts[i].error == error)

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* RFC 8446 section 4.6.1. */
+#define TICKET_LIFETIME_MAX_S 604800
+
 /* AEAD with forward secrecy and nothing else. AES-128 first: it is the fastest, and strong enough. */
 static const int ciphersuites[] = {
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
@@ -209,8 +212,12 @@ void pst_tls_context_free(struct pst_tls_context *context)
     free(context);
 }
 
-int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t lifetime_s)
+/* Longer than a key is in use: mbedTLS changes a key that has reached its lifetime by itself, with a
+ * handshake, to one that no other worker knows, and the next rotation would drop the one that clients'
+ * tickets are sealed with. */
+int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t period_s)
 {
+    uint32_t lifetime_s = period_s < TICKET_LIFETIME_MAX_S / 2 ? 2 * period_s : TICKET_LIFETIME_MAX_S;
     struct pst_ticket_key key = {.lifetime_s = lifetime_s};
     if (getrandom(key.name, sizeof(key.name), 0) != (ssize_t)sizeof(key.name) ||
         getrandom(key.key, sizeof(key.key), 0) != (ssize_t)sizeof(key.key))

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -240,6 +241,59 @@ static void test_resumption(void **state)
         site_done(&b);
         site_done(&stranger);
     }
+}
+
+/* mbedTLS asks it how old a key is. */
+static time_t clock_is_fast_s;
+
+time_t time(time_t *to)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+    now.tv_sec += clock_is_fast_s;
+    if (to != NULL)
+        *to = now.tv_sec;
+    return now.tv_sec;
+}
+
+/* The key's period is over and the next key is not here yet: the old one stays in use. */
+static void test_rotation_is_late(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < 2; v++) {
+        struct site a, b;
+        struct cert *const certs[] = {&ec};
+        struct pst_ticket_key key, next;
+        mbedtls_ssl_session early, late;
+        site_make(&a, PST_TLS_INTERMEDIATE, certs, 1);
+        site_make(&b, PST_TLS_INTERMEDIATE, certs, 1);
+        assert_int_equal(pst_ticket_key_make(&key, 3600), 0);
+        assert_int_equal(pst_ticket_key_make(&next, 3600), 0);
+        assert_int_equal(pst_tls_context_rotate(a.context, &key), 0);
+        assert_int_equal(pst_tls_context_rotate(b.context, &key), 0);
+        get_ticket(&a, versions[v], &early);
+        clock_is_fast_s = 3605;
+        get_ticket(&a, versions[v], &late);
+        assert_true(resumes(&b, versions[v], &late));
+        assert_int_equal(pst_tls_context_rotate(a.context, &next), 0);
+        assert_true(resumes(&a, versions[v], &early));
+        clock_is_fast_s = 0;
+        mbedtls_ssl_session_free(&early);
+        mbedtls_ssl_session_free(&late);
+        site_done(&a);
+        site_done(&b);
+    }
+}
+
+/* No ticket may live longer than TLS 1.3 lets it. */
+static void test_lifetime(void **state)
+{
+    (void)state;
+    struct pst_ticket_key key;
+    assert_int_equal(pst_ticket_key_make(&key, 60), 0);
+    assert_int_equal(key.lifetime_s, 120);
+    assert_int_equal(pst_ticket_key_make(&key, 6 * 86400), 0);
+    assert_int_equal(key.lifetime_s, 7 * 86400);
 }
 
 /* Reading */
@@ -615,6 +669,8 @@ int main(void)
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_choice_by_name),
         cmocka_unit_test(test_resumption),
+        cmocka_unit_test(test_rotation_is_late),
+        cmocka_unit_test(test_lifetime),
         cmocka_unit_test(test_large_upload),
         cmocka_unit_test(test_records_in_single_bytes),
         cmocka_unit_test(test_left_over_input_is_its_own),
