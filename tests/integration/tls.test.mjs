@@ -293,6 +293,20 @@ describe('bounds', limit, () => {
     }, 200);
     for (const client of silent) client.destroy();
   });
+  test('silent clients do not hold all places for the whole time', limit, async (t) => {
+    const gateway = await Postern.start({ upstream: upstream.url, tls_max_handshakes: 8, tls_handshake_timeout: '8s' });
+    t.after(() => gateway.stop());
+    const silent = [];
+    for (let i = 0; i < 8; i++) silent.push(await plainConnect(gateway.port));
+    // The first of them has the whole time; who comes now does not wait for that.
+    const first = silent[0].closes(20000).then(() => null);
+    const served = await Promise.race([RawClient.connect(gateway.port, { timeoutMs: 20000 }), first]);
+    assert.ok(served, 'the first silent one left before anybody else was served');
+    assert.equal((await served.get('/status')).status, 200);
+    served.destroy();
+    for (const client of silent) client.destroy();
+    await first;
+  });
   test('a close_notify ends the connection in order', limit, async () => {
     const client = await RawClient.connect(postern.port);
     assert.equal((await client.get('/status')).status, 200);
