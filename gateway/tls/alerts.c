@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #include <mbedtls/ecp.h>
+#include <mbedtls/rsa.h>
 
 /* What a record may hold, sealed (RFC 8446 section 5.2): its content, the byte that says what it is, the tag.
  * A longer one may be padded; when something is wrong with it that is its length. */
@@ -24,6 +25,11 @@ static const struct {
     {MBEDTLS_ERR_SSL_BAD_INPUT_DATA, MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER},
     {MBEDTLS_ERR_ECP_BAD_INPUT_DATA, MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER},
     {MBEDTLS_ERR_ECP_INVALID_KEY, MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER},
+    /* What is wrong with the signature of a client's certificate. */
+    {MBEDTLS_ERR_ECP_VERIFY_FAILED, MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR},
+    {MBEDTLS_ERR_RSA_VERIFY_FAILED, MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR},
+    {MBEDTLS_ERR_RSA_INVALID_PADDING, MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR},
+    {MBEDTLS_ERR_PK_SIG_LEN_MISMATCH, MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR},
     {MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE},
     /* In TLS 1.2 (RFC 5246 section 7.4.6); 1.3 has a better one, which mbedTLS sends. */
     {MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE},

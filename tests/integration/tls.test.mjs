@@ -307,6 +307,23 @@ describe('bounds', limit, () => {
     for (const client of silent) client.destroy();
     await first;
   });
+  test('without descriptors it waits, says so once, and goes on', limit, async (t) => {
+    const gateway = await Postern.start({ upstream: upstream.url }, { wrap: ['prlimit', '--nofile=40:40'] });
+    t.after(() => gateway.stop());
+    const held = [];
+    for (let i = 0; i < 60; i++) held.push(await plainConnect(gateway.port));
+    const said = () => gateway.stderr.match(/cannot take more connections now/g)?.length ?? 0;
+    await eventually(5000, 'the complaint', () => said() > 0);
+    await sleep(500); // it tries again ten times a second
+    assert.equal(said(), 1);
+    for (const client of held) client.destroy();
+    await eventually(5000, 'service to come back', async () => {
+      const client = await RawClient.connect(gateway.port, { timeoutMs: 1000 });
+      const answer = await client.get('/status');
+      client.destroy();
+      return answer.status === 200;
+    });
+  });
   test('a close_notify ends the connection in order', limit, async () => {
     const client = await RawClient.connect(postern.port);
     assert.equal((await client.get('/status')).status, 200);
