@@ -23,6 +23,12 @@
  * each. */
 #define READ_BYTES (8 * (16384 + 261))
 
+/* How long keys last. AES-GCM's are good for some 2^24.5 full records (RFC 8446 section 5.5). After that TLS
+ * 1.3 would have new ones by KeyUpdate, which mbedTLS does not speak; so a connection ends before: in order
+ * after half as many, with the answer that is under way; at the limit, after 256 GiB, at once. */
+#define SEALED_MAX  (UINT64_C(1) << 24)
+#define SEALED_WORN (SEALED_MAX / 2)
+
 /* Input */
 
 /* Between calls the input buffer belongs to other sessions: what is left of it is kept aside. */
@@ -190,7 +196,8 @@ static int seal(struct pst_session *s, const unsigned char *data, size_t len)
     size_t done = 0;
     while (done < len) {
         size_t left = len - done, most = record_bytes(s);
-        int n = mbedtls_ssl_write(&s->ssl, data + done, left < most ? left : most);
+        bool lasts = s->sealed++ < SEALED_MAX;
+        int n = lasts ? mbedtls_ssl_write(&s->ssl, data + done, left < most ? left : most) : -1;
         if (n <= 0) {
             s->broken = true;
             return -PST_ERESET;
@@ -295,6 +302,11 @@ ssize_t pst_session_write(struct pst_session *s, const void *data, size_t len)
     if (s->block_len > 0)
         session_touch(s);
     return took > 0 || len == 0 ? took : -PST_EAGAIN;
+}
+
+bool pst_session_is_worn(const struct pst_session *s)
+{
+    return s->sealed >= SEALED_WORN;
 }
 
 bool pst_session_output_waits(const struct pst_session *s)

@@ -55,6 +55,7 @@ struct pst_session {
     unsigned small_records; /* so many are small before they may be large */
     uint64_t written_us;
 
+    uint64_t sealed; /* records of plaintext; see "How long keys last" in records.c */
     uint64_t bytes_read;
     uint64_t bytes_sent;
     char error_text[96];
