@@ -139,7 +139,8 @@ static void step_closing(struct pst_session *s)
         return;
     if (!s->write_shut) {
         s->write_shut = true;
-        shutdown(s->watch.fd, SHUT_WR);
+        if (!s->eof) /* else the socket is closed at once */
+            shutdown(s->watch.fd, SHUT_WR);
         pst_timer_set(s->loop, &s->timer, LINGER_US);
     }
     linger(s);

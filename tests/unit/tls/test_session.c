@@ -565,6 +565,36 @@ static void test_host_closes_in_order(void **state)
     free(got);
 }
 
+static int shutdowns;
+
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+
+int __wrap_shutdown(int fd, int how)
+{
+    shutdowns++;
+    return __real_shutdown(fd, how);
+}
+
+/* A side is shut where the other may still send, and not where the socket is closed anyway. */
+static void test_shuts_its_side_when_there_is_another(void **state)
+{
+    (void)state;
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct host host = {.reads = true};
+        struct guest guest;
+        peer_open(&site, &host, &guest, &(struct guest_options){.sni = NULL});
+        shutdowns = 0;
+        if (leaves) {
+            guest_hang_up(&guest, 'F');
+            host_wait(&host, &host.gone);
+        }
+        pst_session_close(host.session);
+        assert_int_equal(shutdowns, leaves ? 0 : 1);
+        peer_close(&host, &guest);
+    }
+}
+
 /* The client is still sending when the host has answered and closed: the answer must arrive, not a reset. */
 static void test_answer_survives_a_client_that_sends_on(void **state)
 {
@@ -681,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_data_and_end_together),
         cmocka_unit_test(test_answer_after_goodbye),
         cmocka_unit_test(test_host_closes_in_order),
+        cmocka_unit_test(test_shuts_its_side_when_there_is_another),
         cmocka_unit_test(test_answer_survives_a_client_that_sends_on),
         cmocka_unit_test(test_lingering_is_bounded),
         cmocka_unit_test(test_host_aborts),
