@@ -205,13 +205,35 @@ static void test_handshake_without_end(void **state)
     pst_buf_done(&host.received);
 }
 
+/* One read takes a bounded number of records, however small, and leaves none. */
+static void test_records_of_one_byte(void **state)
+{
+    (void)state;
+    enum { MANY = 6000, RECORD = 5 + 16 + 16, READ_MAX = 8 * (16384 + 261) };
+    static char data[MANY];
+    struct host host = {.reads = false};
+    struct guest guest;
+    peer_open(&site, &host, &guest, &(struct guest_options){.version = versions[1]});
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(mbedtls_ssl_write(&guest.ssl, (const unsigned char *)"x", 1), 1);
+    host_wait(&host, &host.readable);
+    size_t got = 0;
+    for (int turns = 0; turns < 5000 && got < MANY; turns++) {
+        ssize_t n = pst_session_read(host.session, data + got, sizeof(data) - got);
+        assert_true(n <= READ_MAX / RECORD + 1);
+        got += n > 0 ? (size_t)n : 0;
+        site_turn(&site);
+    }
+    assert_int_equal(got, MANY);
+    peer_close(&host, &guest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_the_handshake),
-        cmocka_unit_test(test_later),
-        cmocka_unit_test(test_warnings_without_end),
-        cmocka_unit_test(test_handshake_without_end),
+        cmocka_unit_test(test_in_the_handshake),     cmocka_unit_test(test_later),
+        cmocka_unit_test(test_warnings_without_end), cmocka_unit_test(test_handshake_without_end),
+        cmocka_unit_test(test_records_of_one_byte),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
