@@ -42,6 +42,7 @@ static struct admin_request *request_new(const struct admin_listener *listener,
     r->connection = connection;
     r->method = method;
     r->file = -1;
+    pst_list_init(&r->waiting);
     pst_buf_init(&r->body, BODY_MAX_BYTES);
     struct pst_str given =
         pst_str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Request-Id"));
@@ -196,9 +197,14 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
         *size = 0;
         return err == 0 ? MHD_YES : MHD_NO;
     }
+    if (r->status == 0)
+        admin_read(r);
+    if (r->status == 0 && (r->route->what & ADMIN_READS_USAGE) != 0 &&
+        admin_readers_ask(&r->admin->readers, r))
+        return MHD_YES; /* we are called again, and then it has a status */
     if (r->status == 0) {
         pthread_mutex_lock(&r->admin->lock);
-        admin_dispatch(r);
+        admin_handle(r);
         pthread_mutex_unlock(&r->admin->lock);
     }
     return answer(r);
@@ -250,7 +256,7 @@ static int open_stores(struct pst_admin *admin)
 
 static int start_daemon(struct admin_listener *listener)
 {
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME;
     if (listener->tls != NULL) {
         flags |= MHD_USE_TLS;
         pst_seam_serve(listener->tls);
@@ -348,6 +354,8 @@ static int start_all(struct pst_admin *admin)
         tokens = tokens || admin->listeners[i].tls != NULL;
     if (err == 0 && tokens)
         err = make_first_token(admin);
+    if (err == 0)
+        err = admin_readers_start(&admin->readers, admin->parts.settings->data_dir);
     for (size_t i = 0; err == 0 && i < admin->n_listeners; i++)
         err = start_daemon(&admin->listeners[i]);
     return err;
@@ -361,6 +369,7 @@ int pst_admin_start(const struct pst_admin_parts *parts, struct pst_admin **ret_
     admin->parts = *parts;
     admin->started_us = pst_clock_real_us();
     pthread_mutex_init(&admin->lock, NULL);
+    admin_readers_init(&admin->readers);
     int err = pst_request_ids_init(&admin->ids);
     if (err == 0)
         err = start_all(admin);
@@ -379,11 +388,13 @@ void pst_admin_stop(struct pst_admin *admin)
 {
     if (admin == NULL)
         return;
+    admin_readers_stop(&admin->readers);
     for (size_t i = 0; i < admin->n_listeners; i++)
         admin_listener_close(&admin->listeners[i]);
     pst_usage_store_close(admin->usage);
     pst_keys_service_close(admin->keys);
     admin_certificates_close(admin);
+    admin_readers_done(&admin->readers);
     pthread_mutex_destroy(&admin->lock);
     explicit_bzero(&admin->sessions, sizeof(admin->sessions));
     free(admin);

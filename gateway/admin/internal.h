@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this folder share: a request on its way through, and how it is answered. A request
- * belongs to its listener's thread; what is in struct pst_admin is touched under its lock. */
+ * belongs to its listener's thread, while it is suspended to a reader's; what is in struct pst_admin is
+ * touched under its lock. */
 #ifndef POSTERN_ADMIN_INTERNAL_H
 #define POSTERN_ADMIN_INTERNAL_H
 
@@ -12,6 +13,7 @@
 #include "postern/base/buf.h"
 #include "postern/db/usage_store.h"
 #include "postern/http/request_id.h"
+#include "readers.h"
 
 #include "sessions.h"
 
@@ -37,7 +39,10 @@ struct pst_admin {
     struct pst_request_ids ids;
     struct admin_sessions sessions;
     struct admin_guesses guesses;
-    atomic_uint exports; /* large answers in files, on their way; not under the lock */
+
+    /* Not under the lock. */
+    struct admin_readers readers;
+    atomic_uint exports; /* large answers in files, on their way */
 };
 
 struct admin_route;
@@ -53,6 +58,8 @@ struct admin_request {
     struct pst_str params[ADMIN_PARAMS_MAX]; /* the path's {} in order */
     struct pst_buf body;
     json_t *input; /* the body, of routes that take one */
+    struct pst_list waiting;
+    struct pst_usage_store *usage; /* the reader's that handles it */
 
     unsigned status;
     json_t *output;                  /* NULL: no body */
@@ -75,11 +82,14 @@ struct admin_request {
 /* What a request's query or body may name; ends with NULL. */
 typedef const char *const admin_names[];
 
+#define ADMIN_TAKES_BODY  1u
+#define ADMIN_READS_USAGE 2u /* handled by a reader, and not under the lock */
+
 struct admin_route {
     const char *method;
     const char *pattern; /* "{}" is one segment */
     const char *const *query;
-    bool takes_body;
+    unsigned what; /* ADMIN_TAKES_BODY, ADMIN_READS_USAGE */
     enum admin_needs needs;
     void (*handle)(struct admin_request *r);
 };
@@ -87,8 +97,10 @@ struct admin_route {
 /* route.c. The head is there: finds who may handle it and whether he who asks may; a refusal is made here,
  * and so is the answer with a file of the page. */
 void admin_admit(struct admin_request *r, const char *path);
-/* The body is there: reads it and calls the handler. */
-void admin_dispatch(struct admin_request *r);
+/* The body is there: looks at it and at the query. Not under the lock. */
+void admin_read(struct admin_request *r);
+/* Calls the handler. */
+void admin_handle(struct admin_request *r);
 
 /* reply.c. Each sets the answer; the text is for people. */
 void admin_fail(struct admin_request *r, unsigned status, const char *code, const char *fmt, ...)

@@ -53,10 +53,10 @@ void admin_requests_list(struct admin_request *r)
         return;
     query.status = (uint32_t)status;
     json_t *items = json_array();
-    int err = pst_usage_store_requests(r->admin->usage, &query, add_request, items, &next);
+    int err = pst_usage_store_requests(r->usage, &query, add_request, items, &next);
     if (err < 0) {
         json_decref(items);
-        admin_fail_err(r, err, NULL, pst_usage_store_why(r->admin->usage));
+        admin_fail_err(r, err, NULL, pst_usage_store_why(r->usage));
         return;
     }
     char cursor[PST_U64_TEXT_MAX + 1];

@@ -18,32 +18,34 @@ static admin_names requests_query = {"from", "to", "key", "route", "status", "li
 #define VIEWER  ADMIN_NEEDS_VIEWER
 #define ADMIN   ADMIN_NEEDS_ADMIN
 #define NOTHING ADMIN_NEEDS_NOTHING
+#define BODY    ADMIN_TAKES_BODY
+#define USAGE   ADMIN_READS_USAGE
 
 static const struct admin_route routes[] = {
-    {"GET", "/metrics", no_query, false, VIEWER, admin_metrics_get},
-    {"GET", "/admin/v1/openapi.json", no_query, false, VIEWER, admin_openapi_get},
-    {"GET", "/admin/v1/status", no_query, false, VIEWER, admin_status_get},
-    {"GET", "/admin/v1/settings", no_query, false, VIEWER, admin_settings_get},
-    {"GET", "/admin/v1/usage", usage_query, false, VIEWER, admin_usage_get},
-    {"GET", "/admin/v1/requests", requests_query, false, VIEWER, admin_requests_list},
-    {"GET", "/admin/v1/audit", audit_query, false, VIEWER, admin_audit_list},
-    {"GET", "/admin/v1/keys", list_query, false, VIEWER, admin_keys_list},
-    {"POST", "/admin/v1/keys", no_query, true, ADMIN, admin_keys_create},
-    {"POST", "/admin/v1/keys/import", no_query, true, ADMIN, admin_keys_import},
-    {"GET", "/admin/v1/keys/{}", no_query, false, VIEWER, admin_key_get},
-    {"PATCH", "/admin/v1/keys/{}", no_query, true, ADMIN, admin_key_change},
-    {"DELETE", "/admin/v1/keys/{}", no_query, false, ADMIN, admin_key_delete},
-    {"POST", "/admin/v1/keys/{}/rotate", no_query, true, ADMIN, admin_key_rotate},
-    {"DELETE", "/admin/v1/keys/{}/secrets/{}", no_query, false, ADMIN, admin_key_revoke},
-    {"POST", "/admin/v1/session", no_query, true, NOTHING, admin_session_open_route},
-    {"GET", "/admin/v1/session", no_query, false, VIEWER, admin_session_get},
-    {"DELETE", "/admin/v1/session", no_query, false, VIEWER, admin_session_close_route},
-    {"POST", "/admin/v1/session/confirm", no_query, true, VIEWER, admin_session_confirm_route},
-    {"GET", "/admin/v1/sessions", no_query, false, ADMIN, admin_sessions_list},
-    {"DELETE", "/admin/v1/sessions/{}", no_query, false, ADMIN, admin_sessions_end},
-    {"GET", "/admin/v1/tokens", no_query, false, ADMIN, admin_tokens_list_route},
-    {"POST", "/admin/v1/tokens", no_query, true, ADMIN, admin_tokens_create},
-    {"DELETE", "/admin/v1/tokens/{}", no_query, false, ADMIN, admin_tokens_revoke_route},
+    {"GET", "/metrics", no_query, 0, VIEWER, admin_metrics_get},
+    {"GET", "/admin/v1/openapi.json", no_query, 0, VIEWER, admin_openapi_get},
+    {"GET", "/admin/v1/status", no_query, 0, VIEWER, admin_status_get},
+    {"GET", "/admin/v1/settings", no_query, 0, VIEWER, admin_settings_get},
+    {"GET", "/admin/v1/usage", usage_query, USAGE, VIEWER, admin_usage_get},
+    {"GET", "/admin/v1/requests", requests_query, USAGE, VIEWER, admin_requests_list},
+    {"GET", "/admin/v1/audit", audit_query, 0, VIEWER, admin_audit_list},
+    {"GET", "/admin/v1/keys", list_query, 0, VIEWER, admin_keys_list},
+    {"POST", "/admin/v1/keys", no_query, BODY, ADMIN, admin_keys_create},
+    {"POST", "/admin/v1/keys/import", no_query, BODY, ADMIN, admin_keys_import},
+    {"GET", "/admin/v1/keys/{}", no_query, 0, VIEWER, admin_key_get},
+    {"PATCH", "/admin/v1/keys/{}", no_query, BODY, ADMIN, admin_key_change},
+    {"DELETE", "/admin/v1/keys/{}", no_query, 0, ADMIN, admin_key_delete},
+    {"POST", "/admin/v1/keys/{}/rotate", no_query, BODY, ADMIN, admin_key_rotate},
+    {"DELETE", "/admin/v1/keys/{}/secrets/{}", no_query, 0, ADMIN, admin_key_revoke},
+    {"POST", "/admin/v1/session", no_query, BODY, NOTHING, admin_session_open_route},
+    {"GET", "/admin/v1/session", no_query, 0, VIEWER, admin_session_get},
+    {"DELETE", "/admin/v1/session", no_query, 0, VIEWER, admin_session_close_route},
+    {"POST", "/admin/v1/session/confirm", no_query, BODY, VIEWER, admin_session_confirm_route},
+    {"GET", "/admin/v1/sessions", no_query, 0, ADMIN, admin_sessions_list},
+    {"DELETE", "/admin/v1/sessions/{}", no_query, 0, ADMIN, admin_sessions_end},
+    {"GET", "/admin/v1/tokens", no_query, 0, ADMIN, admin_tokens_list_route},
+    {"POST", "/admin/v1/tokens", no_query, BODY, ADMIN, admin_tokens_create},
+    {"DELETE", "/admin/v1/tokens/{}", no_query, 0, ADMIN, admin_tokens_revoke_route},
 };
 
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -138,14 +140,16 @@ void admin_admit(struct admin_request *r, const char *path)
         admin_caller_check(r, r->route->needs);
 }
 
-void admin_dispatch(struct admin_request *r)
+void admin_read(struct admin_request *r)
 {
     struct query_check check = {r, r->route->query};
     MHD_get_connection_values_n(r->connection, MHD_GET_ARGUMENT_KIND, check_parameter, &check);
-    if (!admin_failed(r) && r->route->takes_body)
+    if (!admin_failed(r) && (r->route->what & ADMIN_TAKES_BODY) != 0)
         read_body(r);
-    if (admin_failed(r))
-        return;
+}
+
+void admin_handle(struct admin_request *r)
+{
     admin_audit_actor(r);
     r->route->handle(r);
 }

@@ -94,13 +94,12 @@ static int put_line(const struct pst_usage_line *line, void *arg)
 static bool write_all(struct admin_request *r, const struct pst_usage_query *query, struct writing *w)
 {
     w->format->head(w->file, query);
-    int err = pst_usage_store_sums(r->admin->usage, query, put_line, w);
+    int err = pst_usage_store_sums(r->usage, query, put_line, w);
     w->format->tail(w->file);
     bool written = fclose(w->file) == 0 && err != -PST_EIO;
     if (err < 0 || !written)
         admin_fail(r, 503, "StoreUnavailable", "%s",
-                   written ? pst_usage_store_why(r->admin->usage)
-                           : "There is no room for the answer in data_dir.");
+                   written ? pst_usage_store_why(r->usage) : "There is no room for the answer in data_dir.");
     else if (w->too_many)
         admin_fail(r, 400, "TooManyLines",
                    "This would be more than %llu lines: choose a shorter time or a coarser grouping, or "
@@ -138,8 +137,8 @@ static void answer_in(struct admin_request *r, const struct pst_usage_query *que
     int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     struct writing w = {.format = format, .by = query->by, .file = copy >= 0 ? fdopen(copy, "w") : NULL};
     if (w.file == NULL) {
-        pst_fd_close(copy);
         admin_fail(r, 503, "StoreUnavailable", "No file for the answer: %s.", strerror(errno));
+        pst_fd_close(copy);
         return;
     }
     if (!write_all(r, query, &w) || !count_export(r, fd))

@@ -286,9 +286,9 @@ static int set_up_reading(struct pst_db *db)
  * moment in which the scheduler takes this thread instead would have it only at the next tick, 4 ms later. */
 static int offer_cpu(void *arg)
 {
-    (void)arg;
+    const struct pst_db *db = arg;
     (void)sched_yield();
-    return 0; /* go on */
+    return atomic_load_explicit(&db->cancelled, memory_order_relaxed) ? 1 : 0; /* 0: go on */
 }
 
 static int connect(struct pst_db *db)
@@ -298,7 +298,7 @@ static int connect(struct pst_db *db)
     if (rc != SQLITE_OK)
         return pst_db_fail(db, rc, "opening");
     sqlite3_busy_timeout(db->handle, PST_DB_BUSY_MS);
-    sqlite3_progress_handler(db->handle, OFFER_AFTER, offer_cpu, NULL);
+    sqlite3_progress_handler(db->handle, OFFER_AFTER, offer_cpu, db);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     return pst_db_exec(db, "PRAGMA foreign_keys=ON", "opening");

@@ -10,6 +10,7 @@
 
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct pst_db {
     sqlite3 *handle;
     const struct pst_db_kind *kind;
     enum pst_db_mode mode;
+    atomic_bool cancelled; /* by any thread: statements end in an error */
     char path[PATH_MAX];
     struct pst_db_why why;
 };

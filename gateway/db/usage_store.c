@@ -53,6 +53,11 @@ const char *pst_usage_store_why(const struct pst_usage_store *store)
     return store->db.why.text;
 }
 
+void pst_usage_store_cancel(struct pst_usage_store *store)
+{
+    atomic_store_explicit(&store->db.cancelled, true, memory_order_relaxed);
+}
+
 int usage_stmt(struct pst_usage_store *store, enum usage_stmt which, const char *sql, sqlite3_stmt **ret)
 {
     int err = pst_db_prepare(&store->db, &store->stmts[which], sql);

@@ -58,16 +58,11 @@ static void say_warning(const char *path, struct pst_str what)
              PST_STR_ARG(what));
 }
 
-static void say_nothing(const char *path, struct pst_str what)
+/* All zero: it is not there. */
+static void look_at(const char *path, struct stat *ret)
 {
-    (void)path;
-    (void)what;
-}
-
-static bool look_at(const char *path, struct stat *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    return stat(path, ret) == 0;
+    if (stat(path, ret) < 0)
+        memset(ret, 0, sizeof(*ret));
 }
 
 int allow_file_open(struct pst_egress *egress)
@@ -75,7 +70,7 @@ int allow_file_open(struct pst_egress *egress)
     const char *path = egress->options.allow_file;
     if (path == NULL || path[0] == '\0')
         return 0;
-    (void)look_at(path, &egress->allow.file);
+    look_at(path, &egress->allow.file);
     return read_hosts(path, &egress->allow.hosts, say_error);
 }
 
@@ -89,17 +84,15 @@ void allow_file_look(struct pst_egress *egress)
     const char *path = egress->options.allow_file;
     struct stat now, *before = &egress->allow.file;
     struct pst_buf hosts;
-    if (path == NULL || path[0] == '\0' || !look_at(path, &now))
-        return; /* a file that is gone for a moment is being replaced */
+    if (path == NULL || path[0] == '\0')
+        return;
+    look_at(path, &now);
     if (now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec &&
         now.st_ino == before->st_ino && now.st_size == before->st_size)
         return;
     *before = now;
-    if (read_hosts(path, &hosts, egress->allow.failed ? say_nothing : say_warning) < 0) {
-        egress->allow.failed = true;
+    if (read_hosts(path, &hosts, say_warning) < 0)
         return;
-    }
-    egress->allow.failed = false;
     pthread_mutex_lock(&egress->lock);
     struct pst_buf old = egress->allow.hosts;
     egress->allow.hosts = hosts;

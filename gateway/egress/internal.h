@@ -25,8 +25,7 @@ struct pst_egress {
     int64_t started_us;
 
     struct {
-        struct stat file; /* as it was read; the watch's own */
-        bool failed;
+        struct stat file;     /* as it was read; the watch's own */
         struct pst_buf hosts; /* under the lock */
     } allow;
 

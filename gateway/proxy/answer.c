@@ -150,9 +150,9 @@ static uint64_t length_of(const struct exchange *x, const struct pst_answer *ans
 {
     if (answer->framing.kind == PST_BODY_LENGTH)
         return answer->framing.length;
-    if (answer->framing.kind == PST_BODY_NONE)
-        return answer->has_content_length ? answer->content_length : (x->is_head ? MHD_SIZE_UNKNOWN : 0);
-    return MHD_SIZE_UNKNOWN;
+    if (answer->framing.kind != PST_BODY_NONE || (x->is_head && links_expected(x, answer)))
+        return MHD_SIZE_UNKNOWN; /* of a HEAD never another than a GET's (RFC 9110, 8.6) */
+    return answer->has_content_length ? answer->content_length : (x->is_head ? MHD_SIZE_UNKNOWN : 0);
 }
 
 static struct MHD_Response *make_response(struct exchange *x, const struct pst_answer *answer)

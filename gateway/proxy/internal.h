@@ -310,8 +310,10 @@ size_t answer_own_fields(struct exchange *x, const struct pst_answer *answer,
  * it could not be made. */
 struct pst_str rewrite_url(struct exchange *x, struct pst_str url);
 struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);
-/* links.c: whether the answer may have links to further pages, to be rewritten on the way. Its length is not
- * known then, and links_read() reads its body, as pst_upconn_read() does. */
+/* links.c: whether the answer's body may have links to further pages, to be rewritten on the way; its length
+ * is not known then. Of a HEAD: whether a GET's would. */
+bool links_expected(const struct exchange *x, const struct pst_answer *answer) PST_MUSTCHECK;
+/* Prepares for that, if there is such a body: links_read() reads it, as pst_upconn_read() does. */
 bool links_look(struct exchange *x, const struct pst_answer *answer) PST_MUSTCHECK;
 ssize_t links_read(struct exchange *x, char *data, size_t max) PST_MUSTCHECK;
 /* raw.c: answers around libmicrohttpd, while the request's body is still coming. */

@@ -41,11 +41,15 @@ static bool is_json(const struct pst_answer *answer)
            pst_fields_find(&answer->fields, PST_STR("Content-Encoding")) == NULL;
 }
 
+bool links_expected(const struct exchange *x, const struct pst_answer *answer)
+{
+    return answer->status == 200 && (x->is_head || pst_str_eq(x->method, PST_STR("GET"))) &&
+           pst_next_link_is_route(x->target.path) && is_json(answer);
+}
+
 bool links_look(struct exchange *x, const struct pst_answer *answer)
 {
-    bool has_links = answer->status == 200 && pst_str_eq(x->method, PST_STR("GET")) &&
-                     pst_next_link_is_route(x->target.path) && is_json(answer);
-    if (!has_links)
+    if (x->is_head || !links_expected(x, answer))
         return false;
     x->links = pst_arena_alloc(&x->arena, sizeof(*x->links));
     if (x->links == NULL)

@@ -18,6 +18,8 @@
 #include "postern/usage/ledger.h"
 #include "postern/worker/worker.h"
 
+#include <stdatomic.h>
+
 #define MAX_LISTENERS 16
 #define MAX_WORKERS   256
 
@@ -87,7 +89,7 @@ struct pst_server {
     struct bounds bounds;
     struct pst_worker **workers;
     unsigned n_workers;
-    unsigned n_started;
+    atomic_uint n_started; /* grows while the admin side looks already */
     struct keeper keeper;
     struct pst_admin *admin; /* NULL: switched off */
 };

@@ -231,10 +231,11 @@ static int set_up(struct pst_server *server)
     if (err == 0)
         err = listen_all(s, server->n_workers, &server->bounds);
     if (err == 0)
-        err = start_threads(server);
-    if (err == 0)
         err = egress_start(server);
-    return err < 0 ? err : admin_start(server);
+    if (err == 0)
+        err = admin_start(server);
+    /* Last: where a request is answered, all else is there, too. */
+    return err < 0 ? err : start_threads(server);
 }
 
 static void log_start(const struct pst_server *server)

@@ -106,8 +106,10 @@ void pst_client_trust_unref(struct pst_client_trust *trust)
 static bool is_as_read(const char *path, const struct trust_text *text)
 {
     struct stat now;
-    if (text->pem == NULL || stat(path, &now) < 0)
-        return text->pem == NULL; /* a file that is gone for a moment is being replaced */
+    if (text->pem == NULL)
+        return true;
+    if (stat(path, &now) < 0)
+        return false;
     return now.st_mtim.tv_sec == text->file.st_mtim.tv_sec &&
            now.st_mtim.tv_nsec == text->file.st_mtim.tv_nsec && now.st_ino == text->file.st_ino &&
            now.st_dev == text->file.st_dev && now.st_size == text->file.st_size;

@@ -39,7 +39,7 @@ const get = async (target) => {
 
 /** The same over a kept connection and without a look at the schema, for many pages. */
 const quickly = (target) => new Promise((resolve, reject) => {
-  http.get({ socketPath, agent, path: `/admin/v1/${target}`, timeout: 20000 }, (answer) => {
+  http.get({ socketPath, agent, path: `/admin/v1/${target}`, timeout: 60000 }, (answer) => {
     const parts = [];
     answer.on('data', (part) => parts.push(part)).on('end', () => {
       const text = Buffer.concat(parts).toString();
@@ -287,6 +287,59 @@ describe('usage', limit, () => {
       sent.destroy();
     }
     await eventually(10000, 'the others to be noticed gone', async () => (await countLines(target.slice('/admin/v1/'.length))) > 0, 200);
+  });
+
+  /** An export of everything, which takes seconds; `head` resolves when its answer begins. */
+  function exportAll() {
+    const target = '/admin/v1/usage?by=key,secret,route,status,day&format=csv';
+    const state = { began: false };
+    state.head = new Promise((resolve, reject) => {
+      state.sent = http.get({ socketPath, path: target, agent: false, timeout: 120000 }, (answer) => {
+        state.began = true;
+        answer.on('error', () => {}).resume();
+        resolve(answer);
+      }).on('error', reject);
+    });
+    state.head.catch(() => {});
+    return state;
+  }
+
+  test('while an export is made everybody else is answered', limit, async (t) => {
+    const long = exportAll();
+    let keys = 0;
+    let sums = 0;
+    while (!long.began) {
+      await quickly('keys?limit=1');
+      if (!long.began) keys++;
+      await quickly(`usage?by=day&from=${dayText(from)}`);
+      if (!long.began) sums++;
+    }
+    assert.equal((await long.head).statusCode, 200);
+    t.diagnostic(`${keys} lists of keys and ${sums} sums meanwhile`);
+    assert.ok(keys > 3 && sums > 3, `${keys} lists of keys, ${sums} sums`);
+  });
+
+  test('who has gone is not read for, and does not keep others waiting', limit, async () => {
+    const long = [exportAll(), exportAll()];
+    const many = Array.from({ length: 40 }, exportAll);
+    await quickly('keys?limit=1'); // they are all there
+    for (const { sent } of many) sent.destroy();
+    for (const { head } of many) await assert.rejects(head);
+    await quickly('usage?by=day');
+    for (const { head } of long) assert.equal((await head).statusCode, 200);
+  });
+
+  test('a stop breaks off what is being read', limit, async () => {
+    const long = [exportAll(), exportAll(), exportAll()];
+    await quickly('keys?limit=1');
+    const stopped = postern.stop();
+    for (const { head } of long) {
+      const end = await head.then((answer) => answer.statusCode, (error) => error.code);
+      assert.ok([503, 'ECONNRESET'].includes(end), `${end}`);
+    }
+    await stopped;
+    postern = undefined;
+    await restart();
   });
 
   function countLines(target) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -411,6 +411,10 @@ describe('the metering watch', limit, () => {
     await eventually(10000, 'the new list', async () => (await status()) === 200, 100);
     writeFileSync(file, 'https://no.host\n');
     await eventually(10000, 'the complaint', () => /https:\/\/no\.host; the list of before stays in force/.test(gateway.stderr), 100);
+    assert.equal(await status(), 200);
+    rmSync(file);
+    const gone = () => gateway.stderr.split('not found; the list of before stays in force').length - 1;
+    await eventually(10000, 'what is said of a file that is gone', () => gone() === 1, 100);
     assert.equal(await status(), 200);
     // In a loop, while the list comes and goes: every answer is one or the other, and no tunnel is cut.
     for (let i = 0; i < 6; i++) {

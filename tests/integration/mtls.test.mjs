@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate, createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
@@ -200,6 +200,23 @@ test('a list that is out of date is closed, unless it is to be accepted; rubbish
     await lenient.stop();
     replace(crlFile, ca.crl());
   }
+});
+
+test('a file that is gone is told of once, and what was read stays in force until it is back', limit, async () => {
+  const count = (what) => postern.stderr.split(what).length - 1;
+  const read = count('changed and was read again');
+  replace(crlFile, ca.crl());
+  await eventually(10000, 'the list to be read', () => count('changed and was read again') > read, 100);
+  const gone = () => count('crl.pem No such file or directory; what was read before stays in force');
+  const before = gone();
+  rmSync(crlFile);
+  await eventually(10000, 'the complaint', () => gone() > before, 100);
+  assert.equal((await ask(postern, { certificate: certificates.good })).status, 200);
+  assert.equal((await ask(postern, { certificate: certificates.revoked })).status, 403);
+  const back = count('changed and was read again');
+  replace(crlFile, ca.crl());
+  await eventually(10000, 'the list that is back', () => count('changed and was read again') > back, 100);
+  assert.equal(gone(), before + 1);
 });
 
 test('what is open ends when a list runs out, without a change of files', limit, async () => {

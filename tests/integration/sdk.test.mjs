@@ -193,6 +193,9 @@ test('links to the next page of a job are rewritten in its body, and nothing els
     assert.equal((await ask(`${job}?as=elsewhere.example`)).text, results('elsewhere.example'));
     for (const target of ['/other/jobs/1', `${job}?plain=1`]) assert.equal((await ask(target)).text, results(own), target);
     assert.equal((await ask(job, { method: 'POST', body: '{}' })).text, results(own));
+    // HEAD names no length that GET would not have.
+    assert.equal((await ask(job, { method: 'HEAD' })).get('content-length'), undefined);
+    assert.equal((await ask(`${job}?plain=1`, { method: 'HEAD' })).get('content-length'), String(results(own).length));
     const line = await gateway.logged((entry) => entry.path === job && entry.method === 'GET');
     assert.equal(line.status, 200);
   } finally {

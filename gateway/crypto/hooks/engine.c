@@ -57,10 +57,10 @@ static const char *arch_text(IMB_ARCH arch, uint64_t features)
         return (features & IMB_FEATURE_VAES) != 0 ? "VAES, AVX-512" : "AVX-512";
     case IMB_ARCH_AVX2:
         return "AVX2";
-    case IMB_ARCH_AVX:
-        return "AVX";
-    default:
+    case IMB_ARCH_SSE:
         return "SSE";
+    default:
+        return "AVX"; /* which version 2 has no name for any more */
     }
 }
 

@@ -27,6 +27,8 @@ int pst_usage_store_open(const char *data_dir, enum pst_db_mode mode, struct pst
 /* NULL is fine. */
 void pst_usage_store_close(struct pst_usage_store *store);
 const char *pst_usage_store_why(const struct pst_usage_store *store);
+/* From any thread: what is being read, and all that is read later, ends soon with an error. */
+void pst_usage_store_cancel(struct pst_usage_store *store);
 
 /* --- Writing --- */
 

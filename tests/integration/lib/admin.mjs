@@ -44,7 +44,7 @@ function check(asked, target, got) {
 export function caller(to, fields = {}) {
   return (method, target, { body, headers = {}, raw } = {}) => {
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
-    const options = { ...to, method, path: target, timeout: 20000, agent: false, headers: {
+    const options = { ...to, method, path: target, timeout: 60000, agent: false, headers: {
       ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }), ...fields, ...headers } };
     if (to.port) Object.assign(options, { host: '127.0.0.1', rejectUnauthorized: false });
     return new Promise((resolve, reject) => {

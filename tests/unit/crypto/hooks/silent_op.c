@@ -12,10 +12,12 @@
 #include "postern/base/num.h"
 #include "postern/crypto/engine.h"
 
+#include <fcntl.h>
 #include <mbedtls/chachapoly.h>
 #include <mbedtls/gcm.h>
 #include <mbedtls/sha256.h>
 #include <nettle/curve25519.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,18 +218,43 @@ static uint64_t take_seed(const char *hex)
     return seed;
 }
 
+/* State T of /proc/PID/stat, behind the name in parentheses: stopped, and all it wrote is written. */
+static bool is_stopped(const char *stat_path)
+{
+    char text[512];
+    int fd = open(stat_path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'T';
+}
+
+static void run_alone(size_t operation, const char *seed, volatile uint8_t *mark)
+{
+    uint8_t result[16];
+    char stat_path[32];
+    pid_t parent = getppid();
+    snprintf(stat_path, sizeof(stat_path), "/proc/%ld/stat", (long)parent);
+    while (!is_stopped(stat_path))
+        usleep(1000);
+    state = take_seed(seed);
+    mark[0] = 1;
+    operations[operation].run(result);
+    mark[1] = 1;
+    kill(parent, SIGCONT);
+    _exit(0);
+}
+
+/* What both processes do goes into one list. So the parent stops while the child is between the marks. */
 static void run(size_t operation, const char *seed, volatile uint8_t *mark)
 {
     int status = 0;
     pid_t child = fork();
-    if (child == 0) {
-        uint8_t result[16];
-        state = take_seed(seed);
-        mark[0] = 1;
-        operations[operation].run(result);
-        mark[1] = 1;
-        _exit(0);
-    }
+    if (child == 0)
+        run_alone(operation, seed, mark);
+    if (child > 0)
+        raise(SIGSTOP);
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
         abort();
 }
