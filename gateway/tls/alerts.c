@@ -8,9 +8,10 @@
 #include <mbedtls/ecp.h>
 #include <mbedtls/rsa.h>
 
-/* What a record may hold, sealed (RFC 8446 section 5.2): its content, the byte that says what it is, the tag.
- * A longer one may be padded; when something is wrong with it that is its length. */
-#define SEALED_MAX_BYTES (16384 + 1 + 16)
+/* What a record may hold in clear and sealed (RFC 8446 section 5.2): its content, the byte that says what it
+ * is, the tag. A longer one may be padded; when something is wrong with it that is its length. */
+#define CLEAR_MAX_BYTES  16384
+#define SEALED_MAX_BYTES (CLEAR_MAX_BYTES + 1 + 16)
 
 static const struct {
     int error;
@@ -45,14 +46,19 @@ static bool is_end(int error)
            error == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY;
 }
 
+static bool is_too_long(const unsigned char *head)
+{
+    bool sealed = head[0] == MBEDTLS_SSL_MSG_APPLICATION_DATA;
+    return (head[3] << 8 | head[4]) > (sealed ? SEALED_MAX_BYTES : CLEAR_MAX_BYTES);
+}
+
 /* `record_head`: the 5 bytes that the client's last record began with, or NULL. */
 static int alert_of(int error, const unsigned char *record_head)
 {
     if (is_end(error))
         return -1;
-    size_t len = record_head != NULL ? (size_t)record_head[3] << 8 | record_head[4] : 0;
     bool about_a_record = error == MBEDTLS_ERR_SSL_INVALID_RECORD || error == MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
-    if (about_a_record && len > SEALED_MAX_BYTES)
+    if (record_head != NULL && about_a_record && is_too_long(record_head))
         return MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW;
     for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
         if (alerts[i].error == error)
