@@ -200,6 +200,17 @@ static bool live_once(mbedtls_ssl_protocol_version version)
     return good;
 }
 
+/* mbedTLS itself forgets a block in two cases: the first of a direction's two ciphers in TLS 1.3, when there
+ * is no memory for the second. */
+#define MBEDTLS_FORGETS 2
+
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:chachapoly_ctx_alloc\nleak:gcm_ctx_alloc\n";
+}
+
 static void test_each_allocation_of_a_session(void **state)
 {
     (void)state;
@@ -218,9 +229,7 @@ static void test_each_allocation_of_a_session(void **state)
             lost += live - before;
             assert_true(good || reached);
         }
-        /* mbedTLS itself forgets one block in two of these cases: the first of a direction's two ciphers in
-         * TLS 1.3, when there is no memory for the second. */
-        assert_true(lost <= 2);
+        assert_true(lost <= MBEDTLS_FORGETS);
         assert_true(allocation > 30);
         assert_true(failed > 20);
         assert_true(live_once(versions[v]));
