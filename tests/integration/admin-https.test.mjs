@@ -226,6 +226,7 @@ describe('the wire', limit, () => {
       for (let i = 0; i < 200; i++) lazy.write(`GET /admin/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${first}\r\n\r\n`);
     });
     for (const socket of [silent, garbage, lazy]) socket.on('error', () => {});
+    garbage.resume(); // an alert, and the end
     await eventually(10000, 'garbage to be hung up on', () => garbage.destroyed || garbage.readableEnded || garbage.closed);
     for (let i = 0; i < 20; i++) assert.equal((await admin('GET', '/admin/v1/status')).status, 200);
     // What it asked for comes whole when it reads after all.
