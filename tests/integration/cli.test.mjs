@@ -51,6 +51,22 @@ describe('help and exit codes', limit, () => {
     assert.ok(text.stdout.includes(JSON.parse(json.stdout).crypto));
     assert.equal(JSON.parse((await cli(['version', '--json'])).stdout).crypto, undefined);
   });
+
+  test('version --verbose says of nettle what nettle says of itself', limit, async () => {
+    const said = {
+      'AES-NI, PCLMULQDQ': [/libnettle: using aes instructions/, /libnettle: using pclmulqdq/],
+      'AES, PMULL': [/libnettle: enabling .* AES/, /libnettle: enabling .* polynomial/],
+    };
+    for (const forced of [{}, { NETTLE_FAT_OVERRIDE: 'none' }]) {
+      const result = await cli(['version', '--verbose'], { env: { NETTLE_FAT_VERBOSE: '1', ...forced } });
+      const [, claim] = /^AEAD by nettle [\d.]+ \((.*?)\);/m.exec(result.stdout) ?? [];
+      if (claim === undefined) continue; // another engine is at work here
+      if (forced.NETTLE_FAT_OVERRIDE) assert.equal(claim, 'NETTLE_FAT_OVERRIDE=none');
+      const uses = Object.entries(said).filter(([, lines]) => lines.every((line) => line.test(result.stderr)));
+      assert.equal(uses.some(([names]) => names === claim), claim in said, `${claim}\n${result.stderr}`);
+      if (!(claim in said)) assert.deepEqual(uses, [], claim);
+    }
+  });
 });
 
 describe('settings', limit, () => {
