@@ -3,6 +3,7 @@
 #include "private.h"
 
 #include "postern/conf/settings.h"
+#include "postern/crypto/cpu.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -14,10 +15,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#if defined(__aarch64__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
 
 #define MIB (UINT64_C(1024) * 1024)
 /* The journals of a worker take some 10 MiB at once, a write-ahead log up to 16: below the first nothing can
@@ -149,26 +146,11 @@ void check_entropy(struct visit *visit)
             "the kernel has no random numbers yet (%s)", strerror(errno));
 }
 
-static bool has_aes(const char **ret_names)
-{
-#if defined(__x86_64__)
-    *ret_names = "AES-NI, PCLMULQDQ";
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
-#elif defined(__aarch64__)
-    *ret_names = "AES, PMULL";
-    unsigned long caps = getauxval(AT_HWCAP);
-    return (caps & HWCAP_AES) != 0 && (caps & HWCAP_PMULL) != 0;
-#else
-    *ret_names = "instructions for AES";
-    return false;
-#endif
-}
-
 void check_cpu(struct visit *visit)
 {
     const char *names;
     unsigned cpus = pst_conf_cpus();
-    if (has_aes(&names))
+    if (pst_cpu_has_aes(&names))
         visit_note(visit, CHECK_CPU, PST_DOCTOR_OK, NULL, "%u CPU%s, with %s", cpus, cpus == 1 ? "" : "s",
                    names);
     else

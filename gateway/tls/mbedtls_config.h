@@ -51,8 +51,6 @@
 #define MBEDTLS_AESNI_C
 #elif defined(__aarch64__)
 #define MBEDTLS_AESCE_C
-#define MBEDTLS_SHA256_USE_ARMV8_A_CRYPTO_IF_PRESENT
-#define MBEDTLS_SHA512_USE_A64_CRYPTO_IF_PRESENT
 #endif
 
 /* Hashes. SHA-512 is the entropy pool's and what some certificates are signed with; MD5 is out. SHA-1 is in
@@ -132,6 +130,10 @@
 #define MBEDTLS_ECDH_GEN_PUBLIC_ALT
 #define MBEDTLS_ECDH_COMPUTE_SHARED_ALT
 #define MBEDTLS_PSA_P256M_DRIVER_ENABLED
+#elif defined(__aarch64__)
+/* The library's own SHA-2, which does not go with a hooked one. */
+#define MBEDTLS_SHA256_USE_ARMV8_A_CRYPTO_IF_PRESENT
+#define MBEDTLS_SHA512_USE_A64_CRYPTO_IF_PRESENT
 #endif
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine.h"
 
+#include "postern/crypto/cpu.h"
 #include "postern/crypto/engine.h"
 
 #include <gmp.h>
@@ -42,9 +43,18 @@ static void describe(const char *aead)
              nettle_version_minor());
 }
 
+/* nettle chooses by the processor, too, each time it is loaded; only its own variable leads it elsewhere. */
 static void describe_portable(void)
 {
-    describe("nettle");
+    char aead[128];
+    const char *names, *forced = secure_getenv("NETTLE_FAT_OVERRIDE");
+    bool has_aes = pst_cpu_has_aes(&names);
+    snprintf(aead, sizeof(aead), "nettle %d.%d (%s%.40s)", nettle_version_major(), nettle_version_minor(),
+             forced != NULL ? "NETTLE_FAT_OVERRIDE="
+             : has_aes      ? names
+                            : "no AES instructions: AES-GCM by table look-ups",
+             forced != NULL ? forced : "");
+    describe(aead);
 }
 
 #if defined(POSTERN_HAVE_IPSEC_MB)

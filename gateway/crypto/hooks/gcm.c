@@ -2,9 +2,9 @@
 /* MBEDTLS_GCM_ALT: whole messages only, which is how TLS seals records and tickets. The piecewise interface
  * (starts, update, finish) says that it is not supported; nothing in the gateway calls it.
  *
- * Secret: key and plaintext. The engines work without tables or branches that depend on either (AES-NI or
- * VAES and carry-less multiplication; where the processor has neither, nettle looks up tables, as mbedTLS's
- * own does). No allocation but in setkey. */
+ * Secret: key and plaintext. The engines work without tables or branches that depend on either, by the
+ * processor's instructions for AES and carry-less multiplication; where it has none (pst_cpu_has_aes()),
+ * nettle looks up tables, as mbedTLS's own does. No allocation but in setkey. */
 #include "gcm.h"
 #include "place.h"
 

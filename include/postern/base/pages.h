@@ -15,7 +15,7 @@
 struct pst_region {
     pthread_mutex_t lock;
     char *start;        /* NULL: not reserved yet, or it could not be */
-    size_t block_bytes; /* a power of two, at least a page; blocks are aligned to it */
+    size_t block_bytes; /* a power of two; blocks are aligned to it */
     size_t n_blocks;
     /* Under the lock: */
     size_t n_used; /* blocks that were ever handed out */
@@ -36,7 +36,8 @@ void pst_region_give(struct pst_region *region, void *block);
 bool pst_region_has(const struct pst_region *region, const void *p);
 /* The block that `p` points into. */
 void *pst_region_block(const struct pst_region *region, const void *p);
-/* Gives the whole pages of a block from offset `from` on back to the kernel: they read as zero. */
+/* Gives the whole pages of a block from offset `from` on back to the kernel: they read as zero. Where a page
+ * is larger than a block (arm64 kernels may have 64 KiB), nothing goes. */
 void pst_region_forget(const struct pst_region *region, void *block, size_t from);
 
 #endif

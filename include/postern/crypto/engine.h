@@ -2,7 +2,8 @@
 /* Who does the arithmetic behind mbedTLS. mbedTLS keeps the protocol; its own hooks (the _ALT options, the
  * PSA driver interface) lead its primitives to better-kept engines:
  *
- *   AES-GCM, ChaCha20-Poly1305   libipsec-mb on x86-64 with AES-NI; nettle elsewhere (for AES-GCM)
+ *   AES-GCM, ChaCha20-Poly1305   libipsec-mb on x86-64 with AES-NI; nettle elsewhere, which takes the
+ *                                processor's instructions, too (on arm64 AES and PMULL)
  *   P-256, P-384, X25519, RSA    nettle's hogweed on GMP
  *   SHA-256, SHA-384, SHA-512    nettle
  *
@@ -22,7 +23,7 @@ int pst_crypto_init(void) PST_MUSTCHECK;
  */
 void pst_crypto_portable(void);
 
-/* What is in use, for the operator: "AES-GCM: libipsec-mb 1.3.0 (VAES, AVX-512); …". Static, after init. */
+/* What is in use, for the operator: "AEAD by libipsec-mb 1.3.0 (VAES, AVX-512); …". Static, after init. */
 const char *pst_crypto_describe(void);
 
 #endif

@@ -68,8 +68,8 @@ function spawnTracked(args, env, options = {}) {
 }
 
 /** Runs a sub-command to its end: {code, stdout, stderr, json()}. */
-export async function cli(args, { settings = {}, input = '', ms = 30000, cwd } = {}) {
-  const child = spawnTracked(args, environment(settings), { spawn: { cwd } });
+export async function cli(args, { settings = {}, input = '', ms = 30000, cwd, env = {} } = {}) {
+  const child = spawnTracked(args, { ...environment(settings), ...env }, { spawn: { cwd } });
   child.stdin.end(input);
   const { code, signal, error } = await within(ms, `postern ${args.join(' ')}`, child.exit);
   if (error) throw error;

@@ -96,7 +96,7 @@ static void test_timeout(void **state)
     for (int spoke = 0; spoke < 2; spoke++) { /* silent from the start; silent in the middle */
         struct host host = {.reads = true};
         struct guest guest;
-        peer_connect(&site, &host, 20000, &guest, &(struct guest_options){.version = versions[1]});
+        peer_connect(&site, &host, 200000, &guest, &(struct guest_options){.version = versions[1]});
         guest.send_at_most = spoke == 0 ? 0 : 100;
         for (int i = 0; i < 3; i++) {
             (void)mbedtls_ssl_handshake(&guest.ssl);
