@@ -3,6 +3,7 @@
 
 #include "certificate.h"
 #include "internal.h"
+#include "postern/auth/audit.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
 #include "postern/base/net.h"
@@ -100,12 +101,32 @@ static bool changes_something(const struct admin_request *r)
     return strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0;
 }
 
+/* Of whom we know; what nobody in particular sends is not worth a line each time. */
+static void log_refused(const struct admin_request *r, const char *who, const char *why)
+{
+    pst_warn("admin", "request %s of %s from %s refused: %s", r->request_id, who, r->caller.address, why);
+}
+
 /* Tokens */
 
 static void refuse(struct admin_request *r, const char *message)
 {
     r->unauthorized = true;
     admin_fail(r, 401, "Unauthorized", "%s", message);
+}
+
+/* Into the audit trail; who it was, nobody knows, but from where. */
+static void note_refused(struct admin_request *r, struct pst_str token, unsigned n,
+                         const struct pst_why *reason)
+{
+    struct pst_why why = {0};
+    char after[sizeof(reason->text) + 64];
+    const struct pst_str nothing = {NULL, 0};
+    int len = snprintf(after, sizeof(after), "{\"wrong_tokens\":%u,\"reason\":\"%s\"}", n, reason->text);
+    admin_audit_actor(r);
+    if (pst_audit_note(r->admin->keys, "admin_token.refuse", pst_admin_token_id(token), nothing,
+                       (struct pst_str){after, (size_t)len}, &why) < 0)
+        pst_warn("admin", "request %s: its refusal is not in the audit trail: %s", r->request_id, why.text);
 }
 
 bool admin_caller_token(struct admin_request *r, struct pst_str token, struct pst_admin_token_row *ret)
@@ -126,7 +147,9 @@ bool admin_caller_token(struct admin_request *r, struct pst_str token, struct ps
         admin_fail_err(r, err, NULL, why.text);
         return false;
     }
-    admin_guesses_add(guesses, r->address, now_us);
+    unsigned n = admin_guesses_add(guesses, r->address, now_us);
+    if (admin_guesses_is_noted(guesses, n, now_us))
+        note_refused(r, token, n, &why);
     pst_warn("admin", "request %s from %s refused: %s", r->request_id, r->caller.address, why.text);
     refuse(r,
            "This is no admin token that is valid now. `postern admin-token list` shows those there are; the "
@@ -198,6 +221,7 @@ static void take_session(struct admin_request *r, struct pst_str cookie)
         return;
     }
     if (changes_something(r) && !has_csrf_token(r, session)) {
+        log_refused(r, session->name, "a session's change without its CSRF token");
         admin_fail(r, 403, "CsrfTokenMissing",
                    "A change made with a session needs the session's token in X-CSRF-Token.");
         return;
@@ -224,6 +248,7 @@ static void take_credential(struct admin_request *r)
 
 void admin_caller_check(struct admin_request *r, enum admin_needs needs)
 {
+    r->caller = (struct admin_caller){0};
     if (r->listener->tls == NULL) {
         take_peer(r);
         return;
@@ -241,6 +266,8 @@ void admin_caller_check(struct admin_request *r, enum admin_needs needs)
     if (needs == ADMIN_NEEDS_NOTHING)
         return;
     take_credential(r);
-    if (!admin_failed(r) && needs == ADMIN_NEEDS_ADMIN && r->caller.role != PST_ADMIN_ADMIN)
-        admin_fail(r, 403, "Forbidden", "This needs the role admin; %s is a viewer.", r->caller.name);
+    if (admin_failed(r) || needs != ADMIN_NEEDS_ADMIN || r->caller.role == PST_ADMIN_ADMIN)
+        return;
+    log_refused(r, r->caller.name, "the role admin is needed");
+    admin_fail(r, 403, "Forbidden", "This needs the role admin; %s is a viewer.", r->caller.name);
 }

@@ -18,7 +18,9 @@
 
 #define BODY_MAX_BYTES  (64 * 1024)
 #define CONNECTIONS_MAX 64u
-#define IDLE_S          30u
+/* So much more of a body that is too large is read past, for its 413 to be seen. */
+#define DROPPED_MAX_BYTES ((size_t)1024 * 1024)
+#define IDLE_S            30u
 /* A connection's head and the fields of its answer; libmicrohttpd answers 431 beyond it. */
 #define HEAD_MAX_BYTES ((size_t)32 * 1024)
 
@@ -30,30 +32,32 @@ bool pst_admin_wanted(const struct pst_settings *settings)
 /* Requests */
 
 static struct admin_request *request_new(const struct admin_listener *listener,
-                                         struct MHD_Connection *connection, const char *method)
+                                         struct MHD_Connection *connection)
 {
-    static const struct pst_fields none;
-    struct pst_admin *admin = listener->admin;
     struct admin_request *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return NULL;
-    r->admin = admin;
+    r->admin = listener->admin;
     r->listener = listener;
     r->connection = connection;
-    r->method = method;
     r->file = -1;
     pst_list_init(&r->waiting);
     pst_buf_init(&r->body, BODY_MAX_BYTES);
+    return r;
+}
+
+static void name_request(struct admin_request *r)
+{
+    static const struct pst_fields none;
     struct pst_str given =
-        pst_str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Request-Id"));
+        pst_str_of(MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "X-Request-Id"));
     if (pst_request_id_is_valid(given))
         pst_str_clip(given, r->request_id, sizeof(r->request_id));
     if (given.len == 0 || r->request_id[0] == '\0') {
-        pthread_mutex_lock(&admin->lock);
-        (void)pst_request_id_take(&admin->ids, &none, r->request_id);
-        pthread_mutex_unlock(&admin->lock);
+        pthread_mutex_lock(&r->admin->lock);
+        (void)pst_request_id_take(&r->admin->ids, &none, r->request_id);
+        pthread_mutex_unlock(&r->admin->lock);
     }
-    return r;
 }
 
 static void request_free(struct admin_request *r)
@@ -165,9 +169,16 @@ static void step_back(void)
     done = true;
 }
 
+static void fail_too_large(struct admin_request *r)
+{
+    admin_fail(r, 413, "BodyTooLarge", "A body here has at most %d bytes.", BODY_MAX_BYTES);
+}
+
 /* The head is there. What is wrong already is answered before a body is read. */
 static enum MHD_Result on_head(struct admin_listener *listener, struct admin_request *r, const char *path)
 {
+    step_back();
+    name_request(r);
     admin_certificates_refresh(listener);
     uint64_t length = 0;
     const char *text = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Content-Length");
@@ -176,26 +187,45 @@ static enum MHD_Result on_head(struct admin_listener *listener, struct admin_req
     pthread_mutex_unlock(&r->admin->lock);
     if (r->status == 0 && text != NULL &&
         (pst_num_u64(pst_str_of(text), &length) < 0 || length > BODY_MAX_BYTES))
-        admin_fail(r, 413, "BodyTooLarge", "A body here has at most %d bytes.", BODY_MAX_BYTES);
+        fail_too_large(r);
     return r->status != 0 && admin_failed(r) ? answer(r) : MHD_YES;
+}
+
+static enum MHD_Result on_body(struct admin_request *r, const char *data, size_t size)
+{
+    if (r->status == 0 && pst_buf_add(&r->body, data, size) == 0)
+        return MHD_YES;
+    if (r->status == 0)
+        fail_too_large(r);
+    r->dropped += size;
+    return r->dropped <= DROPPED_MAX_BYTES ? MHD_YES : MHD_NO;
+}
+
+/* The target as it came, before libmicrohttpd decodes it in place. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+    struct admin_request *r = request_new(arg, connection);
+    if (r != NULL)
+        r->target_is_plain = admin_target_is_plain(target);
+    return r;
 }
 
 static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, const char *url,
                                const char *method, const char *version, const char *data, size_t *size,
                                void **request_arg)
 {
-    (void)version;
+    (void)connection, (void)version;
     struct admin_request *r = *request_arg;
-    if (r == NULL) {
-        step_back();
-        *request_arg = r = request_new(arg, connection, method);
-        return r != NULL ? on_head(arg, r, url) : MHD_NO;
+    if (r == NULL)
+        return MHD_NO;
+    if (r->method == NULL) {
+        r->method = method;
+        return on_head(arg, r, url);
     }
     if (*size > 0) {
-        /* A chunked body without end is cut off; the answer would not be read. */
-        int err = pst_buf_add(&r->body, data, *size);
+        size_t given = *size;
         *size = 0;
-        return err == 0 ? MHD_YES : MHD_NO;
+        return on_body(r, data, given);
     }
     if (r->status == 0)
         admin_read(r);
@@ -275,6 +305,7 @@ static int start_daemon(struct admin_listener *listener)
                                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_MAX_BYTES,      //
                                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                     //
                                         MHD_OPTION_EXTERNAL_LOGGER, log_mhd, listener,           //
+                                        MHD_OPTION_URI_LOG_CALLBACK, on_target, listener,        //
                                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)NULL, //
                                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,   //
                                         MHD_OPTION_END);

@@ -38,7 +38,7 @@ int64_t admin_time_field(struct admin_request *r, const char *name)
     if (value == NULL || json_is_null(value))
         return 0;
     if (!json_is_string(value) || pst_time_parse(json_string_value(value), &us) < 0 || us <= 0) {
-        admin_invalid(r, name, value, "a time in RFC 3339 (2026-11-23T16:00:00Z), or null");
+        admin_invalid(r, name, value, "a time in RFC 3339 (2026-11-23T16:00:00Z) after 1970, or null");
         return 0;
     }
     return us;

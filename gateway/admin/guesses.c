@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guesses.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -34,7 +33,7 @@ unsigned admin_guesses_wait_s(const struct admin_guesses *guesses, const uint8_t
     return 0;
 }
 
-void admin_guesses_add(struct admin_guesses *guesses, const uint8_t address[static 16], int64_t now_us)
+unsigned admin_guesses_add(struct admin_guesses *guesses, const uint8_t address[static 16], int64_t now_us)
 {
     uint8_t network[16];
     struct admin_guess *place = &guesses->at[0];
@@ -43,8 +42,7 @@ void admin_guesses_add(struct admin_guesses *guesses, const uint8_t address[stat
         struct admin_guess *guess = &guesses->at[i];
         bool over = is_over(guess, now_us);
         if (!over && memcmp(guess->address, network, 16) == 0) {
-            guess->n++;
-            return;
+            return ++guess->n;
         }
         if (over)
             guess->n = 0;
@@ -54,4 +52,16 @@ void admin_guesses_add(struct admin_guesses *guesses, const uint8_t address[stat
     memcpy(place->address, network, 16);
     place->n = 1;
     place->since_us = now_us;
+    return 1;
+}
+
+bool admin_guesses_is_noted(struct admin_guesses *guesses, unsigned n, int64_t now_us)
+{
+    if (n != 1 && n != ADMIN_GUESSES_MAX)
+        return false;
+    if (now_us < guesses->noted_since_us || now_us >= guesses->noted_since_us + ADMIN_GUESSES_NOTED_US) {
+        guesses->noted_since_us = now_us;
+        guesses->noted = 0;
+    }
+    return guesses->noted++ < ADMIN_GUESSES_NOTED_MAX;
 }

@@ -6,7 +6,6 @@
 
 #include "internal.h"
 #include "postern/base/clock.h"
-#include "postern/base/log.h"
 #include "postern/crypto/hash.h"
 
 #include <stdio.h>
@@ -43,12 +42,6 @@ static void answer_again(struct admin_request *r, const struct pst_idempotency_r
         admin_fail(r, 422, "IdempotencyKeyReused",
                    "This Idempotency-Key came at %s with another body. Make a new one for each request.",
                    when);
-    } else if (before->key_id[0] == '\0') {
-        admin_fail(
-            r, 409, "OutcomeUnknown",
-            "This request was broken off at %s, and it is not known whether it made a key. Look at the "
-            "list of keys; then ask with a new Idempotency-Key.",
-            when);
     } else {
         snprintf(r->location, sizeof(r->location), "/admin/v1/keys/%s", before->key_id);
         admin_fail(
@@ -59,30 +52,48 @@ static void answer_again(struct admin_request *r, const struct pst_idempotency_r
     }
 }
 
+/* 1: a key was made, and that is noted; 0: none was, and the answer says why. */
+static int look_and_make(struct admin_request *r, struct pst_idempotency_row *row,
+                         void (*make)(struct admin_request *r))
+{
+    struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
+    struct pst_idempotency_row before;
+    int64_t since_us = row->time_us - LIFETIME_US;
+    int err = pst_idempotency_find(store, row->asked, since_us, &before);
+    if (err > 0)
+        answer_again(r, &before, row);
+    if (err != 0)
+        return err < 0 ? err : 0;
+    make(r);
+    if (r->status != 201)
+        return 0;
+    pst_str_clip(pst_str_of(json_string_value(json_object_get(r->output, "id"))), row->key_id,
+                 sizeof(row->key_id));
+    err = pst_idempotency_add(store, row, since_us);
+    return err < 0 ? err : 1;
+}
+
+/* The key and the note that it was made are one transaction: whatever breaks off, both are there or neither.
+ */
 void admin_idempotent(struct admin_request *r, struct pst_str key, void (*make)(struct admin_request *r))
 {
     struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
-    struct pst_idempotency_row row = {.key_id = ""}, before;
+    struct pst_idempotency_row row = {.key_id = ""};
     if (!is_printable(key)) {
         admin_fail(r, 400, "BadHeader", "Idempotency-Key is any text of 1 to %d printable characters.",
                    KEY_MAX);
         return;
     }
     digest(r, key, &row);
-    int err = pst_idempotency_find(store, row.asked, row.time_us - LIFETIME_US, &before);
-    if (err > 0) {
-        answer_again(r, &before, &row);
-        return;
-    }
+    int err = pst_keys_begin(store);
     if (err == 0)
-        err = pst_idempotency_begin(store, &row, row.time_us - LIFETIME_US);
+        err = look_and_make(r, &row, make);
+    if (err > 0)
+        err = pst_keys_commit(store);
+    else
+        pst_keys_rollback(store);
     if (err < 0) {
+        r->location[0] = r->etag[0] = '\0';
         admin_fail_err(r, err, NULL, pst_keys_why(store));
-        return;
     }
-    make(r);
-    const char *id = r->status == 201 ? json_string_value(json_object_get(r->output, "id")) : NULL;
-    if (pst_idempotency_end(store, row.asked, pst_str_of(id)) < 0)
-        pst_warn("admin", "what a request with an Idempotency-Key made was not noted: %s",
-                 pst_keys_why(store));
 }

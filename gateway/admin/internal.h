@@ -51,13 +51,15 @@ struct admin_request {
     struct pst_admin *admin;
     const struct admin_listener *listener;
     struct MHD_Connection *connection;
-    const char *method;
+    const char *method; /* NULL until the head is there */
+    bool target_is_plain;
     const struct admin_route *route; /* NULL: a file of the page */
     uint8_t address[16];
     struct admin_caller caller;
     struct pst_str params[ADMIN_PARAMS_MAX]; /* the path's {} in order */
     struct pst_buf body;
-    json_t *input; /* the body, of routes that take one */
+    size_t dropped; /* bytes of a body that is too large */
+    json_t *input;  /* the body, of routes that take one */
     struct pst_list waiting;
     struct pst_usage_store *usage; /* the reader's that handles it */
 
@@ -94,12 +96,19 @@ struct admin_route {
     void (*handle)(struct admin_request *r);
 };
 
+/* head.c. Whether the target's path, as it came, is the one that decoding shows. */
+bool admin_target_is_plain(const char *target);
+/* The path of a target that libmicrohttpd has decoded; it refuses one of another host (400). */
+const char *admin_head_path(struct admin_request *r, const char *path);
+/* Refuses what can be read in two ways (400, 404). */
+void admin_head_check(struct admin_request *r);
+
 /* route.c. The head is there: finds who may handle it and whether he who asks may; a refusal is made here,
  * and so is the answer with a file of the page. */
 void admin_admit(struct admin_request *r, const char *path);
 /* The body is there: looks at it and at the query. Not under the lock. */
 void admin_read(struct admin_request *r);
-/* Calls the handler. */
+/* Asks once more whether he who asks may, and calls the handler. */
 void admin_handle(struct admin_request *r);
 
 /* reply.c. Each sets the answer; the text is for people. */

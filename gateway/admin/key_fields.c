@@ -66,6 +66,7 @@ static int read_rules(struct admin_key_fields *f, size_t n, json_t *value, struc
 static const char *read_value(struct admin_key_fields *f, const struct field *field, json_t *value)
 {
     void *at = (char *)&f->row + field->offset;
+    int64_t time_us = 0;
     switch (field->kind) {
     case TEXT:
         if (!json_is_string(value))
@@ -73,10 +74,11 @@ static const char *read_value(struct admin_key_fields *f, const struct field *fi
         *(struct pst_str *)at = (struct pst_str){json_string_value(value), json_string_length(value)};
         return NULL;
     case TIME:
-        if (json_is_null(value) || (json_is_string(value) &&
-                                    pst_time_parse(json_string_value(value), at) == 0 && *(int64_t *)at > 0))
-            return NULL;
-        return "a time in RFC 3339 (2026-11-23T16:00:00Z), or null";
+        if (!json_is_null(value) && (!json_is_string(value) ||
+                                     pst_time_parse(json_string_value(value), &time_us) < 0 || time_us <= 0))
+            return "a time in RFC 3339 (2026-11-23T16:00:00Z) after 1970, or null";
+        *(int64_t *)at = time_us;
+        return NULL;
     case LIST:
     case OBJECT:
         if (field->kind == LIST ? !json_is_array(value) : !json_is_object(value))

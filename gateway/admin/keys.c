@@ -14,11 +14,18 @@
 static struct pst_str import_field(struct admin_request *r, const char *name)
 {
     const json_t *value = json_object_get(r->input, name);
+    const struct pst_str text = {json_string_value(value), json_string_length(value)};
+    struct pst_why why = {0};
     if (value == NULL)
         return PST_STR("");
-    if (!json_is_string(value) || json_string_length(value) == 0)
-        admin_invalid(r, name, strcmp(name, "id") == 0 ? value : NULL, "a text that is not empty");
-    return (struct pst_str){json_string_value(value), json_string_length(value)};
+    bool is_id = strcmp(name, "id") == 0;
+    if (text.len == 0)
+        admin_invalid(r, name, is_id ? value : NULL, "a text that is not empty");
+    else if (is_id && !pst_key_is_id(text))
+        admin_invalid(r, name, value, "an id has 12 characters 0-9a-z");
+    else if (!is_id && pst_keys_check_import(text, &why) < 0)
+        admin_invalid(r, name, NULL, why.text);
+    return text;
 }
 
 static void make(struct admin_request *r, const struct pst_key_new *request)
@@ -27,7 +34,8 @@ static void make(struct admin_request *r, const struct pst_key_new *request)
     struct pst_why why = {0};
     int err = pst_keys_make(r->admin->keys, request, &made, &why);
     if (err < 0) {
-        const char *field = why.field != NULL && strcmp(why.field, "secret") == 0 ? "key1" : why.field;
+        /* of two that are the same, the second is one too many */
+        const char *field = why.field != NULL && strcmp(why.field, "secret") == 0 ? "key2" : why.field;
         admin_fail_err(r, err, field, why.text);
         return;
     }
@@ -223,11 +231,14 @@ static bool begin_matched(struct admin_request *r)
 static bool end_matched(struct admin_request *r, int err, const struct pst_why *why)
 {
     struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
-    if (err < 0) {
+    if (err < 0)
         pst_keys_rollback(store);
+    if (err == -PST_ENOENT) /* what stands in the id's place may be a secret */
+        admin_fail(r, 404, "NotFound", "There is no key with this id.");
+    else if (err < 0)
         admin_fail_err(r, err, why->field, why->text);
+    if (err < 0)
         return false;
-    }
     err = pst_keys_commit(store);
     if (err < 0)
         admin_fail_err(r, err, NULL, pst_keys_why(store));

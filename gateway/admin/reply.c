@@ -25,6 +25,17 @@ json_t *admin_time(int64_t real_us)
     return json_string(text);
 }
 
+/* What a client sent may be quoted, and be no UTF-8. */
+static void make_readable(char *message)
+{
+    json_t *text = json_string(message);
+    for (char *at = message; text == NULL && *at != '\0'; at++) {
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    }
+    json_decref(text);
+}
+
 static void set_error(struct admin_request *r, unsigned status, const char *code, const char *message)
 {
     json_decref(r->output);
@@ -40,6 +51,7 @@ void admin_fail(struct admin_request *r, unsigned status, const char *code, cons
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    make_readable(text);
     set_error(r, status, code, text);
 }
 
@@ -95,7 +107,10 @@ bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us
     *ret_us = 0;
     if (text == NULL || (pst_time_parse(text, ret_us) == 0 && *ret_us > 0))
         return true;
-    admin_fail(r, 400, "BadParameter", "%s is a time in RFC 3339 (2026-11-23T16:00:00Z) or a date.", name);
+    admin_fail(
+        r, 400, "BadParameter",
+        "%s is a time in RFC 3339 (2026-11-23T16:00:00Z), its + written as %%2B, or a date; after 1970.",
+        name);
     return false;
 }
 

@@ -11,7 +11,7 @@ static admin_names no_query = {NULL};
 static admin_names list_query = {"id",           "state", "text",  "name",   "tag", "expires_before",
                                  "unused_since", "sort",  "limit", "cursor", NULL};
 static admin_names audit_query = {"from", "to", "action", "target", "actor", "limit", "cursor", NULL};
-static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "format", NULL};
+static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "limit", "format", NULL};
 
 static admin_names requests_query = {"from", "to", "key", "route", "status", "limit", "cursor", NULL};
 
@@ -131,8 +131,12 @@ static void read_body(struct admin_request *r)
 
 void admin_admit(struct admin_request *r, const char *path)
 {
+    admin_head_check(r);
+    if (!admin_failed(r))
+        path = admin_head_path(r, path);
     /* Whoever may not ask anything at all learns nothing of what there is. */
-    admin_caller_check(r, ADMIN_NEEDS_NOTHING);
+    if (!admin_failed(r))
+        admin_caller_check(r, ADMIN_NEEDS_NOTHING);
     if (admin_failed(r) || admin_asset_answer(r, path))
         return;
     r->route = find(r, path);
@@ -150,6 +154,11 @@ void admin_read(struct admin_request *r)
 
 void admin_handle(struct admin_request *r)
 {
+    /* While the body came, the token may have been revoked, and the session's place be another's by now. */
+    if (r->route->needs != ADMIN_NEEDS_NOTHING)
+        admin_caller_check(r, r->route->needs);
+    if (admin_failed(r))
+        return;
     admin_audit_actor(r);
     r->route->handle(r);
 }

@@ -50,7 +50,8 @@ void admin_status_get(struct admin_request *r)
         admin_fail_err(r, err, NULL, pst_usage_store_why(admin->usage));
         return;
     }
-    bool keys_ok = pst_keys_count(pst_keys_service_store(admin->keys), NULL, &n_keys) == 0;
+    struct pst_keys_store *keys = pst_keys_service_store(admin->keys);
+    bool keys_ok = pst_keys_changed(keys, 0) >= 0 && pst_keys_count(keys, NULL, &n_keys) == 0;
     int64_t uptime_us = pst_clock_real_us() - admin->started_us;
     r->status = 200;
     r->output = json_pack(

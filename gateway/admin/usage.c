@@ -55,7 +55,8 @@ static bool read_query(struct admin_request *r, struct pst_usage_query *query)
     query->route = pst_str_of(admin_query(r, "route"));
     if (!admin_query_ids(r, "key", &query->key) || !read_by(r, &query->by) ||
         !admin_query_time(r, "from", &query->from_us) || !admin_query_time(r, "to", &query->to_us) ||
-        !admin_query_number(r, "status", 100, 599, &status))
+        !admin_query_number(r, "status", 100, 599, &status) ||
+        !admin_query_number(r, "limit", 1, INT64_MAX, &query->lines_max))
         return false;
     query->status = (uint32_t)status;
     if (query->to_us == 0 || query->to_us > query->from_us)

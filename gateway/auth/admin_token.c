@@ -40,8 +40,7 @@ static int make_text(const char *id, struct pst_secret *ret)
     return err;
 }
 
-/* The id inside, or the empty slice when that is no token. */
-static struct pst_str id_of(struct pst_str text)
+struct pst_str pst_admin_token_id(struct pst_str text)
 {
     const struct pst_str none = {NULL, 0};
     if (text.len != PST_KEY_TEXT_LEN || !pst_str_starts(text, PST_STR(PST_ADMIN_TOKEN_PREFIX)))
@@ -74,8 +73,7 @@ static int add(struct pst_keys *keys, const struct pst_admin_token_row *row, str
     if (err < 0)
         return err;
     err = pst_admin_tokens_add(pst_keys_service_store(keys), row);
-    if (err < 0)
-        err = store_failed(keys, err, why);
+    err = err < 0 ? store_failed(keys, err, why) : pst_keys_note_pepper(keys, why);
     return pst_change_end_with(&change, err, pst_str_of(row->id), json_of(row), why);
 }
 
@@ -106,7 +104,7 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
 {
     struct pst_admin_token_row row = {0};
     uint8_t digest[PST_SHA256_BYTES];
-    struct pst_str id = id_of(presented);
+    struct pst_str id = pst_admin_token_id(presented);
     if (id.len == 0)
         return pst_why_set(why, -PST_EACCES, NULL, "that is no admin token");
     int err = pst_keys_token_digest(keys, presented, digest, why);
@@ -132,6 +130,22 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
     return 0;
 }
 
+/* 1 when it was revoked before. */
+static int revoke_token(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
+{
+    struct pst_keys_store *store = pst_keys_service_store(keys);
+    struct pst_admin_token_row row;
+    int err = pst_admin_tokens_get(store, id, &row);
+    if (err == 0 && row.revoked_us != 0)
+        return 1;
+    if (err == 0)
+        err = pst_admin_tokens_revoke(store, id, pst_clock_real_us());
+    if (err == -PST_ENOENT)
+        return pst_why_set(why, err, "id",
+                           "there is no such admin token; `postern admin-token list` shows those there are");
+    return err < 0 ? store_failed(keys, err, why) : 0;
+}
+
 int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_why *why)
 {
     const struct pst_str no_key = {NULL, 0};
@@ -139,12 +153,10 @@ int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_
     int err = pst_change_begin(&change, keys, "admin_token.revoke", no_key, why);
     if (err < 0)
         return err;
-    err = pst_admin_tokens_revoke(pst_keys_service_store(keys), id, pst_clock_real_us());
-    if (err == -PST_ENOENT)
-        err = pst_why_set(why, err, "id",
-                          "there is no such admin token; `postern admin-token list` shows those there are");
-    else if (err < 0)
-        err = store_failed(keys, err, why);
+    err = revoke_token(keys, id, why);
+    if (err > 0)
+        return pst_change_drop(&change);
+    change.before = json_pack("{s:b}", "revoked", 0);
     return pst_change_end_with(&change, err, id, json_pack("{s:b}", "revoked", 1), why);
 }
 

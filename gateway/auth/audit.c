@@ -186,6 +186,15 @@ int pst_change_end(struct pst_change *change, int err, struct pst_str id, struct
     return finish(change, err, why);
 }
 
+int pst_change_drop(struct pst_change *change)
+{
+    json_decref(change->before);
+    change->before = NULL;
+    if (change->own)
+        pst_keys_rollback(pst_keys_service_store(change->keys));
+    return 0;
+}
+
 int pst_change_end_with(struct pst_change *change, int err, struct pst_str target, json_t *after,
                         struct pst_why *why)
 {

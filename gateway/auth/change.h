@@ -27,5 +27,7 @@ int pst_change_end(struct pst_change *change, int err, struct pst_str id, struct
 /* The same for what is no key; `after` is taken over (NULL: out of memory). */
 int pst_change_end_with(struct pst_change *change, int err, struct pst_str target, json_t *after,
                         struct pst_why *why);
+/* It turned out that nothing changes: nothing is written. 0. */
+int pst_change_drop(struct pst_change *change);
 
 #endif

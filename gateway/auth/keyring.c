@@ -3,8 +3,8 @@
 
 #include "approvals.h"
 #include "edit.h"
+#include "pepper_of_store.h"
 #include "policy.h"
-#include "postern/auth/pepper.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
 #include "postern/db/client_certificates.h"
@@ -158,13 +158,13 @@ static void publish(struct pst_keyring *ring, struct pst_snapshot *next, struct 
 }
 
 /* They are few: when one of them changed, all are read. */
-static int take_approvals(struct pst_keyring *ring, struct pst_edit *edit)
+static int take_approvals(struct pst_keyring *ring, struct pst_edit *edit, bool anew)
 {
     const struct pst_approvals *now = atomic_load(&ring->current)->approvals;
     struct pst_approvals *next = NULL;
     int64_t seq = 0;
     int err = pst_client_certificates_seq(ring->store, &seq);
-    if (err < 0 || (now != NULL ? now->seq : 0) == seq)
+    if (err < 0 || (!anew && (now != NULL ? now->seq : 0) == seq))
         return err;
     err = pst_approvals_load(ring->store, &next);
     if (err == 0)
@@ -180,15 +180,17 @@ static int load_all(struct pst_keyring *ring)
     struct pst_snapshot *next = NULL;
     struct pst_retired *retired = NULL;
     struct taking taking = {ring, edit};
-    int err = pst_keys_load(ring->store, add_row, &taking, &ring->seq);
+    uint64_t seq = 0;
+    int err = pst_keys_load(ring->store, add_row, &taking, &seq);
     if (err == 0)
-        err = take_approvals(ring, edit);
+        err = take_approvals(ring, edit, true);
     if (err == 0)
         err = pst_edit_finish(edit, &next, &retired);
     if (err < 0) {
         pst_edit_drop(edit);
         return err;
     }
+    ring->seq = seq;
     publish(ring, next, retired);
     return 0;
 }
@@ -204,7 +206,7 @@ static int take_changes(struct pst_keyring *ring)
     struct taking taking = {ring, edit};
     int err = pst_keys_changes(ring->store, ring->seq, put_row, &taking, &seq);
     if (err == 0)
-        err = take_approvals(ring, edit);
+        err = take_approvals(ring, edit, false);
     if (err == 0)
         err = pst_edit_finish(edit, &next, &retired);
     if (err < 0) {
@@ -227,21 +229,11 @@ static int open_store(struct pst_keyring *ring, const char *data_dir)
     return err;
 }
 
-/* A pepper is made only for a database that has no keys yet: over others a new one would make them useless.
- */
 static int load_pepper(struct pst_keyring *ring, const char *data_dir)
 {
     struct pst_pepper pepper;
     struct pst_why why;
-    int err = pst_pepper_load(data_dir, false, &pepper, &why);
-    if (err == -PST_ENOENT) {
-        uint64_t n_keys = 0;
-        err = pst_keys_count(ring->store, NULL, &n_keys);
-        if (err < 0)
-            pst_why_set(&why, err, NULL, "%s", pst_keys_why(ring->store));
-        else
-            err = pst_pepper_load(data_dir, n_keys == 0, &pepper, &why);
-    }
+    int err = pst_pepper_of_store(ring->store, data_dir, true, &pepper, &why);
     if (err < 0) {
         pst_error("auth", "%s", why.text);
         return err;
@@ -326,11 +318,22 @@ static void note_result(struct pst_keyring *ring, int err)
     ring->stale = err < 0;
 }
 
+/* An older copy was restored into the database: what it does not have, no change tells of. */
+static int load_again(struct pst_keyring *ring)
+{
+    int err = load_all(ring);
+    if (err == 0)
+        pst_info("auth", "an older copy of the keys was restored; all of them were loaded again");
+    return err < 0 ? err : 1;
+}
+
 int pst_keyring_refresh(struct pst_keyring *ring)
 {
     int err = pst_keys_changed(ring->store, ring->seq);
-    if (err > 0)
+    if (err == 1)
         err = take_changes(ring);
+    else if (err > 1)
+        err = load_again(ring);
     note_result(ring, err);
     if (ring->retired != NULL)
         reclaim(ring);

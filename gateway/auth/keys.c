@@ -4,7 +4,7 @@
 #include "change.h"
 #include "key_fields.h"
 #include "keys_private.h"
-#include "postern/auth/pepper.h"
+#include "pepper_of_store.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 
@@ -23,8 +23,9 @@
 
 struct pst_keys {
     struct pst_keys_store *store;
-    struct pst_hmac_key token_hmac; /* as hmac, for admin tokens */
-    struct pst_hmac_key hmac;       /* once has_hmac: only who makes secrets needs it */
+    struct pst_hmac_key token_hmac;         /* as hmac, for admin tokens */
+    struct pst_hmac_key hmac;               /* once has_hmac: only who makes secrets needs it */
+    uint8_t pepper_check[PST_SHA256_BYTES]; /* with hmac: what the pepper is told by */
     bool has_hmac;
     bool may_make;
     bool bulk;
@@ -97,24 +98,17 @@ static int open_store(struct pst_keys *keys, struct pst_why *why)
     return err < 0 ? pst_why_set(why, err, "data_dir", "%s", db_why.text) : 0;
 }
 
-/* A pepper is made only beside a database that has no keys yet: over others a new one would make them
- * useless. */
 static int load_pepper(struct pst_keys *keys, struct pst_why *why)
 {
     if (keys->has_hmac)
         return 0;
     struct pst_pepper pepper;
-    int err = pst_pepper_load(keys->data_dir, false, &pepper, why);
-    if (err == -PST_ENOENT && keys->may_make) {
-        uint64_t n_keys = 0;
-        err = pst_keys_count(keys->store, NULL, &n_keys);
-        err =
-            err < 0 ? fail_store(keys, err, why) : pst_pepper_load(keys->data_dir, n_keys == 0, &pepper, why);
-    }
+    int err = pst_pepper_of_store(keys->store, keys->data_dir, keys->may_make, &pepper, why);
     if (err < 0)
         return err;
     pst_pepper_derive(&pepper, PST_KEY_DIGEST_PURPOSE, &keys->hmac);
     pst_pepper_derive(&pepper, TOKEN_DIGEST_PURPOSE, &keys->token_hmac);
+    pst_pepper_check_digest(&pepper, keys->pepper_check);
     pst_pepper_done(&pepper);
     keys->has_hmac = true;
     return 0;
@@ -186,9 +180,14 @@ int pst_keys_token_digest(struct pst_keys *keys, struct pst_str text, uint8_t di
     return err;
 }
 
+int pst_keys_note_pepper(struct pst_keys *keys, struct pst_why *why)
+{
+    return pst_pepper_note(keys->store, keys->pepper_check, why);
+}
+
 /* Checking */
 
-static int check_import(struct pst_str secret, struct pst_why *why)
+int pst_keys_check_import(struct pst_str secret, struct pst_why *why)
 {
     if (pst_key_classify(secret, NULL) == PST_KEY_KIND_IMPORTED)
         return 0;
@@ -232,7 +231,8 @@ static int fill_slots(const struct pst_keys *keys, const struct pst_key_new *req
         struct pst_str secret = request->imports[i];
         if (importing && secret.len == 0)
             continue;
-        int err = importing ? check_import(secret, why) : pst_key_make_secret(made->id, &made->secrets[i]);
+        int err =
+            importing ? pst_keys_check_import(secret, why) : pst_key_make_secret(made->id, &made->secrets[i]);
         if (err < 0)
             return importing ? err : pst_why_set(why, err, NULL, "no random bytes to be had from the kernel");
         if (!importing)
@@ -297,7 +297,7 @@ static int make_once(struct pst_keys *keys, const struct pst_key_new *request, s
     if (err < 0)
         return err;
     err = pst_keys_create(keys->store, &row);
-    return err < 0 ? fail_store(keys, err, why) : 0;
+    return err < 0 ? fail_store(keys, err, why) : pst_keys_note_pepper(keys, why);
 }
 
 /* An id that was made up and is taken is made up again. */
@@ -395,7 +395,8 @@ static int rotate_to(struct pst_keys *keys, struct pst_str id, int slot, int64_t
     int64_t now_us = pst_clock_real_us(); /* others were waited for: the grace period begins now */
     struct pst_key_slot made = slot_of(keys, pst_secret_str(secret), false, now_us, &shown);
     err = pst_keys_set_slot(keys->store, id, slot, &made, grace_us > 0 ? now_us + grace_us : 0, now_us);
-    return pst_change_end(&change, change_result(keys, err, id, why), id, why);
+    err = err < 0 ? change_result(keys, err, id, why) : pst_keys_note_pepper(keys, why);
+    return pst_change_end(&change, err, id, why);
 }
 
 int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t grace_us,

@@ -10,6 +10,9 @@
 int pst_keys_token_digest(struct pst_keys *keys, struct pst_str text, uint8_t digest[static PST_SHA256_BYTES],
                           struct pst_why *why) PST_MUSTCHECK;
 
+/* To be called in the transaction that stores a digest. */
+int pst_keys_note_pepper(struct pst_keys *keys, struct pst_why *why) PST_MUSTCHECK;
+
 bool pst_keys_is_bulk(const struct pst_keys *keys);
 const struct pst_actor *pst_keys_actor(const struct pst_keys *keys);
 

@@ -115,6 +115,10 @@ static int take_time(struct pst_str *s, struct tm *tm, int64_t *us, int64_t *off
     return take_offset(s, offset);
 }
 
+/* Seconds since 1970 of the first moments of these years. */
+#define YEAR_0     INT64_C(-62167219200)
+#define YEAR_10000 INT64_C(253402300800)
+
 /* RFC 3339 section 5.6. */
 int pst_time_parse(const char *text, int64_t *ret_real_us)
 {
@@ -132,6 +136,9 @@ int pst_time_parse(const char *text, int64_t *ret_real_us)
     if (tm.tm_mday != given.tm_mday || tm.tm_mon != given.tm_mon || tm.tm_hour != given.tm_hour ||
         tm.tm_min != given.tm_min || tm.tm_sec != given.tm_sec)
         return -PST_EPARSE;
-    *ret_real_us = ((int64_t)sec - offset) * 1000000 + us;
+    sec -= offset;
+    if (sec < YEAR_0 || sec >= YEAR_10000)
+        return -PST_EPARSE; /* it could not be written down again */
+    *ret_real_us = (int64_t)sec * 1000000 + us;
     return 0;
 }

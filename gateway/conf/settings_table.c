@@ -125,10 +125,14 @@ static const struct pst_setting_def defs[] = {
     {CHOICE(tls_profile, profiles), .default_text = "intermediate",
      .help =
          "intermediate: TLS 1.2 and 1.3; modern: TLS 1.3 only. AEAD ciphers with forward secrecy in both."},
-    {DURATION(tls_ticket_rotation), .min = M, .max = 7 * D, .default_text = "12h",
-     .help = "A new key for session tickets this often; a client can resume for one to two periods."},
+    {DURATION(tls_ticket_rotation), .min = M, .max = 6 * D, .default_text = "12h",
+     .help =
+         "A new key for session tickets this often; a client can resume for one to two periods, for 7 days "
+         "at most."},
     {DURATION(tls_handshake_timeout), .min = 100, .max = 10 * M, .default_text = "10s",
-     .help = "A TLS handshake that takes longer is broken off."},
+     .help = "A TLS handshake that takes longer is broken off; one that begins while more than half of "
+             "tls_max_handshakes "
+             "are in progress, after an eighth of it."},
     {INT(tls_max_handshakes), .min = 1, .max = 65536, .default_text = "256",
      .help = "Handshakes in progress per worker; beyond it new connections wait in the listen queue."},
     {PATH(ca_file), .default_text = "",

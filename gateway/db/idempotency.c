@@ -40,38 +40,21 @@ static int forget(struct pst_keys_store *store, int64_t since_us)
     return err;
 }
 
-int pst_idempotency_begin(struct pst_keys_store *store, const struct pst_idempotency_row *row,
-                          int64_t since_us)
+int pst_idempotency_add(struct pst_keys_store *store, const struct pst_idempotency_row *row, int64_t since_us)
 {
     sqlite3_stmt *stmt = NULL;
     int err = forget(store, since_us);
     if (err == 0)
         err =
             pst_db_prepare(&store->db, &stmt,
-                           "INSERT INTO idempotency (asked, body, key_id, time_us) VALUES (?1, ?2, '', ?3)");
+                           "INSERT INTO idempotency (asked, body, key_id, time_us) VALUES (?1, ?2, ?3, ?4)");
     if (err < 0)
         return err;
     sqlite3_bind_blob(stmt, 1, row->asked, PST_IDEMPOTENCY_DIGEST_BYTES, SQLITE_STATIC);
     sqlite3_bind_blob(stmt, 2, row->body, PST_IDEMPOTENCY_DIGEST_BYTES, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 3, row->time_us);
+    pst_db_bind_text(stmt, 3, pst_str_of(row->key_id));
+    sqlite3_bind_int64(stmt, 4, row->time_us);
     err = pst_db_run(&store->db, stmt, "noting a request");
-    pst_db_finalize(&stmt, 1);
-    return err;
-}
-
-int pst_idempotency_end(struct pst_keys_store *store,
-                        const uint8_t asked[static PST_IDEMPOTENCY_DIGEST_BYTES], struct pst_str key_id)
-{
-    sqlite3_stmt *stmt = NULL;
-    int err = pst_db_prepare(&store->db, &stmt,
-                             key_id.len > 0 ? "UPDATE idempotency SET key_id = ?2 WHERE asked = ?1"
-                                            : "DELETE FROM idempotency WHERE asked = ?1");
-    if (err < 0)
-        return err;
-    sqlite3_bind_blob(stmt, 1, asked, PST_IDEMPOTENCY_DIGEST_BYTES, SQLITE_STATIC);
-    if (key_id.len > 0)
-        pst_db_bind_text(stmt, 2, key_id);
-    err = pst_db_run(&store->db, stmt, "noting what a request made");
     pst_db_finalize(&stmt, 1);
     return err;
 }

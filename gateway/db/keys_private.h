@@ -21,6 +21,7 @@ enum keys_stmt {
     KEYS_LOAD,
     KEYS_CHANGES,
     KEYS_AUDIT_ADD,
+    KEYS_NOTE_PEPPER,
     KEYS_STMTS
 };
 

@@ -182,8 +182,10 @@ int pst_keys_load(struct pst_keys_store *store, pst_keys_row_fn *fn, void *arg, 
 int pst_keys_changed(struct pst_keys_store *store, uint64_t seq)
 {
     int64_t now = 0;
-    int err = pst_keys_read_seq(store, &now);
-    return err < 0 ? err : (uint64_t)now != seq;
+    int err = pst_db_check_place(&store->db);
+    if (err == 0)
+        err = pst_keys_read_seq(store, &now);
+    return err < 0 ? err : (uint64_t)now > seq ? 1 : (uint64_t)now < seq ? 2 : 0;
 }
 
 int pst_keys_changes(struct pst_keys_store *store, uint64_t seq, pst_keys_row_fn *fn, void *arg,

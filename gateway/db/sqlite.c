@@ -64,12 +64,18 @@ static int err_from_sqlite(int rc, int system_errno)
     }
 }
 
+/* What is wrong with what was asked; where the file is, says nothing about it. */
+static bool is_of_input(int err)
+{
+    return err == -PST_EINVAL || err == -PST_EEXIST || err == -PST_EAGAIN || err == -PST_ELIMIT;
+}
+
 int pst_db_refuse(struct pst_db *db, int err, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    int n = snprintf(db->why.text, sizeof db->why.text, "%s: ", db->path);
-    if (n > 0 && (size_t)n < sizeof db->why.text)
+    int n = is_of_input(err) ? 0 : snprintf(db->why.text, sizeof db->why.text, "%s: ", db->path);
+    if (n >= 0 && (size_t)n < sizeof db->why.text)
         vsnprintf(db->why.text + n, sizeof db->why.text - (size_t)n, fmt, args);
     va_end(args);
     return err;
@@ -152,9 +158,20 @@ void pst_db_finalize(sqlite3_stmt **stmts, size_t n)
     }
 }
 
+int pst_db_check_place(struct pst_db *db)
+{
+    struct stat st;
+    bool gone = stat(db->path, &st) < 0;
+    if (gone ? errno != ENOENT : st.st_dev == db->device && st.st_ino == db->inode)
+        return 0;
+    return pst_db_refuse(db, -PST_EDB, "was %s while it was open: restart the gateway",
+                         gone ? "removed" : "replaced");
+}
+
 int pst_db_begin(struct pst_db *db)
 {
-    return pst_db_exec(db, "BEGIN IMMEDIATE", "beginning a transaction");
+    int err = pst_db_check_place(db);
+    return err < 0 ? err : pst_db_exec(db, "BEGIN IMMEDIATE", "beginning a transaction");
 }
 
 int pst_db_commit(struct pst_db *db)
@@ -297,6 +314,11 @@ static int connect(struct pst_db *db)
     int rc = sqlite3_open_v2(db->path, &db->handle, flags, NULL);
     if (rc != SQLITE_OK)
         return pst_db_fail(db, rc, "opening");
+    struct stat st;
+    if (stat(db->path, &st) < 0)
+        return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
+    db->device = st.st_dev;
+    db->inode = st.st_ino;
     sqlite3_busy_timeout(db->handle, PST_DB_BUSY_MS);
     sqlite3_progress_handler(db->handle, OFFER_AFTER, offer_cpu, db);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -327,6 +349,10 @@ static int open_steps(struct pst_db *db, const char *data_dir)
     err = pst_dir_ensure(data_dir);
     if (err < 0)
         return pst_db_refuse(db, err, "its directory cannot be made or used: %s", pst_strerror(err));
+    /* SQLite's log lies beside the file; without it, its own words are of little help. */
+    if (faccessat(AT_FDCWD, data_dir, W_OK | X_OK, AT_EACCESS) < 0)
+        return pst_db_refuse(db, pst_err_from_errno(errno), "its directory cannot be written to: %s",
+                             strerror(errno));
     err = prepare_file(db);
     if (err == 0)
         err = connect(db);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What kind of file it is: a static table entry. */
 struct pst_db_kind {
@@ -32,6 +33,8 @@ struct pst_db {
     enum pst_db_mode mode;
     atomic_bool cancelled; /* by any thread: statements end in an error */
     char path[PATH_MAX];
+    dev_t device; /* of the file that was opened, and its number there */
+    ino_t inode;
     struct pst_db_why why;
 };
 
@@ -40,6 +43,9 @@ struct pst_db {
 int pst_db_open(struct pst_db *db, const struct pst_db_kind *kind, const char *data_dir,
                 enum pst_db_mode mode) PST_MUSTCHECK;
 void pst_db_close(struct pst_db *db);
+/* Whether the file that was opened still is the one of its name: -PST_EDB when it was replaced or removed,
+ * and what is written would go where nobody looks. A microsecond. Each transaction begins with it. */
+int pst_db_check_place(struct pst_db *db) PST_MUSTCHECK;
 
 /* Writes db->why ("<path>: <what>: <SQLite's words>") for an SQLite result and returns our error for it. */
 int pst_db_fail(struct pst_db *db, int rc, const char *what);

@@ -147,6 +147,8 @@ static void write_sql(struct pst_buf *sql, const struct pst_usage_query *query)
     bool by_time = (query->by & (PST_BY_HOUR | PST_BY_DAY)) != 0;
     if (query->by != 0)
         pst_buf_add_cstr(sql, by_time ? " ORDER BY 3, 8 DESC" : " ORDER BY 8 DESC");
+    if (query->lines_max > 0)
+        pst_buf_printf(sql, " LIMIT %llu", (unsigned long long)query->lines_max);
 }
 
 static void bind(sqlite3_stmt *stmt, const struct pst_usage_query *query)

@@ -9,6 +9,8 @@
 #define MISSING_KEY                                                                                          \
     "Access denied due to missing subscription key. Make sure to include subscription key when making "      \
     "requests to an API."
+/* Azure's words again, as far as they are true. */
+#define INVALID_KEY "Access denied due to invalid subscription key: "
 #define WRONG_KEY                                                                                            \
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key " \
     "for an active subscription and use a correct regional API endpoint for your resource."
@@ -25,6 +27,14 @@
 static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_KEY_MISSING] = {401, 0, false, "key_missing", "401", MISSING_KEY, CHALLENGE},
     [PST_ERROR_KEY_WRONG] = {401, 0, false, "key_wrong", "401", WRONG_KEY, CHALLENGE},
+    [PST_ERROR_KEY_EXPIRED] = {401, 0, false, "key_expired", "401",
+                               INVALID_KEY
+                               "it has expired, or was replaced by a newer one. Use a key that is "
+                               "in force, or have its time extended.",
+                               CHALLENGE},
+    [PST_ERROR_KEY_NOT_YET] = {401, 0, false, "key_not_yet", "401",
+                               INVALID_KEY "it does not work yet. Use another key until its time comes.",
+                               CHALLENGE},
     [PST_ERROR_KEY_CONFLICT] = {400, 0, false, "key_conflict", "ConflictingKeys",
                                 "The request carries two different keys. Send one key, in one place.", NULL},
     [PST_ERROR_KEY_OFF] = {403, 0, false, "key_off", "AuthenticationTypeDisabled",

@@ -25,7 +25,8 @@ static int queue(struct exchange *x, unsigned status, struct MHD_Response *respo
 {
     x->client->answering = true;
     x->status = (uint16_t)status;
-    if (x->client->front->stopping)
+    bool worn = x->client->session != NULL && pst_session_is_worn(x->client->session);
+    if (x->client->front->stopping || worn)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result queued = MHD_queue_response(x->client->mhd, status, response);
     MHD_destroy_response(response);

@@ -45,6 +45,10 @@ enum pst_error_id error_of_verdict(enum pst_key_verdict verdict)
         return PST_ERROR_KEY_SPELLING;
     case PST_KEY_NETWORK:
         return PST_ERROR_KEY_NETWORK;
+    case PST_KEY_EXPIRED:
+        return PST_ERROR_KEY_EXPIRED;
+    case PST_KEY_NOT_YET:
+        return PST_ERROR_KEY_NOT_YET;
     default:
         return PST_ERROR_KEY_WRONG;
     }
@@ -102,10 +106,9 @@ static enum pst_error_id check_key(struct exchange *x, struct pst_str presented)
                                                      pst_loop_real_us(front->parts.loop), &x->key);
     if (verdict == PST_KEY_OK)
         return check_permitted(x);
-    /* The client is told no more than that the key is wrong; the operator is. */
     pst_debug("auth", "request %s from %s refused: key %s is %s", x->request_id, x->client->address_text,
               x->key.id[0] != '\0' ? x->key.id : "(not known)", pst_key_verdict_text(verdict));
-    return PST_ERROR_KEY_WRONG;
+    return error_of_verdict(verdict); /* tells what a key's state is only who has its secret */
 }
 
 static enum pst_error_id judge(struct exchange *x, const struct pst_credential *credential)
@@ -219,6 +222,19 @@ static void count_wrong(const struct exchange *x)
         count(&front->parts.stats->wrong_credentials);
 }
 
+static bool is_wrong(enum pst_error_id id)
+{
+    switch (id) {
+    case PST_ERROR_KEY_WRONG:
+    case PST_ERROR_KEY_EXPIRED:
+    case PST_ERROR_KEY_NOT_YET:
+    case PST_ERROR_TOKEN_WRONG:
+        return true;
+    default:
+        return false;
+    }
+}
+
 enum pst_error_id request_authenticate(struct exchange *x)
 {
     const struct pst_key_sources *sources = &x->client->front->parts.settings->key_sources;
@@ -234,7 +250,7 @@ enum pst_error_id request_authenticate(struct exchange *x)
         id = PST_ERROR_KEY_WRONG;
     if (id == PST_ERROR_NONE)
         id = jobs_check(x);
-    if (id == PST_ERROR_KEY_WRONG || id == PST_ERROR_TOKEN_WRONG)
+    if (is_wrong(id))
         count_wrong(x);
     return id == PST_ERROR_NONE ? leave_credentials_out(x) : id;
 }

@@ -18,6 +18,9 @@
 /* A connection that has been idle for so long gives back the memory it can do without: not so soon that a
  * client which asks once a second pays for it each time. */
 #define REST_AFTER_US 2000000
+/* Of the time for a handshake, when many are in progress: 1.25 s of the default, which is three round trips
+ * of a slow line. */
+#define CROWDED_SHARE 8
 /* The rate of a body is looked at this often, once its grace is over. */
 #define RATE_CHECK_US 2000000
 
@@ -415,6 +418,16 @@ static void set_address(struct client *client, const struct sockaddr *peer)
     }
 }
 
+/* Clients that say nothing hold their places among the handshakes for as long as they may, and whoever comes
+ * waits. When half of the places are taken the rest is for those who hurry: to hold all of them takes many
+ * more connections then. */
+static uint64_t handshake_timeout_us(const struct pst_front *front)
+{
+    const struct pst_front_settings *settings = front->parts.settings;
+    bool crowded = front->n_handshakes > settings->max_handshakes / 2;
+    return settings->handshake_timeout_us / (crowded ? CROWDED_SHARE : 1);
+}
+
 void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, const struct sockaddr *peer)
 {
     const struct pst_front_settings *settings = front->parts.settings;
@@ -430,7 +443,7 @@ void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, co
     pst_timer_init(&client->timer, on_timer, client);
     set_address(client, peer);
     int err = pst_session_accept(tls, front->parts.loop, fd, &session_events, client,
-                                 settings->handshake_timeout_us, &client->session);
+                                 handshake_timeout_us(front), &client->session);
     if (err < 0) {
         pst_warn("proxy", "cannot take a connection of %s: %s", client->address_text, pst_strerror(err));
         free(client);

@@ -12,6 +12,8 @@ uint8_t note_end_of_error(enum pst_error_id id)
         return PST_END_OK;
     case PST_ERROR_KEY_MISSING:
     case PST_ERROR_KEY_WRONG:
+    case PST_ERROR_KEY_EXPIRED:
+    case PST_ERROR_KEY_NOT_YET:
     case PST_ERROR_KEY_OFF:
     case PST_ERROR_KEY_SCOPE:
     case PST_ERROR_KEY_SPELLING:

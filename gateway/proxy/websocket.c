@@ -234,6 +234,14 @@ static enum pst_key_verdict judge(const struct websocket *ws)
                                                        x->target.path, ws->from);
 }
 
+/* A token's end, or a certificate's, is not the key's. */
+static enum pst_error_id error_of(const struct exchange *x, enum pst_key_verdict verdict)
+{
+    enum pst_error_id id = error_of_verdict(verdict);
+    bool by_key = x->good_until_us == 0 && !x->by_certificate;
+    return id == PST_ERROR_KEY_EXPIRED && !by_key ? PST_ERROR_KEY_WRONG : id;
+}
+
 static void check_credential(struct websocket *ws)
 {
     struct exchange *x = ws->x;
@@ -242,7 +250,7 @@ static void check_credential(struct websocket *ws)
     enum pst_key_verdict verdict = judge(ws);
     if (verdict == PST_KEY_OK)
         return;
-    enum pst_error_id error = error_of_verdict(verdict);
+    enum pst_error_id error = error_of(x, verdict);
     pst_debug("auth", "stream %s of key %s ends: the key, or the token for it, is %s", x->request_id,
               x->key.id, pst_key_verdict_text(verdict));
     end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(error)->message), PST_END_REFUSED);

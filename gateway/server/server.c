@@ -186,6 +186,9 @@ static int start_threads(struct pst_server *server)
         }
         server->n_started++;
     }
+    /* Each has its copy, which rotation replaces: here it would open tickets for as long as the process
+     * lives. */
+    explicit_bzero(&server->ticket_key, sizeof(server->ticket_key));
     struct keeper *keeper = &server->keeper;
     keeper->keyring = server->keyring;
     keeper->sts = server->sts;

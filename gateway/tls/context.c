@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* RFC 8446 section 4.6.1. */
+#define TICKET_LIFETIME_MAX_S 604800
+
 /* AEAD with forward secrecy and nothing else. AES-128 first: it is the fastest, and strong enough. */
 static const int ciphersuites[] = {
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
@@ -66,6 +69,20 @@ void tls_forget_handshake(mbedtls_ssl_context *ssl)
 {
     if (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
         mbedtls_ssl_handshake_wrapup_free_hs_transform(ssl);
+}
+
+/* Once it has sent its Finished, a server of TLS 1.3 speaks with its application keys (RFC 8446 appendix
+ * A.2). mbedTLS does so when the client's Finished has come; an alert before that, about the client's
+ * certificate mostly, nobody could open. Its next change of keys begins the count of records anew, so nothing
+ * but a fatal alert may be sent in between; mbedTLS sends nothing else there. This function, too, is one that
+ * the library's own files call. */
+void mbedtls_ssl_set_outbound_transform(mbedtls_ssl_context *ssl, mbedtls_ssl_transform *transform);
+
+void tls_choose_keys(mbedtls_ssl_context *ssl)
+{
+    mbedtls_ssl_transform *application = ssl->MBEDTLS_PRIVATE(transform_application);
+    if (application != NULL && ssl->MBEDTLS_PRIVATE(transform_out) != application)
+        mbedtls_ssl_set_outbound_transform(ssl, application);
 }
 
 struct tls_block *tls_block_get(struct pst_tls_context *context)
@@ -195,8 +212,12 @@ void pst_tls_context_free(struct pst_tls_context *context)
     free(context);
 }
 
-int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t lifetime_s)
+/* Longer than a key is in use: mbedTLS changes a key that has reached its lifetime by itself, with a
+ * handshake, to one that no other worker knows, and the next rotation would drop the one that clients'
+ * tickets are sealed with. */
+int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t period_s)
 {
+    uint32_t lifetime_s = period_s < TICKET_LIFETIME_MAX_S / 2 ? 2 * period_s : TICKET_LIFETIME_MAX_S;
     struct pst_ticket_key key = {.lifetime_s = lifetime_s};
     if (getrandom(key.name, sizeof(key.name), 0) != (ssize_t)sizeof(key.name) ||
         getrandom(key.key, sizeof(key.key), 0) != (ssize_t)sizeof(key.key))

@@ -30,6 +30,7 @@ static void established(struct pst_session *s)
 {
     pst_timer_clear(s->loop, &s->timer);
     tls_forget_handshake(&s->ssl);
+    tls_intake_open(&s->intake);
     s->phase = OPEN;
     s->events->established(s->arg, s);
 }
@@ -43,10 +44,10 @@ static void failed(struct pst_session *s, int ret)
                              s->error_text, sizeof(s->error_text));
     else
         mbedtls_strerror(ret, s->error_text, sizeof(s->error_text));
-    /* mbedTLS has handed its alert to session_bio_send() already; a client that is still sending must not
-     * lose it to a reset. */
+    /* A client that is still sending must not lose the alert to a reset. */
+    session_alert(s, ret);
+    session_drain_output(s);
     s->outcome = PST_SESSION_HANDSHAKE_FAILED;
-    s->goodbye = true;
     pst_session_close(s);
 }
 
@@ -55,6 +56,8 @@ static bool advance(struct pst_session *s, uint64_t until_us, int *ret)
 {
     s->begun = true;
     while (!mbedtls_ssl_is_handshake_over(&s->ssl)) {
+        tls_intake_begin(&s->intake);
+        tls_choose_keys(&s->ssl);
         *ret = mbedtls_ssl_handshake_step(&s->ssl);
         if (*ret != 0)
             return false;
@@ -70,7 +73,8 @@ static void slice(struct pst_session *s, uint64_t until_us)
     int ret = 0;
     bool paused = advance(s, until_us, &ret);
     session_keep_input(s);
-    if (paused) {
+    bool more = ret == MBEDTLS_ERR_SSL_WANT_READ && (s->in_len > 0 || s->readable); /* for another step */
+    if (paused || more) {
         handshake_ready(s);
         return;
     }

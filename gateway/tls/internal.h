@@ -73,6 +73,15 @@ struct tls_block {
     unsigned char data[PST_TLS_RECORD_BYTES];
 };
 
+/* What mbedTLS was given of a client's records. */
+struct tls_intake {
+    const unsigned char *head; /* the place of a record's head, which is read first; NULL before the first */
+    size_t handed;             /* bytes in this step of the handshake, or this read */
+    size_t fruitless; /* bytes in the whole handshake; when it is done, since plaintext came of any */
+    bool open;        /* the handshake is done */
+    bool alerted;     /* an alert went out in this step, or this read */
+};
+
 struct pst_tls_context {
     mbedtls_ssl_config config;
     mbedtls_entropy_context entropy;
@@ -124,6 +133,8 @@ void tls_identity_problem(uint32_t flags, char *text, size_t size);
 /* mbedTLS's own text for one of its errors. */
 const char *tls_error_text(int mbedtls_error, char *text, size_t size);
 
+/* Before each step of a handshake: has alerts sealed so that the client can open them. */
+void tls_choose_keys(mbedtls_ssl_context *ssl);
 /* After a handshake: frees what only it needed, which mbedTLS does for TLS 1.2 alone. */
 void tls_forget_handshake(mbedtls_ssl_context *ssl);
 /* Before anything else of mbedTLS's. */
@@ -131,6 +142,18 @@ void tls_memory_init(void);
 /* Gives back what two record buffers do not hold: nothing but the beginning of the first matters. Pointers
  * into them, or NULL. */
 void tls_memory_rest(const void *in_buffer, const void *out_buffer);
+
+/* intake.c. Begin: before each step of a handshake and each read. Check: before bytes are given to mbedTLS at
+ * `data`: 0, or what it gets instead. Hand: when they were. Open: when the handshake is done. */
+void tls_intake_begin(struct tls_intake *intake);
+int tls_intake_check(struct tls_intake *intake, const unsigned char *data) PST_MUSTCHECK;
+void tls_intake_hand(struct tls_intake *intake, size_t n);
+void tls_intake_open(struct tls_intake *intake);
+
+/* alerts.c. Note: of each record that mbedTLS sends while it does a step or reads. Send: tells the client of
+ * an error of mbedTLS's with a fatal alert, unless one went out for it or there is nobody to tell. */
+void tls_alert_note(struct tls_intake *intake, const unsigned char *record, size_t len);
+void tls_alert_send(mbedtls_ssl_context *ssl, const struct tls_intake *intake, int mbedtls_error);
 
 struct tls_block *tls_block_get(struct pst_tls_context *context);
 void tls_block_put(struct pst_tls_context *context, struct tls_block *block);

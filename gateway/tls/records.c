@@ -17,6 +17,17 @@
 #define SMALL_RECORDS      10
 /* After a pause the line may be another: an event stream begins anew, too. */
 #define PAUSE_US 1000000
+/* A step of a handshake ends after so much ciphertext, and another handshake has its turn. */
+#define STEP_BYTES 16384
+/* A read ends after so much, however little is in it: eight full records, or thousands of a byte
+ * each. */
+#define READ_BYTES (8 * (16384 + 261))
+
+/* How long keys last. AES-GCM's are good for some 2^24.5 full records (RFC 8446 section 5.5). After that TLS
+ * 1.3 would have new ones by KeyUpdate, which mbedTLS does not speak; so a connection ends before: in order
+ * after half as many, with the answer that is under way; at the limit, after 256 GiB, at once. */
+#define SEALED_MAX  (UINT64_C(1) << 24)
+#define SEALED_WORN (SEALED_MAX / 2)
 
 /* Input */
 
@@ -65,9 +76,12 @@ int session_receive(struct pst_session *s)
 int session_bio_recv(void *arg, unsigned char *data, size_t len)
 {
     struct pst_session *s = arg;
-    if (s->record_in == NULL)
-        s->record_in = data;
-    s->between_records = data == s->record_in && s->in_len == 0;
+    int bound = tls_intake_check(&s->intake, data);
+    if (bound != 0)
+        return bound;
+    if (s->phase == HANDSHAKE && s->intake.handed >= STEP_BYTES)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    s->between_records = data == s->intake.head && s->in_len == 0;
     if (s->in_len == 0) {
         if (!s->readable || s->broken)
             return s->broken ? MBEDTLS_ERR_SSL_INTERNAL_ERROR
@@ -81,6 +95,7 @@ int session_bio_recv(void *arg, unsigned char *data, size_t len)
     s->between_records = false;
     s->in += n;
     s->in_len -= n;
+    tls_intake_hand(&s->intake, n);
     return (int)n;
 }
 
@@ -138,6 +153,7 @@ int session_bio_send(void *arg, const unsigned char *data, size_t len)
 {
     struct pst_session *s = arg;
     s->record_out = data;
+    tls_alert_note(&s->intake, data, len);
     if (!s->broken && (s->phase == HANDSHAKE || pst_buf_len(&s->output) > 0)) {
         /* mbedTLS hands over a handshake's messages one by one; they go out together (handshakes.c). */
         if (pst_buf_add(&s->output, data, len) < 0)
@@ -160,6 +176,14 @@ void session_drain_output(struct pst_session *s)
         pst_buf_done(&s->output);
 }
 
+void session_alert(struct pst_session *s, int error)
+{
+    session_drop_block(s);
+    if (!s->broken)
+        tls_alert_send(&s->ssl, &s->intake, error);
+    s->goodbye = true;
+}
+
 /* Records */
 
 static size_t record_bytes(const struct pst_session *s)
@@ -172,7 +196,8 @@ static int seal(struct pst_session *s, const unsigned char *data, size_t len)
     size_t done = 0;
     while (done < len) {
         size_t left = len - done, most = record_bytes(s);
-        int n = mbedtls_ssl_write(&s->ssl, data + done, left < most ? left : most);
+        bool lasts = s->sealed++ < SEALED_MAX;
+        int n = lasts ? mbedtls_ssl_write(&s->ssl, data + done, left < most ? left : most) : -1;
         if (n <= 0) {
             s->broken = true;
             return -PST_ERESET;
@@ -260,7 +285,7 @@ static ssize_t add_pieces(struct pst_session *s, const unsigned char *data, size
 
 ssize_t pst_session_write(struct pst_session *s, const void *data, size_t len)
 {
-    if (s->broken || s->phase != OPEN)
+    if (s->broken || s->goodbye || s->phase != OPEN)
         return -PST_ERESET;
     uint64_t now_us = pst_loop_now_us(s->loop);
     if (now_us - s->written_us > PAUSE_US)
@@ -277,6 +302,11 @@ ssize_t pst_session_write(struct pst_session *s, const void *data, size_t len)
     if (s->block_len > 0)
         session_touch(s);
     return took > 0 || len == 0 ? took : -PST_EAGAIN;
+}
+
+bool pst_session_is_worn(const struct pst_session *s)
+{
+    return s->sealed >= SEALED_WORN;
 }
 
 bool pst_session_output_waits(const struct pst_session *s)
@@ -298,8 +328,9 @@ static ssize_t read_result(struct pst_session *s, int ret)
     } else if (ret == 0 || ret == MBEDTLS_ERR_SSL_CONN_EOF || s->broken) {
         s->read_end = -PST_ERESET;
     } else {
-        s->broken = true;
         mbedtls_strerror(ret, s->error_text, sizeof(s->error_text));
+        session_alert(s, ret);
+        s->outcome = PST_SESSION_BROKEN;
         s->read_end = -PST_ETLS;
     }
     return s->read_end;
@@ -311,13 +342,15 @@ ssize_t pst_session_read(struct pst_session *s, void *data, size_t len)
         return -PST_ERESET;
     size_t got = 0;
     ssize_t why = s->read_over ? s->read_end : 0;
-    while (got < len && !s->read_over) {
+    tls_intake_begin(&s->intake);
+    while (got < len && !s->read_over && s->intake.handed < READ_BYTES) {
         int ret = mbedtls_ssl_read(&s->ssl, (unsigned char *)data + got, len - got);
         if (ret <= 0) {
             why = read_result(s, ret);
             break;
         }
         got += (size_t)ret;
+        s->intake.fruitless = 0;
     }
     session_keep_input(s);
     if (got == 0)
@@ -337,5 +370,5 @@ void pst_session_rest(struct pst_session *s)
     bool idle = s->phase == OPEN && s->between_records && s->in_len == 0 && !s->readable && !s->broken &&
                 s->block == NULL && pst_buf_len(&s->output) == 0 && mbedtls_ssl_check_pending(&s->ssl) == 0;
     if (idle)
-        tls_memory_rest(s->record_in, s->record_out);
+        tls_memory_rest(s->intake.head, s->record_out);
 }

@@ -12,6 +12,7 @@ struct tls_served {
     mbedtls_ssl_context ssl;
     struct pst_tls_context *context;
     struct pst_client_identity *identity; /* made when it is asked for; NULL until then, or without one */
+    struct tls_intake intake;
     int fd;
     bool done; /* the handshake is */
     bool over; /* nothing goes either way any more */
@@ -22,6 +23,7 @@ struct tls_served {
 static int bio_send(void *arg, const unsigned char *data, size_t len)
 {
     struct tls_served *served = arg;
+    tls_alert_note(&served->intake, data, len);
     ssize_t n = send(served->fd, data, len, MSG_NOSIGNAL);
     if (n >= 0)
         return (int)n;
@@ -31,7 +33,12 @@ static int bio_send(void *arg, const unsigned char *data, size_t len)
 static int bio_recv(void *arg, unsigned char *data, size_t len)
 {
     struct tls_served *served = arg;
+    int bound = tls_intake_check(&served->intake, data);
+    if (bound != 0)
+        return bound;
     ssize_t n = recv(served->fd, data, len, 0);
+    if (n > 0)
+        tls_intake_hand(&served->intake, (size_t)n);
     if (n >= 0)
         return n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : (int)n;
     return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
@@ -84,7 +91,21 @@ static int result_of(struct tls_served *served, int ret)
     if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
         return -PST_EAGAIN;
     served->over = true;
+    tls_alert_send(&served->ssl, &served->intake, ret);
     return ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : -PST_ERESET;
+}
+
+/* The last call writes the ticket. */
+static int shake(struct tls_served *served)
+{
+    while (!mbedtls_ssl_is_handshake_over(&served->ssl)) {
+        tls_intake_begin(&served->intake);
+        tls_choose_keys(&served->ssl);
+        int ret = mbedtls_ssl_handshake_step(&served->ssl);
+        if (ret != 0)
+            return ret;
+    }
+    return mbedtls_ssl_handshake(&served->ssl);
 }
 
 int tls_served_handshake(struct tls_served *served)
@@ -93,9 +114,10 @@ int tls_served_handshake(struct tls_served *served)
         return 0;
     if (served->over)
         return -PST_ETLS;
-    int ret = mbedtls_ssl_handshake(&served->ssl);
+    int ret = shake(served);
     if (ret == 0) {
         tls_forget_handshake(&served->ssl);
+        tls_intake_open(&served->intake);
         served->done = true;
         served->wants_write = false;
         return 0;
@@ -107,9 +129,12 @@ ssize_t tls_served_read(struct tls_served *served, void *data, size_t len)
 {
     if (served->over || len == 0)
         return served->over ? -PST_ERESET : 0;
+    tls_intake_begin(&served->intake);
     int ret = mbedtls_ssl_read(&served->ssl, data, len);
-    if (ret > 0)
+    if (ret > 0) {
+        served->intake.fruitless = 0;
         return ret;
+    }
     return ret == 0 ? result_of(served, MBEDTLS_ERR_SSL_CONN_EOF) : result_of(served, ret);
 }
 

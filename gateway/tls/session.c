@@ -103,7 +103,7 @@ static void on_open_event(struct pst_session *s, uint32_t events, bool was_block
         s->events->writable(s->arg, s);
     }
     (void)events;
-    if (s->phase == OPEN && (s->peer_shut || s->broken) && !s->told_gone) {
+    if (s->phase == OPEN && (s->peer_shut || s->broken || s->goodbye) && !s->told_gone) {
         s->told_gone = true;
         s->events->peer_gone(s->arg, s);
     }
@@ -139,7 +139,8 @@ static void step_closing(struct pst_session *s)
         return;
     if (!s->write_shut) {
         s->write_shut = true;
-        shutdown(s->watch.fd, SHUT_WR);
+        if (!s->eof) /* else the socket is closed at once */
+            shutdown(s->watch.fd, SHUT_WR);
         pst_timer_set(s->loop, &s->timer, LINGER_US);
     }
     linger(s);

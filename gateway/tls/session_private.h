@@ -22,8 +22,8 @@ struct pst_session {
     enum phase phase;
     enum pst_session_end outcome;
 
-    /* Where mbedTLS's record buffers are, as its calls of bio_recv() and bio_send() show. */
-    const unsigned char *record_in; /* the place of a record's head */
+    /* Where mbedTLS's record buffers are, as its calls of bio_recv() (intake.head) and bio_send() show. */
+    struct tls_intake intake;
     const unsigned char *record_out;
     bool between_records; /* mbedTLS waits for the first byte of a record */
 
@@ -33,7 +33,7 @@ struct pst_session {
     bool broken;     /* no byte goes either way any more */
     bool told_gone;  /* peer_gone was called */
     bool begun;      /* some of the handshake has been done */
-    bool goodbye;    /* close_notify is queued */
+    bool goodbye;    /* close_notify or a fatal alert is queued: nothing follows it */
     bool write_shut; /* shutdown(SHUT_WR) done */
     size_t lingered;
 
@@ -55,6 +55,7 @@ struct pst_session {
     unsigned small_records; /* so many are small before they may be large */
     uint64_t written_us;
 
+    uint64_t sealed; /* records of plaintext; see "How long keys last" in records.c */
     uint64_t bytes_read;
     uint64_t bytes_sent;
     char error_text[96];
@@ -70,6 +71,9 @@ void handshake_leave(struct pst_session *s);
  * the socket does not take is kept, and nothing more is sealed before it has gone out. */
 int session_bio_recv(void *arg, unsigned char *data, size_t len);
 int session_bio_send(void *arg, const unsigned char *data, size_t len);
+/* Tells the client of an error of mbedTLS's, unless that has done so itself: with a fatal alert, behind which
+ * nothing more is sent. */
+void session_alert(struct pst_session *s, int error);
 /* One recv() into the context's buffer. 0, or an error of mbedTLS's: WANT_READ, CONN_EOF, INTERNAL_ERROR. */
 int session_receive(struct pst_session *s);
 /* To be called before a call returns that may have received. */

@@ -24,6 +24,8 @@
 #define HANDSHAKES_READY_MAX 16
 /* When accept() says that descriptors or memory are at their end, it is tried again after this long. */
 #define ACCEPT_PAUSE_US 100000
+/* And said again after this long. */
+#define COMPLAINT_US 10000000
 
 /* Clients are asked for certificates in the handshake, so what differs there has a TLS context of its own. */
 #define N_MODES (PST_CERTIFICATE_REQUIRED + 1)
@@ -50,6 +52,7 @@ struct pst_worker {
     size_t n_listeners;
     struct pst_timer accept_timer;
     bool accept_paused;
+    uint64_t complain_us; /* monotonic: not before */
     bool stopping;
     atomic_bool ended;
     struct pst_front_stats stats;
@@ -73,8 +76,12 @@ static void on_accept_timer(struct pst_timer *timer, void *arg)
 
 static void pause_accepting(struct pst_worker *worker, int errno_value)
 {
-    pst_warn("worker", "cannot take more connections now: %s; the limit of open files is the usual cause",
-             strerror(errno_value));
+    uint64_t now_us = pst_clock_mono_us();
+    if (now_us >= worker->complain_us) {
+        worker->complain_us = now_us + COMPLAINT_US;
+        pst_warn("worker", "cannot take more connections now: %s; the limit of open files is the usual cause",
+                 strerror(errno_value));
+    }
     worker->accept_paused = true;
     pst_timer_set(worker->loop, &worker->accept_timer, ACCEPT_PAUSE_US);
 }

@@ -60,6 +60,8 @@ describe('who may', limit, () => {
   });
 
   test('a viewer reads and changes nothing', limit, async () => {
+    const refusals = () => postern.stderr.split('\n').filter((line) => /refused: the role admin is needed/.test(line)).length;
+    const before = refusals();
     const viewer = withToken((await newToken('viewer')).token);
     for (const target of ['keys', 'usage', 'status', 'settings', 'openapi.json']) assert.equal((await viewer('GET', `/admin/v1/${target}`)).status, 200, target);
     for (const target of ['tokens', 'sessions']) assert.equal((await viewer('GET', `/admin/v1/${target}`)).status, 403, target);
@@ -70,6 +72,7 @@ describe('who may', limit, () => {
       ['POST', 'keys/import'], ['POST', 'tokens'], ['DELETE', 'tokens/0123456789ab'], ['DELETE', 'sessions/x']]) {
       assert.equal((await viewer(method, `/admin/v1/${target}`, { body: method === 'POST' ? {} : undefined })).status, 403, target);
     }
+    await eventually(10000, 'each to be in the log', () => refusals() === before + 10);
   });
 
   test('a token ends when it is revoked or expires, and its sessions with it', limit, async () => {
@@ -223,6 +226,7 @@ describe('the wire', limit, () => {
       for (let i = 0; i < 200; i++) lazy.write(`GET /admin/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${first}\r\n\r\n`);
     });
     for (const socket of [silent, garbage, lazy]) socket.on('error', () => {});
+    garbage.resume(); // an alert, and the end
     await eventually(10000, 'garbage to be hung up on', () => garbage.destroyed || garbage.readableEnded || garbage.closed);
     for (let i = 0; i < 20; i++) assert.equal((await admin('GET', '/admin/v1/status')).status, 200);
     // What it asked for comes whole when it reads after all.
@@ -262,8 +266,10 @@ describe('guessing', limit, () => {
     await start();
     t.after(() => start());
     const { cookie } = await signIn(nobody, first);
-    const statuses = [];
-    for (let i = 0; i < 14; i++) statuses.push((await withToken(`pa_wrong${i}`)('GET', '/admin/v1/keys')).status);
+    const revoked = (await admin('POST', '/admin/v1/tokens', { body: { name: 'of one who left', role: 'viewer' } })).json;
+    await admin('DELETE', `/admin/v1/tokens/${revoked.id}`);
+    const statuses = [(await withToken(revoked.token)('GET', '/admin/v1/keys')).status];
+    for (let i = 0; i < 13; i++) statuses.push((await withToken(`pa_wrong${i}`)('GET', '/admin/v1/keys')).status);
     assert.deepEqual(statuses, [...Array(10).fill(401), ...Array(4).fill(429)]);
     const refused = await admin('GET', '/admin/v1/keys');
     assert.equal(refused.status, 429);
@@ -271,6 +277,14 @@ describe('guessing', limit, () => {
     assert.equal((await nobody('POST', '/admin/v1/session', { body: { token: first } })).status, 429);
     assert.equal((await nobody('GET', '/admin/v1/keys', { headers: { cookie } })).status, 200);
     assert.match(postern.stderr, /refused: that is no admin token/);
+
+    // In the trail: the first of the minute and the one that ended it, with the address, and nothing of what was sent.
+    const trail = await nobody('GET', '/admin/v1/audit?action=admin_token.refuse', { headers: { cookie } });
+    assert.deepEqual(trail.json.items.map(({ target, after }) => [target, after.wrong_tokens]), [['', 10], [revoked.id, 1]]);
+    for (const { actor, before } of trail.json.items) assert.deepEqual([actor, before], [{ kind: 'system', id: '', name: '', address: '127.0.0.1' }, null]);
+    assert.match(trail.json.items[1].after.reason, /was revoked/);
+    assert.ok(!trail.text.includes('pa_wrong') && !trail.text.includes(revoked.token));
+    assert.equal((await postern.cli(['audit', 'verify'])).code, 0);
     await postern.stop();
   });
 });

@@ -70,7 +70,21 @@ test('all fields that break their rules are named at once, each with its value a
   assert.ok(!short.text.includes('too-short'));
   const badId = await call('POST', '/admin/v1/keys/import', { body: { name: 'x', key1: '0123456789abcdef0123456789abcdef', id: 'X' } });
   assert.deepEqual(badId.json.error.details.map(({ field, value }) => [field, value]), [['id', 'X']]);
+  // Each secret under its own name, beside what else is wrong; two that are the same: the second.
+  const named = async (sent) => (await call('POST', '/admin/v1/keys/import', { body: sent })).json.error.details.map(({ field, value }) => [field, value]);
+  const good = '0123456789abcdef0123456789abcdef';
+  assert.deepEqual(await named({ name: 'x', key1: good, key2: 'too-short' }), [['key2', undefined]]);
+  assert.deepEqual(await named({ name: 'x', key1: good, key2: good }), [['key2', undefined]]);
+  assert.deepEqual(await named({ name: '', key1: 'too-short', key2: 'a blank in its middle', id: 'X' }), [['name', ''], ['id', 'X'], ['key1', undefined], ['key2', undefined]]);
+  // A time that is none is not compared with the other one.
+  const old = await call('POST', '/admin/v1/keys', { body: { name: 'x', expires: '1969-12-31T23:59:59Z', not_before: '2030-01-01T00:00:00Z' } });
+  assert.deepEqual(old.json.error.details.map(({ field }) => field), ['expires']);
   assert.equal(await total(), before + 1);
+  // A conflict says what is in the way, and nothing of files.
+  await call('POST', '/admin/v1/keys/import', { body: { name: 'x', key1: good } });
+  const taken = await call('POST', '/admin/v1/keys/import', { body: { name: 'x', key1: good } });
+  assert.equal(taken.status, 409);
+  assert.match(taken.json.error.message, /^this secret belongs to the key "[0-9a-z]{12}" already$/);
 });
 
 test('no text takes control characters, line ends or what turns its direction', limit, async () => {

@@ -226,6 +226,19 @@ describe('usage', limit, () => {
     assert.deepEqual(addUp(own.items), addUp([busiest]));
   });
 
+  test('the busiest keys without the others, the earliest days', limit, async (t) => {
+    const query = { from: new Date(from + 5.5 * 3600e3).toISOString() };
+    for (const by of ['key', 'key,route', 'day']) {
+      const all = (await quickly(withQuery('usage', { by, ...query }))).items;
+      const few = (await timed(`the first 26 by ${by}`, () => get(withQuery('usage', { by, ...query, limit: 26 })), t)).items;
+      assert.deepEqual(few.map(({ requests }) => requests), all.slice(0, 26).map(({ requests }) => requests), by);
+      // (Of those with as many requests, either may come first.)
+      for (const line of few.filter(({ requests }) => requests > all[26].requests)) assert.ok(all.slice(0, 26).some((other) => JSON.stringify(other) === JSON.stringify(line)), by);
+    }
+    assert.equal((await get(withQuery('usage', { by: 'route', ...query, limit: 1 }))).items.length, 1);
+    assert.equal(await countLines(withQuery('usage', { by: 'key', ...query, limit: 7, format: 'csv' })), 7);
+  });
+
   test('several keys at once are each of them', limit, async () => {
     const query = { from: new Date(startOfDay(now) - DAY_MS).toISOString() };
     const ids = [0, 1, 2, 77, KEYS - 1].map(idOf);

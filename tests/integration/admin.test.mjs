@@ -214,6 +214,15 @@ test('a key through its life', async () => {
   assert.equal((await call('DELETE', `/admin/v1/keys/${id}`)).status, 404);
 });
 
+test('a secret in the place of an id is not repeated', async () => {
+  const { key1 } = (await call('POST', '/admin/v1/keys', { body: { name: 'pasted' } })).json;
+  for (const [method, target, body] of [['GET', key1], ['PATCH', key1, { note: 'x' }], ['DELETE', key1], ['POST', `${key1}/rotate`, { secret: 'key1' }], ['DELETE', `${key1}/secrets/key1`]]) {
+    const answer = await call(method, `/admin/v1/keys/${target}`, { body, headers: { 'if-match': '*' } });
+    assert.equal(answer.status, 404);
+    assert.ok(!answer.text.includes(key1), method);
+  }
+});
+
 test('an existing secret is taken over once', async () => {
   const body = { name: 'old', key1: '0123456789abcdef0123456789abcdef' };
   const made = await call('POST', '/admin/v1/keys/import', { body });
@@ -247,7 +256,7 @@ test('what is wrong is named', async () => {
   await eventually(5000, '413', async () => (await call('POST', '/admin/v1/keys', { raw: big })).status === 413);
   assert.equal((await call('POST', '/admin/v1/keys', { raw: '{}', headers: { 'content-type': 'text/plain' } })).status, 415);
   for (const target of ['keys?limit=0', 'keys?limit=501', 'keys?limit=1&limit=2', 'keys?wat=1', 'keys?sort=wat', 'keys?state=wat',
-    'keys?expires_before=soon', 'keys?cursor=x', 'usage?by=wat', 'usage?by=hour,day', 'usage?from=2026-01-02&to=2026-01-01', 'usage?format=xml', 'status?x']) {
+    'keys?expires_before=soon', 'keys?cursor=x', 'usage?by=wat', 'usage?by=hour,day', 'usage?from=2026-01-02&to=2026-01-01', 'usage?format=xml', 'usage?limit=0', 'status?x']) {
     assert.equal((await call('GET', `/admin/v1/${target}`)).status, 400, target);
   }
 });
@@ -405,6 +414,9 @@ test('tokens and sessions', async () => {
   assert.equal((await call('DELETE', `/admin/v1/sessions/${second.session.id}`)).status, 204);
   assert.equal((await call('DELETE', `/admin/v1/sessions/${second.session.id}`)).status, 404);
   assert.equal((await call('DELETE', `/admin/v1/tokens/${made.json.id}`)).status, 204);
+  assert.equal((await call('DELETE', `/admin/v1/tokens/${made.json.id}`)).status, 204, 'it is revoked');
+  const trail = (await call('GET', `/admin/v1/audit?action=admin_token.revoke&target=${made.json.id}`)).json.items;
+  assert.deepEqual(trail.map(({ before, after }) => [before, after]), [[{ revoked: false }, { revoked: true }]], 'once');
   assert.equal((await call('DELETE', '/admin/v1/tokens/000000000000')).status, 404);
   for (const [body, fields] of [[{}, ['name', 'role']], [{ name: 'x', role: 'root' }, ['role']], [{ name: 'x', role: 'admin', expires: 5, wat: 1 }, ['expires', 'wat']]]) {
     const answer = await call('POST', '/admin/v1/tokens', { body });

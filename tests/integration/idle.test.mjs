@@ -26,7 +26,7 @@ before(async () => {
     if (size > 0) await x.answer(200, Buffer.alloc(size, 'x'));
     else await x.json({ length });
   });
-  postern = await Postern.start({ upstream: upstream.url, workers: 2, max_connections: 20000, client_head_timeout: '30s' });
+  postern = await Postern.start({ upstream: upstream.url, workers: 2, max_connections: 20000, client_head_timeout: '30s', client_idle_timeout: '10m' });
   key = await postern.createKey('idle');
 }, limit);
 

@@ -10,6 +10,8 @@ import { eventually, sleep } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 // Azure's own words: SDKs and people search for them.
+const EXPIRED = 'Access denied due to invalid subscription key: it has expired, or was replaced by a newer one. Use a key that is in force, or have its time extended.';
+const EARLY = 'Access denied due to invalid subscription key: it does not work yet. Use another key until its time comes.';
 const WRONG = 'Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.';
 const MISSING = 'Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API.';
 
@@ -188,7 +190,16 @@ describe('changes reach a running gateway within a second', limit, () => {
     assert.equal((await ask({ 'api-key': made.key1 })).status, 200);
     await sleep(2600 - 600);
     await eventually(1500, 'the key to expire', async () => (await ask({ 'api-key': made.key1 })).status === 401);
-    assertRefused(await ask({ 'api-key': made.key1 }), WRONG);
+    assertRefused(await ask({ 'api-key': made.key1 }), EXPIRED);
+    assertRefused(await ask({ 'api-key': `${made.key1.slice(0, -1)}x` }), WRONG); // nothing is told without the secret
+  });
+  test('a secret whose grace is over, and a key whose time has not come, are told so', limit, async () => {
+    const made = await postern.createKey('graceful');
+    assert.equal((await postern.cli(['key', 'rotate', made.id, '--secret', 'key1', '--grace', '2s', '--json'])).code, 0);
+    await eventually(8000, 'the grace to be over', async () => (await ask({ 'api-key': made.key1 })).status === 401);
+    assertRefused(await ask({ 'api-key': made.key1 }), EXPIRED);
+    const early = await postern.createKey('early', ['--not-before', new Date(Date.now() + 86400e3).toISOString()]);
+    assertRefused(await ask({ 'api-key': early.key1 }), EARLY);
   });
   test('import of an existing key: 32 hex digits from standard input', limit, async () => {
     const azure = '0f1e2d3c4b5a69788796a5b4c3d2e1f0';

@@ -16,7 +16,7 @@ import { Authority, selfSigned } from './lib/certs.mjs';
 import { RawClient, request } from './lib/client.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, freePort, temporaryDirectory } from './lib/util.mjs';
+import { eventually, freePort, temporaryDirectory, within } from './lib/util.mjs';
 
 const limit = { timeout: 180000 };
 const run = promisify(execFile);
@@ -124,6 +124,8 @@ for (const [name, version] of Object.entries(versions)) {
       assert.deepEqual(code(await ask(strict, { certificate: certificates.good, version })), [200, undefined]);
       for (const bad of [undefined, 'expired', 'early', 'server', 'strange', 'selfMade', 'revoked', 'unchained', 'deep']) {
         await assert.rejects(ask(strict, { certificate: certificates[bad], key: robot.key1, version }), `${bad}`);
+        // With an alert that it can open: by then a server of TLS 1.3 has changed its keys.
+        assert.match(await ending(strict.port, tlsOf(certificates[bad], version)), /alert/, `${bad}`);
       }
       assert.deepEqual(code(await ask(strict, { certificate: certificates.unapproved, version })), [403, 'ClientCertificateNotApproved']);
     } finally {
@@ -596,6 +598,15 @@ describe('approved one by one', limit, () => {
     await fails(/no certificate's SHA-256 begins so/, 'revoke', '0123456789');
   });
 });
+
+/** What a client hears at the end of a connection that it asks nothing of. */
+async function ending(port, options) {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+  socket.resume();
+  const error = once(socket, 'error').then(([it]) => it.message);
+  error.catch(() => {});
+  return within(10000, 'an end', Promise.race([error, once(socket, 'close').then(() => 'closed')]));
+}
 
 /** A session that can be resumed, undefined when none is offered. */
 async function sessionOf(port, version) {

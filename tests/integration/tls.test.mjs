@@ -293,6 +293,37 @@ describe('bounds', limit, () => {
     }, 200);
     for (const client of silent) client.destroy();
   });
+  test('silent clients do not hold all places for the whole time', limit, async (t) => {
+    const gateway = await Postern.start({ upstream: upstream.url, tls_max_handshakes: 8, tls_handshake_timeout: '8s' });
+    t.after(() => gateway.stop());
+    const silent = [];
+    for (let i = 0; i < 8; i++) silent.push(await plainConnect(gateway.port));
+    // The first of them has the whole time; who comes now does not wait for that.
+    const first = silent[0].closes(20000).then(() => null);
+    const served = await Promise.race([RawClient.connect(gateway.port, { timeoutMs: 20000 }), first]);
+    assert.ok(served, 'the first silent one left before anybody else was served');
+    assert.equal((await served.get('/status')).status, 200);
+    served.destroy();
+    for (const client of silent) client.destroy();
+    await first;
+  });
+  test('without descriptors it waits, says so once, and goes on', limit, async (t) => {
+    const gateway = await Postern.start({ upstream: upstream.url }, { wrap: ['prlimit', '--nofile=40:40'] });
+    t.after(() => gateway.stop());
+    const held = [];
+    for (let i = 0; i < 60; i++) held.push(await plainConnect(gateway.port));
+    const said = () => gateway.stderr.match(/cannot take more connections now/g)?.length ?? 0;
+    await eventually(5000, 'the complaint', () => said() > 0);
+    await sleep(500); // it tries again ten times a second
+    assert.equal(said(), 1);
+    for (const client of held) client.destroy();
+    await eventually(5000, 'service to come back', async () => {
+      const client = await RawClient.connect(gateway.port, { timeoutMs: 1000 });
+      const answer = await client.get('/status');
+      client.destroy();
+      return answer.status === 200;
+    });
+  });
   test('a close_notify ends the connection in order', limit, async () => {
     const client = await RawClient.connect(postern.port);
     assert.equal((await client.get('/status')).status, 200);

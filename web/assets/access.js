@@ -2,7 +2,7 @@
 // Who may come in here: the sessions that are open, and the admin tokens.
 import { call, get } from './api.js';
 import { ask, choice, field, show } from './dialog.js';
-import { actionButton, badge, cell, copyButton, failure, fill, h, heading, loading, message, notify, row, table } from './dom.js';
+import { actionButton, badge, cell, copyButton, failure, fill, h, heading, loading, message, named, notify, quoted, row, table } from './dom.js';
 import { fromInput, time } from './format.js';
 import { isAdmin, session } from './session.js';
 
@@ -12,7 +12,7 @@ function sessionRow(one, again) {
     notify(`The session of ${one.name} has ended.`);
     again();
   }) : null;
-  return row(heading(one.name), cell('Role', one.role), cell('From', h('code', {}, one.address)), cell('Began', time(one.created)),
+  return row(heading(named(one.name)), cell('Role', one.role), cell('From', h('code', {}, one.address)), cell('Began', time(one.created)),
     cell('Last used', time(one.last_used, { relative: true })), cell('Ends at the latest', time(one.expires)), cell('', end));
 }
 
@@ -27,7 +27,7 @@ function tokenState(token) {
 }
 
 function revoke(token) {
-  return ask(`Revoke “${token.name}”?`, h('p', {}, 'What uses this token gets 401 from now on, and the sessions opened with it end.'), {
+  return ask(['Revoke ', quoted(token.name), '?'], h('p', {}, 'What uses this token gets 401 from now on, and the sessions opened with it end.'), {
     action: 'Revoke', danger: true,
     send: async () => {
       await call('DELETE', `/tokens/${encodeURIComponent(token.id)}`);
@@ -38,7 +38,7 @@ function revoke(token) {
 
 function tokenRow(token, again) {
   const end = token.revoked ? null : actionButton('Revoke', { class: 'small danger', 'aria-label': `Revoke ${token.name}` }, async () => (await revoke(token)) && again());
-  return row(heading(token.name), cell('Role', token.role), cell('State', tokenState(token)), cell('Created', time(token.created)),
+  return row(heading(named(token.name)), cell('Role', token.role), cell('State', tokenState(token)), cell('Created', time(token.created)),
     cell('Last used', time(token.last_used, { relative: true })), cell('Expires', time(token.expires)), cell('', end));
 }
 
@@ -56,7 +56,7 @@ async function createToken() {
     send: async () => (await call('POST', '/tokens', { body: { name: name.value.trim(), role: role.value(), expires: fromInput(expires.value) } })).json,
   });
   if (!made) return false;
-  await show(`The token “${made.name}”`, [message('warn', [h('strong', {}, 'Copy it now. '), 'It will not be shown again.']),
+  await show(['The token ', quoted(made.name)], [message('warn', [h('strong', {}, 'Copy it now. '), 'It will not be shown again.']),
     h('div', { class: 'secret' }, h('code', {}, made.token), copyButton(() => made.token, 'Copy', 'Copy the token'))], 'I have stored it');
   return true;
 }
@@ -76,7 +76,7 @@ export async function accessView(main, { signal, again }) {
     h('section', {}, h('div', { class: 'card-head' }, h('h2', {}, 'Sessions')), sessions),
     isAdmin() ? h('section', {}, h('div', { class: 'card-head' }, h('h2', {}, 'Admin tokens'), actionButton('Create token', {}, async () => (await createToken()) && again())), tokens) : null));
   if (!isAdmin()) {
-    fill(sessions, sessionsTable([session()], again), h('p', { class: 'muted' }, 'A viewer sees the own session only.'));
+    fill(sessions, sessionsTable([session()], again), h('p', { class: 'muted below' }, 'A viewer sees the own session only.'));
     return;
   }
   await Promise.all([list(sessions, '/sessions', (items) => sessionsTable(items, again), signal), list(tokens, '/tokens', (items) => tokensTable(items, again), signal)]);

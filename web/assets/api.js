@@ -4,9 +4,9 @@
 const TIMEOUT_MS = 30000;
 
 export class ApiError extends Error {
-  constructor(status, { code, message, request_id: requestId, details } = {}) {
+  constructor(status, { code, message, request_id: requestId, details } = {}, location = null) {
     super(message ?? `The gateway answered ${status}.`);
-    Object.assign(this, { status, code, requestId, details: details ?? [] });
+    Object.assign(this, { status, code, requestId, details: details ?? [], location });
   }
 }
 
@@ -18,12 +18,15 @@ export const isSignedOut = (error) => error.status === 401 || OF_CERTIFICATES.ha
 let csrfToken;
 let askAgain;
 let confirm;
+let renew;
 
 export const setCsrfToken = (token) => (csrfToken = token);
 /** `ask` opens a sign-in and resolves when it is done, or rejects when it was given up. */
 export const onSessionLost = (ask) => (askAgain = ask);
 /** `ask` has the token shown again and resolves when it was, or rejects when it was given up. */
 export const onConfirmationNeeded = (ask) => (confirm = ask);
+/** `look` finds out who is signed in now: another tab of this browser has signed in anew. */
+export const onSessionChanged = (look) => (renew = look);
 
 export function target(path, query = {}) {
   const search = new URLSearchParams();
@@ -56,13 +59,13 @@ async function problem(answer) {
   }
   const wait = answer.headers.get('Retry-After');
   if (error && wait) error.message += ` Try again in ${wait} s.`;
-  return new ApiError(answer.status, error);
+  return new ApiError(answer.status, error, answer.headers.get('Location'));
 }
 
 /** What asks the person for what stands in the way of a call; undefined: nothing does. */
 function remedyOf(error, { signingIn }) {
   if (isSignedOut(error)) return signingIn ? undefined : askAgain;
-  return error.code === 'ConfirmationNeeded' ? confirm : undefined;
+  return { ConfirmationNeeded: confirm, CsrfTokenMissing: renew }[error.code];
 }
 
 /** {status, headers, json}; `raw` leaves the body to the caller. Throws an ApiError. */

@@ -2,14 +2,20 @@
 // The trail: who changed what, when, from where.
 import { get } from './api.js';
 import { field, select, wide } from './dialog.js';
-import { cell, failure, fill, h, heading, loading, row, table } from './dom.js';
-import { plural, time } from './format.js';
+import { cell, failure, fill, h, heading, loading, named, row, table } from './dom.js';
+import { number, plural, time } from './format.js';
 import { learnNames, nameOf } from './key-names.js';
 
 const PAGE = 50;
 const kinds = { system: 'the gateway itself', cli: 'command line', socket: 'REST, Unix socket', token: 'REST, token', session: 'page', certificate: 'REST, certificate' };
-const actions = [['', 'Everything'], ['key.', 'Everything of keys'], ['admin_token.', 'Everything of admin tokens'], ['session.', 'Signing in and out'],
-  ...['key.create', 'key.import', 'key.import_bulk', 'key.update', 'key.rotate', 'key.revoke_secret', 'key.enable', 'key.disable', 'key.delete', 'client_cert.approve', 'client_cert.revoke', 'admin_token.create', 'admin_token.revoke', 'session.open', 'session.confirm', 'session.close', 'session.end'].map((name) => [name, name])];
+const words = {
+  'key.create': 'Key created', 'key.import': 'Key imported', 'key.import_bulk': 'Keys imported', 'key.update': 'Key changed', 'key.rotate': 'Secret rotated',
+  'key.revoke_secret': 'Secret revoked', 'key.enable': 'Key enabled', 'key.disable': 'Key disabled', 'key.delete': 'Key deleted',
+  'client_cert.approve': 'Certificate approved', 'client_cert.revoke': 'Certificate revoked', 'admin_token.create': 'Token created', 'admin_token.revoke': 'Token revoked',
+  'session.open': 'Signed in', 'session.confirm': 'Token shown again', 'session.close': 'Signed out', 'session.end': 'Session ended',
+};
+const actions = [['', 'Everything'], ['key.', 'Everything of keys'], ['admin_token.', 'Everything of admin tokens'], ['session.', 'Signing in and out'], ...Object.entries(words)];
+const what = (action) => (words[action] ? [words[action], h('div', { class: 'small muted' }, h('code', {}, action))] : h('code', {}, action));
 
 const shown = (value) => (value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value));
 
@@ -26,7 +32,7 @@ function details(entry) {
     h('dl', { class: 'facts small' }, changed.map(([name, was, is]) => [h('dt', {}, name), h('dd', {}, entry.before ? [h('code', {}, shown(was)), ' → '] : null, h('code', {}, shown(is)))])));
 }
 
-const who = ({ name, kind, address }) => [name || kinds[kind], h('div', { class: 'small muted' }, [name ? kinds[kind] ?? kind : null, address].filter(Boolean).join(', '))];
+const who = ({ name, kind, address }) => [name ? named(name) : kinds[kind], h('div', { class: 'small muted' }, [name ? kinds[kind] ?? kind : null, address].filter(Boolean).join(', '))];
 
 const isKey = (entry) => entry.action.startsWith('key.') && entry.action !== 'key.import_bulk';
 
@@ -35,45 +41,54 @@ function targetOf(entry) {
   const name = isKey(entry) ? nameOf(entry.target) : null;
   const before = entry.after?.name ?? entry.before?.name;
   const id = h('code', {}, entry.target);
-  if (name !== null) return [h('a', { href: `#/keys/${encodeURIComponent(entry.target)}` }, name), h('div', { class: 'small muted' }, id)];
-  return before ? [before, h('div', { class: 'small muted' }, id)] : id;
+  if (name !== null) return [h('a', { href: `#/keys/${encodeURIComponent(entry.target)}` }, named(name)), h('div', { class: 'small muted' }, id)];
+  return before ? [named(before), h('div', { class: 'small muted' }, id)] : id;
 }
 
 export function auditTable(entries, { target = true } = {}) {
   const columns = [{ label: 'What' }, ...(target ? [{ label: 'Of' }] : []), { label: 'When' }, { label: 'Who' }, { label: 'Changed' }];
-  const rows = entries.map((entry) => row(heading(h('code', {}, entry.action)), target ? cell('Of', targetOf(entry)) : null,
-    cell('When', time(entry.time)), cell('Who', who(entry.actor)), cell('Changed', details(entry))));
-  return table({ caption: 'Changes, the latest first', columns, rows });
+  const rows = entries.map((entry) => row(heading(what(entry.action)), target ? cell('Of', targetOf(entry)) : null,
+    cell('When', time(entry.time, { seconds: true })), cell('Who', who(entry.actor)), cell('Changed', details(entry))));
+  return table({ caption: 'Changes, the latest first', columns, rows, class: 'trail' });
 }
 
-export async function auditView(main, { signal, query, remember }) {
-  const cursors = [undefined];
+export async function auditView(main, { signal: left, query, state, remember }) {
+  let { cursors = [undefined] } = state;
+  let loadingList = new AbortController();
   const count = h('span', { class: 'muted', role: 'status' });
   const list = h('div', {}, loading('the trail'));
   const action = select(actions, query.action ?? '');
   const target = h('input', { type: 'search', value: query.target ?? '', placeholder: 'Id of a key or token', spellcheck: 'false' });
   const load = async () => {
     const filter = { action: action.value, target: target.value.trim() };
-    remember(filter);
+    remember(filter, { cursors });
+    loadingList.abort();
+    loadingList = new AbortController();
+    const signal = AbortSignal.any([left, loadingList.signal]);
     try {
       const page = await get('/audit', { ...filter, limit: PAGE, cursor: cursors.at(-1) }, signal);
       await learnNames(page.items.filter(isKey).map((entry) => entry.target), signal);
-      count.textContent = page.total === undefined ? '' : plural(page.total, 'change');
-      const turn = (move) => () => {
-        move();
+      const first = (cursors.length - 1) * PAGE + 1;
+      count.textContent = page.items.length < page.total ? `${plural(page.total, 'change')}, ${number(first)} to ${number(first + page.items.length - 1)} shown` : plural(page.total, 'change');
+      const before = cursors;
+      const turn = (to) => () => {
+        if (cursors !== before) return; // it was pressed twice
+        cursors = to;
         load().then(() => scrollTo({ top: 0 }));
       };
+      const turned = list.contains(document.activeElement) ? document.activeElement.dataset.page : undefined;
       fill(list, page.items.length === 0 ? h('div', { class: 'card empty' }, h('h2', {}, 'Nothing on record'), h('p', {}, 'Every change of keys and tokens is kept here, whoever makes it: on this page, over REST, or with the command line.'))
         : [h('div', { class: 'table-wrap' }, auditTable(page.items)),
-          h('nav', { class: 'pager', 'aria-label': 'Pages' }, h('span', {}), h('div', { class: 'row' },
-            h('button', { type: 'button', disabled: cursors.length === 1, onclick: turn(() => cursors.pop()) }, 'Newer'),
-            h('button', { type: 'button', disabled: !page.next_cursor, onclick: turn(() => cursors.push(page.next_cursor)) }, 'Older')))]);
+          cursors.length === 1 && !page.next_cursor ? null : h('nav', { class: 'pager', 'aria-label': 'Pages' }, h('span', {}), h('div', { class: 'row' },
+            h('button', { type: 'button', 'data-page': 'newer', disabled: cursors.length === 1, onclick: turn(cursors.slice(0, -1)) }, 'Newer'),
+            h('button', { type: 'button', 'data-page': 'older', disabled: !page.next_cursor, onclick: turn([...cursors, page.next_cursor]) }, 'Older')))]);
+      if (turned) (list.querySelector(`[data-page="${turned}"]:enabled`) ?? list.querySelector('[data-page]:enabled'))?.focus({ preventScroll: true });
     } catch (error) {
       if (!signal.aborted) fill(list, failure(error, load));
     }
   };
   const again = () => {
-    cursors.splice(1);
+    cursors = [undefined];
     return load();
   };
   action.addEventListener('change', again);

@@ -2,10 +2,13 @@
 // Charts over time, drawn in SVG at the size they are shown at. They are read by pointer, by arrow keys, and by
 // screen readers, which hear the point that the keys have reached.
 import { fill, h, svg } from './dom.js';
-import { clockText, dayText, number, plural, utcText } from './format.js';
+import { clockText, dayText, number, plural, shortDay, utcText } from './format.js';
 
+/** In pixels where a rem is 16 of them, as on all but very wide screens; a letter of the axes is LETTER wide. */
 const HEIGHT = 208;
-const EDGE = { top: 8, right: 8, bottom: 24, left: 52 };
+const EDGE = { top: 8, right: 8, bottom: 24 };
+const LETTER = 7;
+const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 
 /** The next 1, 2 or 5 times a power of ten. */
 function roundUp(value) {
@@ -20,14 +23,16 @@ function gridLines(most, { whole, steps = 4 }) {
   return lines;
 }
 
+/** What a bar or a point is called: a day is one of UTC. */
 const name = (date, bucket) => (bucket === 'day' ? date.toISOString().slice(0, 10) : `${dayText(date)} ${clockText(date)}`);
 
-/** Where the time is written below: at midnights when several days are shown, else at whole hours. */
+/** Where the time is written below: at midnights when several days are shown, else at whole hours. `width` is in rems of
+ * 16 pixels. */
 function timeMarks(times, width, bucket) {
   const days = bucket === 'hour' && times.length > 48;
   const able = times.map((date, i) => ({ i, date })).filter(({ date }) => !days || date.getHours() === 0);
   const every = Math.max(1, Math.ceil(able.length / Math.max(2, Math.floor(width / 72))));
-  const text = (date) => (bucket === 'day' ? date.toISOString().slice(5, 10) : days ? dayText(date).slice(5) : clockText(date));
+  const text = (date) => (bucket === 'day' || days ? shortDay(date, bucket === 'day') : clockText(date));
   return able.filter((_, n) => n % every === 0).map(({ i, date }) => ({ i, text: text(date) }));
 }
 
@@ -60,37 +65,51 @@ function lines(series, x, y, width) {
   });
 }
 
+/** The highest of what is shown, for reading without pointing: Highest: 42 (2026-11-27 16:00). */
+function highest({ times, bucket, kind, format, series }) {
+  const heights = times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : series[0].values[i] ?? 0));
+  const most = Math.max(...heights);
+  const when = times[heights.indexOf(most)];
+  return h('p', { class: 'summary muted' }, most > 0 ? ['Highest: ', format(most), ' (', h('time', { datetime: when.toISOString(), title: utcText(when) }, name(when, bucket)), ')'] : 'Nothing in this time.');
+}
+
 /**
  * {title, times: [Date], bucket: 'hour' | 'day', kind: 'bars' | 'lines', format, series: [{name, colour: 1..3, values}]}
- * Bars are stacked. A value of null is a gap.
+ * Bars are stacked. A value of null is a gap. The axis goes up to `least` where there is nothing that high.
  */
-export function timeChart({ title, times, bucket, kind, format, series, whole = false }) {
+export function timeChart({ title, times, bucket, kind, format, series, least, whole = false }) {
   const readout = h('p', { class: 'readout', 'aria-live': 'polite' });
+  const summary = highest({ times, bucket, kind, format, series });
   const picture = svg('svg', { 'aria-hidden': 'true', focusable: 'false' });
-  const cursor = svg('rect', { class: 'cursor', y: EDGE.top, height: HEIGHT - EDGE.top - EDGE.bottom, visibility: 'hidden' });
-  const chart = h('div', { class: 'chart', tabindex: '0', role: 'group', 'aria-label': `${title}, by ${bucket}. Left and right arrow keys read one ${bucket} after the other.` }, picture);
-  const most = Math.max(...times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : Math.max(...series.map((s) => s.values[i] ?? 0)))), whole ? 4 : 1e-9);
+  const cursor = svg('rect', { class: 'cursor', visibility: 'hidden' });
+  const chart = h('div', { class: 'chart', tabindex: '0', role: 'group', 'aria-label': `${title}, by ${bucket}${bucket === 'day' ? ' of UTC' : ''}. Left and right arrow keys read one ${bucket} after the other.` }, picture);
+  const most = Math.max(...times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : Math.max(...series.map((s) => s.values[i] ?? 0)))), least);
   const grid = gridLines(most, { whole });
   const top = grid.at(-1);
+  const left = 12 + LETTER * Math.max(4, ...grid.map((value) => format(value).length));
   let step = 1;
+  let unit = 1; // pixels of the screen for one of HEIGHT's
   let at = -1;
 
   const draw = () => {
-    const width = Math.max(200, chart.clientWidth);
-    step = (width - EDGE.left - EDGE.right) / times.length;
-    const x = (i) => EDGE.left + i * step;
+    unit = scale();
+    const width = Math.max(200, chart.clientWidth / unit);
+    step = (width - left - EDGE.right) / times.length;
+    const x = (i) => left + i * step;
     const y = (value) => EDGE.top + (1 - value / top) * (HEIGHT - EDGE.top - EDGE.bottom);
     picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
+    cursor.setAttribute('y', EDGE.top);
+    cursor.setAttribute('height', HEIGHT - EDGE.top - EDGE.bottom);
     fill(picture,
-      grid.map((value) => [svg('line', { class: 'grid', x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
-        svg('text', { x: EDGE.left - 8, y: y(value) + 4, 'text-anchor': 'end' }, format(value))]),
-      timeMarks(times, width - EDGE.left, bucket).map(({ i, text }) => svg('text', { x: Math.max(EDGE.left + 14, Math.min(width - 20, x(i) + step / 2)), y: HEIGHT - 6, 'text-anchor': 'middle' }, text)),
+      grid.map((value) => [svg('line', { class: 'grid', x1: left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
+        svg('text', { x: left - 8, y: y(value) + 4, 'text-anchor': 'end' }, format(value))]),
+      timeMarks(times, width - left, bucket).map(({ i, text }) => svg('text', { x: Math.max(left + 16, Math.min(width - 22, x(i) + step / 2)), y: HEIGHT - 6, 'text-anchor': 'middle' }, text)),
       (kind === 'bars' ? bars : lines)(series, x, y, step), cursor);
     if (at >= 0) read(at);
   };
   const read = (i) => {
     at = Math.max(0, Math.min(times.length - 1, i));
-    cursor.setAttribute('x', EDGE.left + at * step);
+    cursor.setAttribute('x', left + at * step);
     cursor.setAttribute('width', step);
     cursor.setAttribute('visibility', 'visible');
     readout.title = utcText(times[at]);
@@ -101,8 +120,11 @@ export function timeChart({ title, times, bucket, kind, format, series, whole = 
     cursor.setAttribute('visibility', 'hidden');
     readout.textContent = '';
   };
-  chart.addEventListener('pointermove', (event) => read(Math.floor((event.clientX - chart.getBoundingClientRect().left - EDGE.left) / step)));
-  chart.addEventListener('pointerleave', leave);
+  const point = (event) => read(Math.floor(((event.clientX - chart.getBoundingClientRect().left) / unit - left) / step));
+  chart.addEventListener('pointermove', point);
+  chart.addEventListener('pointerdown', point);
+  // A finger leaves with every tap; what it has pointed at stays to be read.
+  chart.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && leave());
   chart.addEventListener('blur', leave);
   chart.addEventListener('keydown', (event) => {
     const move = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: times.length - 1 }[event.key];
@@ -112,7 +134,7 @@ export function timeChart({ title, times, bucket, kind, format, series, whole = 
   });
   new ResizeObserver(draw).observe(chart);
   return h('figure', { class: 'card' }, h('figcaption', { class: 'card-head' }, h('h2', {}, title),
-    h('span', { class: 'legend' }, series.map((s) => h('span', {}, h('span', { class: `swatch s${s.colour}` }), s.name)))), chart, readout);
+    h('span', { class: 'legend' }, series.map((s) => h('span', {}, h('span', { class: `swatch s${s.colour}` }), s.name)))), chart, readout, summary);
 }
 
 /** 24 hours in a table's row: [{requests, errors}] with a value for each hour, oldest first. */
@@ -121,7 +143,7 @@ export function sparkline(hours) {
   const errors = hours.reduce((sum, hour) => sum + hour.errors, 0);
   const most = Math.max(1, ...hours.map((hour) => hour.requests));
   const label = `${plural(total, 'request')} in the last 24 hours${errors > 0 ? `, ${plural(errors, 'error')}` : ''}`;
-  const height = (value) => (value === 0 ? 0 : Math.max(1.5, (value / most) * 25));
+  const height = (value) => (value === 0 ? 0 : Math.max(1, (value / most) * 25));
   const column = (hour, i) => {
     const failed = height(hour.errors);
     const all = Math.max(failed, height(hour.requests));

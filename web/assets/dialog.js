@@ -14,17 +14,31 @@ function place(dialog, title) {
   dialog.showModal();
 }
 
-const heading = (text) => h('h2', { id: newId('title'), tabindex: '-1' }, text);
+const heading = (...content) => h('h2', { id: newId('title'), tabindex: '-1' }, content);
+const notices = () => h('div', { class: 'notices', role: 'status', 'aria-live': 'polite' });
 
-/** Shows something with one way out. Escape does not close it: what is in there is not shown again. */
+/** Has Escape do nothing while `held()`. */
+function holdOpen(dialog, held) {
+  dialog.addEventListener('cancel', (event) => held() && event.preventDefault());
+  // A browser lets the second Escape through whatever `cancel` was told.
+  dialog.addEventListener('keydown', (event) => event.key === 'Escape' && held() && event.preventDefault());
+}
+
+const stay = (event) => event.preventDefault();
+
+/** Shows something with one way out. Escape does not close it, and the browser asks before it leaves the page: what is
+ * in there is not shown again. */
 export function show(title, content, done = 'Done') {
   return new Promise((resolve) => {
     const head = heading(title);
     const dialog = h('dialog', {}, h('div', { class: 'inner' }, head, content,
-      h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, done))));
-    dialog.addEventListener('cancel', (event) => event.preventDefault());
-    dialog.addEventListener('keydown', (event) => event.key === 'Escape' && event.preventDefault());
-    dialog.addEventListener('close', resolve);
+      h('div', { class: 'buttons' }, h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, done))), notices());
+    holdOpen(dialog, () => true);
+    window.addEventListener('beforeunload', stay);
+    dialog.addEventListener('close', () => {
+      window.removeEventListener('beforeunload', stay);
+      resolve();
+    });
     place(dialog, head);
     head.focus();
   });
@@ -74,30 +88,39 @@ function showFailure(form, place, error, remedy) {
 
 /**
  * A form that sends something. `send()` does it and may throw; the dialog closes when it has succeeded and `ask`
- * resolves with its result, or with undefined when the person gave up.
+ * resolves with its result, or with undefined when the person gave up. `remedy(error, run, close)` may give elements
+ * that help: `run(f)` sends in another way, `close()` gives up.
  */
 export function ask(title, content, { action, danger = false, narrow = true, send, remedy, cancel = 'Cancel', focus }) {
   return new Promise((resolve) => {
     const head = heading(title);
     const errors = h('div', { role: 'alert' });
     const submit = h('button', { type: 'submit', class: danger ? 'danger primary' : 'primary' }, action);
-    const form = h('form', { novalidate: true }, head, content, errors,
-      h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: () => dialog.close() }, cancel), submit));
-    const dialog = h('dialog', { class: narrow ? 'narrow' : undefined }, form);
+    const giveUp = h('button', { type: 'button', onclick: () => !sending && dialog.close() }, cancel);
+    const form = h('form', { novalidate: true }, head, content, errors, h('div', { class: 'buttons' }, giveUp, submit));
+    const dialog = h('dialog', { class: narrow ? 'narrow' : undefined }, form, notices());
     let result;
+    // While it is on its way nobody can give up: it may be done already. The buttons keep the focus, which disabled
+    // ones would lose.
+    let sending = false;
     const run = async (how) => {
-      if (submit.disabled) return;
-      submit.disabled = true;
+      if (sending) return;
+      sending = true;
+      submit.setAttribute('aria-busy', 'true');
+      for (const button of [submit, giveUp]) button.setAttribute('aria-disabled', 'true');
       fill(errors);
       clearBroken(form);
       try {
         result = await how();
         dialog.close();
       } catch (error) {
-        showFailure(form, errors, error, (e) => remedy?.(e, run));
+        showFailure(form, errors, error, (e) => remedy?.(e, run, () => dialog.close()));
       }
-      submit.disabled = false;
+      sending = false;
+      submit.removeAttribute('aria-busy');
+      for (const button of [submit, giveUp]) button.removeAttribute('aria-disabled');
     };
+    holdOpen(dialog, () => sending);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       run(send);

@@ -33,11 +33,31 @@ let count = 0;
 /** An id for a label to point to. */
 export const newId = (what) => `${what}-${++count}`;
 
+/** A name of people’s choice, which may be written from right to left; `quoted` is for the middle of a sentence. */
+export const named = (name) => h('bdi', {}, name);
+export const quoted = (name) => ['“', named(name), '”'];
+
+const NOTICE_MS = 6000;
+const ALERT_MS = 12000;
+const BUSY_MS = 150;
+
+function place(notice, ms) {
+  // What is behind a dialog can be neither seen nor heard.
+  const dialog = [...document.querySelectorAll('dialog[open] .notices')].at(-1);
+  (dialog ?? document.getElementById('notices')).append(notice);
+  setTimeout(() => notice.remove(), ms);
+}
+
 /** Says something in passing, on the screen and to screen readers. */
 export function notify(text) {
-  const notice = h('div', { class: 'notice' }, text);
-  document.getElementById('notices').append(notice);
-  setTimeout(() => notice.remove(), 6000);
+  place(h('div', { class: 'notice' }, text), NOTICE_MS);
+}
+
+/** The same for what went wrong: it stays longer, and can be sent away. */
+export function notifyFailure(text) {
+  const notice = h('div', { class: 'notice danger', role: 'alert' }, h('div', {}, text),
+    h('button', { type: 'button', class: 'small', onclick: () => notice.remove() }, 'Close'));
+  place(notice, ALERT_MS);
 }
 
 export function badge(kind, text) {
@@ -81,14 +101,33 @@ export function actionButton(label, properties, action) {
   button.addEventListener('click', async () => {
     if (busy) return;
     busy = true;
+    // A dialog that it opens says itself what is going on.
+    const show = setTimeout(() => document.querySelector('dialog[open]') ?? button.setAttribute('aria-busy', 'true'), BUSY_MS);
     try {
       await action();
     } catch (error) {
-      notify(error.message);
+      notifyFailure(error.message);
     }
     busy = false;
+    clearTimeout(show);
+    button.removeAttribute('aria-busy');
   });
   return button;
+}
+
+/** Makes `old` look like `next` and touches only what is different, so that what somebody has selected, or reads with
+ * the keyboard, stays. For parts that listen to nothing. */
+export function refresh(old, next) {
+  if (old.isEqualNode(next)) return;
+  const alike = old.nodeName === next.nodeName && old.childNodes.length === next.childNodes.length && old.childNodes.length > 0;
+  if (!alike) {
+    old.replaceWith(next);
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const wanted = [...next.childNodes];
+  [...old.childNodes].forEach((child, i) => refresh(child, wanted[i]));
 }
 
 /** columns: [{label, class?, sort?}]; rows: elements or null; `sorted` is 'name' or '-name'. */
@@ -97,7 +136,7 @@ export function table({ caption, columns, rows, sorted, onSort, class: kind = ''
     if (!column.sort) return h('th', { scope: 'col', class: column.class, role: 'columnheader' }, column.hidden ? h('span', { class: 'visually-hidden' }, column.label) : column.label);
     const state = sorted === column.sort ? 'ascending' : sorted === `-${column.sort}` ? 'descending' : 'none';
     const next = state === 'ascending' ? `-${column.sort}` : column.sort;
-    return h('th', { scope: 'col', class: column.class, role: 'columnheader', 'aria-sort': state },
+    return h('th', { scope: 'col', class: column.class, role: 'columnheader', 'aria-sort': state }, h('span', { class: 'instead' }, column.label),
       h('button', { type: 'button', 'data-sort': column.sort, onclick: () => onSort(next) }, column.label));
   });
   // The roles are written out, since `display` on narrow screens would take them away.

@@ -17,20 +17,25 @@ function scaled(value, step, units, digits = 1) {
     value /= step;
     unit++;
   }
-  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(digits)} ${units[unit]}`;
+  return `${value >= 100 ? Math.round(value) : Number(value.toFixed(digits))} ${units[unit]}`;
 }
 
 export const bytes = (n) => scaled(n, 1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);
 
 export function duration(us) {
   if (us < 1000) return `${Math.round(us)} µs`;
-  return us < 1e6 ? scaled(us / 1000, 1000, ['ms'], 1) : `${(us / 1e6).toFixed(us < 1e7 ? 2 : 1)} s`;
+  return us < 1e6 ? scaled(us / 1000, 1000, ['ms']) : `${Number((us / 1e6).toFixed(us < 1e7 ? 2 : 1))} s`;
 }
+
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+const localDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+/** 27 Nov */
+export const shortDay = (date, utc) => (utc ? day : localDay).format(date);
 
 const pad = (n) => String(n).padStart(2, '0');
 export const dayText = (d) => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}`;
-export const clockText = (d) => `${pad(d.getHours())}:${pad(d.getMinutes())}`;
-const localText = (d) => `${dayText(d)} ${clockText(d)}`;
+export const clockText = (d, seconds = false) => `${pad(d.getHours())}:${pad(d.getMinutes())}${seconds ? `:${pad(d.getSeconds())}` : ''}`;
+const localText = (d, seconds) => `${dayText(d)} ${clockText(d, seconds)}`;
 export const utcText = (d) => `${d.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 const steps = [[60, 'second'], [60, 'minute'], [24, 'hour'], [30.44, 'day'], [12, 'month'], [Infinity, 'year']];
@@ -50,11 +55,11 @@ export function relativeText(date, now = Date.now()) {
 }
 
 /** A moment as an element; null stands for `never`. */
-export function time(text, { relative = false, never = 'never' } = {}) {
+export function time(text, { relative = false, seconds = false, never = 'never' } = {}) {
   if (!text) return h('span', { class: 'muted' }, never);
   const date = new Date(text);
   const title = relative ? `${localText(date)} here, ${utcText(date)}` : utcText(date);
-  return h('time', { datetime: text, title }, relative ? relativeText(date) : localText(date));
+  return h('time', { datetime: text, title }, relative ? relativeText(date) : localText(date, seconds));
 }
 
 /** How long something has been running. */

@@ -38,21 +38,29 @@ function limitsField(limits) {
   const quota = h('input', { type: 'number', min: '1', value: limits.quota?.requests ?? '' });
   const per = select([['day', 'a day'], ['month', 'a month']], limits.quota?.per ?? 'day');
   const element = h('fieldset', { class: 'form', 'data-field': 'limits' }, h('legend', {}, 'How much'),
-    h('div', { class: 'pair' }, field('limits.rate', 'Requests', rate), field('limits.rate.per_seconds', 'in how many seconds', seconds)),
-    h('div', { class: 'pair' }, field('limits.quota', 'Requests', quota), field('limits.quota.per', 'in', per)),
+    h('div', { class: 'pair' }, field('limits.rate', 'Rate: requests', rate), field('limits.rate.per_seconds', 'in how many seconds', seconds)),
+    h('div', { class: 'pair' }, field('limits.quota', 'Quota: requests', quota), field('limits.quota.per', 'in', per)),
     field('limits.concurrency', 'At the same time', concurrency));
+  /** What would be refused in words that are for programs. */
+  const check = () => {
+    const whole = (input) => input.value === '' ? !input.validity.badInput : Number.isSafeInteger(Number(input.value)) && Number(input.value) >= 1;
+    const broken = Object.entries({ 'limits.rate': rate, 'limits.rate.per_seconds': seconds, 'limits.quota': quota, 'limits.concurrency': concurrency })
+      .filter(([, input]) => !whole(input)).map(([name]) => ({ field: name, rule: 'A whole number from 1 on, or nothing.' }));
+    if (broken.length > 0 || (rate.value === '') === (seconds.value === '')) return broken;
+    return [rate.value === '' ? { field: 'limits.rate', rule: 'How many requests?' } : { field: 'limits.rate.per_seconds', rule: 'In how many seconds?' }];
+  };
   const value = () => ({
     rate: wholeNumber(rate) === null && wholeNumber(seconds) === null ? null : { requests: wholeNumber(rate), per_seconds: wholeNumber(seconds) },
     concurrency: wholeNumber(concurrency),
     quota: wholeNumber(quota) === null ? null : { requests: wholeNumber(quota), per: per.value },
   });
-  return { element, value };
+  return { element, value, check };
 }
 
-/** {element, value()}; `key` is what is edited, or nothing. */
+/** {element, value()}; value() throws what is wrong with the fields, as a request would. `key` is what is edited, or nothing. */
 export function keyForm(key = { name: '', note: '', tags: [], scopes: [], networks: [], limits: {} }) {
-  const name = h('input', { value: key.name, required: true, maxlength: '100', autocomplete: 'off' });
-  const note = h('textarea', { maxlength: '1000', rows: '2' }, key.note);
+  const name = h('input', { value: key.name, dir: 'auto', required: true, maxlength: '100', autocomplete: 'off' });
+  const note = h('textarea', { maxlength: '1000', rows: '2', dir: 'auto' }, key.note);
   const tags = h('input', { value: key.tags.join(', '), autocomplete: 'off' });
   const expires = h('input', { type: 'datetime-local', value: toInput(key.expires) });
   const notBefore = h('input', { type: 'datetime-local', value: toInput(key.not_before) });
@@ -68,7 +76,11 @@ export function keyForm(key = { name: '', note: '', tags: [], scopes: [], networ
     h('details', { open: restricted }, h('summary', {}, 'What, from where and how much'),
       h('div', { class: 'form' }, scopes.element, field('networks', 'Where it may be used from', networks, 'Addresses or networks, one a line. Empty: anywhere.'), limits.element)));
   const moment = (input, before) => (input.value === toInput(before) ? before ?? null : fromInput(input.value));
-  const value = () => ({
+  const check = () => {
+    const details = limits.check();
+    if (details.length > 0) throw Object.assign(new Error('Not yet: look at what is marked.'), { status: 422, details });
+  };
+  const value = () => check() ?? ({
     name: name.value.trim(), note: note.value.replace(/\s*\n\s*/g, ' ').trim(), tags: tags.value.split(',').map((tag) => tag.trim()).filter(Boolean),
     expires: moment(expires, key.expires), not_before: moment(notBefore, key.not_before),
     scopes: scopes.value(), networks: words(networks.value), limits: limits.value(),

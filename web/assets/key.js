@@ -2,12 +2,15 @@
 // One key: its secrets, what it may, what it has used, who changed it.
 import { call, get } from './api.js';
 import { auditTable } from './audit.js';
-import { actionButton, copyButton, facts, failure, fill, h, loading, message } from './dom.js';
+import { actionButton, copyButton, facts, failure, fill, h, loading, message, named, refresh } from './dom.js';
 import { number, plural, time } from './format.js';
 import { deleteKey, editKey, revokeSecret, rotateSecret, setEnabled } from './key-dialogs.js';
-import { stateBadge } from './keys.js';
+import { listAddress, stateBadge } from './keys.js';
 import { isAdmin } from './session.js';
 import { requestsChart, usageOver } from './usage-data.js';
+
+/** How often a key is looked at while a secret’s grace period runs. */
+const AGAIN_MS = 10000;
 
 const anything = (text) => h('span', { class: 'muted' }, text);
 
@@ -25,8 +28,8 @@ const scopeLine = (scope) => h('div', { class: 'mono' }, `${scope.methods?.lengt
 function about(key) {
   return h('section', { class: 'card' }, h('h2', {}, 'About'), facts([
     ['Id', h('span', { class: 'row' }, h('code', {}, key.id), copyButton(() => key.id, 'Copy', 'Copy the id'))],
-    key.note ? ['Note', key.note] : null,
-    key.tags.length > 0 ? ['Tags', h('span', { class: 'row' }, key.tags.map((tag) => h('span', { class: 'tag' }, tag)))] : null,
+    key.note ? ['Note', named(key.note)] : null,
+    key.tags.length > 0 ? ['Tags', h('span', { class: 'row' }, key.tags.map((tag) => h('span', { class: 'tag' }, named(tag))))] : null,
     ['Created', time(key.created)],
     ['Changed', time(key.updated)],
     ['Last used', time(key.last_used, { relative: true })],
@@ -38,9 +41,9 @@ function about(key) {
 }
 
 /** While the old secret works: until when, and who still comes with it. */
-function graceNotice(old) {
+function graceNotice(name, old) {
   const count = old.requests;
-  return h('div', { class: `message ${count ? 'warn' : ''}` }, h('div', {},
+  return h('div', { class: `message grace ${count ? 'warn' : ''}`, 'data-secret': name }, h('div', {},
     h('strong', {}, 'The secret before it ', h('code', {}, old.masked), ' still works'), ', until ', time(old.valid_until), ' (', time(old.valid_until, { relative: true }), '). ',
     count === undefined ? null : count === 0 ? 'No request has come with it since the rotation.' : `${plural(count, 'request')} came with it since the rotation.`));
 }
@@ -53,7 +56,29 @@ function secretSlot(key, name, again) {
   return h('div', { class: 'secret-slot' },
     h('div', {}, h('h3', {}, name), secret ? [h('code', {}, secret.masked),
       h('div', { class: 'small muted' }, secret.imported ? 'imported ' : 'made ', time(secret.created), ', last used ', time(secret.last_used, { relative: true }))] : anything('none: revoked, or never made')),
-    actions, secret?.old ? graceNotice(secret.old) : null);
+    actions, secret?.old ? graceNotice(name, secret.old) : null);
+}
+
+/** While an old secret works, how many still come with it is looked at again and again. */
+function watchGrace(card, key, signal) {
+  const isRunning = () => Object.values(key.secrets).some((secret) => secret?.old);
+  const look = async () => {
+    try {
+      if (document.visibilityState === 'visible') {
+        key = await get(`/keys/${encodeURIComponent(key.id)}`, {}, signal);
+        for (const notice of card.querySelectorAll('.grace')) {
+          const { secret } = notice.dataset;
+          const old = key.secrets[secret]?.old;
+          if (old) refresh(notice, graceNotice(secret, old));
+          else notice.remove();
+        }
+      }
+    } catch {
+      // It is looked at again; what the person does next will say what is wrong.
+    }
+    if (isRunning() && !signal.aborted) setTimeout(look, AGAIN_MS);
+  };
+  if (isRunning()) setTimeout(look, AGAIN_MS);
 }
 
 async function usageCard(place, key, signal) {
@@ -95,20 +120,22 @@ export async function keyView(main, at) {
     answer = await call('GET', `/keys/${encodeURIComponent(at.path[1])}`, { signal });
   } catch (error) {
     if (error.status !== 404) throw error;
-    fill(main, h('a', { class: 'back', href: '#/keys' }, '← Keys'), h('h1', { tabindex: '-1' }, 'No such key'), h('p', { class: 'muted' }, `There is no key ${at.path[1]}; perhaps somebody has deleted it.`));
+    fill(main, h('a', { class: 'back', href: listAddress() }, '← Keys'), h('h1', { tabindex: '-1' }, 'No such key'), h('p', { class: 'muted' }, `There is no key ${at.path[1]}; perhaps somebody has deleted it.`));
     return;
   }
   const key = answer.json;
   const usage = h('div', { class: 'stack' }, loading('its usage'));
   const changes = h('section', { class: 'card' }, h('h2', {}, 'Changes'), loading('its changes'));
+  const secrets = h('section', { class: 'card' }, h('h2', {}, 'Secrets'), secretSlot(key, 'key1', again), secretSlot(key, 'key2', again));
   document.title = `${key.name} · Postern`;
   fill(main,
-    h('div', { class: 'head' }, h('div', {}, h('a', { class: 'back', href: '#/keys' }, '← Keys'), h('div', { class: 'row' }, h('h1', { tabindex: '-1' }, key.name), stateBadge(key))),
+    h('div', { class: 'head' }, h('div', {}, h('a', { class: 'back', href: listAddress() }, '← Keys'), h('div', { class: 'row' }, h('h1', { tabindex: '-1', dir: 'auto' }, key.name), stateBadge(key))),
       isAdmin() ? actions(key, answer.headers.get('ETag'), again) : null),
     h('div', { class: 'stack' },
       key.state === 'active' ? null : message('warn', { disabled: 'This key is disabled: requests with it get 401.', expired: 'This key has expired. Edit it to give it more time.', not_yet: 'This key does not work yet.' }[key.state]),
-      h('div', { class: 'cards' }, h('section', { class: 'card' }, h('h2', {}, 'Secrets'), secretSlot(key, 'key1', again), secretSlot(key, 'key2', again)), about(key)),
+      h('div', { class: 'cards' }, secrets, about(key)),
       usage, changes));
+  watchGrace(secrets, key, signal);
   usageCard(usage, key, signal);
   auditCard(changes, key, signal);
 }

@@ -3,7 +3,7 @@
 import { get } from './api.js';
 import { sparkline } from './chart.js';
 import { field, select, wide } from './dialog.js';
-import { badge, cell, failure, fill, h, heading, loading, row, table } from './dom.js';
+import { badge, cell, failure, fill, h, heading, loading, named, row, table } from './dom.js';
 import { number, plural, time } from './format.js';
 import { createKey } from './key-dialogs.js';
 import { isAdmin } from './session.js';
@@ -11,6 +11,7 @@ import { isAdmin } from './session.js';
 const PAGE = 50;
 const DAY_MS = 86400e3;
 const SETTLE_MS = 250;
+const TAGS = 4;
 
 const states = [['', 'All'], ['active', 'Active'], ['disabled', 'Disabled'], ['expired', 'Expired'], ['not_yet', 'Not yet valid']];
 const expiries = [['', 'Any time'], ['7', 'Within 7 days'], ['30', 'Within 30 days'], ['90', 'Within 90 days']];
@@ -24,6 +25,10 @@ export function stateBadge(key) {
 /** Whether a secret that was rotated away works on. */
 const isRotating = ({ secrets }) => Object.values(secrets).some((secret) => secret?.old);
 
+/** What the columns sort by, in words; narrow screens have these in place of the columns. */
+const orders = [['name', 'Name'], ['-name', 'Name, from the end'], ['-last_used', 'Used last'], ['last_used', 'Not used for longest'], ['expires', 'Expires first'], ['-expires', 'Expires last'], ['-created', 'Newest'], ['created', 'Oldest']];
+const orderText = (sort) => orders.find(([name]) => name === sort)?.[1] ?? sort;
+
 const columns = [
   { label: 'Name', sort: 'name' }, { label: 'Secrets' }, { label: 'State' }, { label: 'Created', sort: 'created', class: 'created' },
   { label: 'Last used', sort: 'last_used' }, { label: 'Expires', sort: 'expires' }, { label: 'Last 24 hours' },
@@ -31,16 +36,24 @@ const columns = [
 
 const secretLine = (name, secret) => h('div', { class: 'mono' }, h('span', { class: 'visually-hidden' }, `${name} `), secret ? secret.masked : h('span', { class: 'muted' }, 'none'));
 
+/** The first of a key’s tags; a row is no place for dozens. */
+function firstTags(tags) {
+  const more = tags.slice(TAGS);
+  return [...tags.slice(0, TAGS).map((tag) => h('span', { class: 'tag' }, named(tag))),
+    more.length > 0 ? h('span', { class: 'small muted', title: more.join(', ') }, `${number(more.length)} more`) : null];
+}
+
+const cellOf = (name, label, content) => h('td', { role: 'cell', 'data-label': label, class: name }, content);
+
 function keyRow(key, use) {
   return row(
-    heading(h('a', { href: `#/keys/${key.id}` }, key.name), key.note ? h('div', { class: 'note' }, key.note) : null,
-      key.tags.length > 0 ? h('div', { class: 'row' }, key.tags.map((tag) => h('span', { class: 'tag' }, tag))) : null),
-    h('td', { role: 'cell', 'data-label': 'Secrets', class: 'secrets' }, h('div', {}, secretLine('key1', key.secrets.key1), secretLine('key2', key.secrets.key2))),
-    cell('State', h('div', { class: 'row' }, stateBadge(key), isRotating(key) ? badge('warn', 'Rotating') : null)),
-    h('td', { role: 'cell', 'data-label': 'Created', class: 'created' }, h('div', {}, time(key.created))),
-    cell('Last used', time(key.last_used, { relative: true })),
-    cell('Expires', time(key.expires)),
-    h('td', { role: 'cell', 'data-label': 'Last 24 hours' }, use));
+    heading(h('div', { class: 'row titled' }, h('a', { href: `#/keys/${key.id}` }, named(key.name)), firstTags(key.tags)), key.note ? h('div', { class: 'note', dir: 'auto' }, key.note) : null),
+    cellOf('secrets', 'Secrets', h('div', {}, secretLine('key1', key.secrets.key1), secretLine('key2', key.secrets.key2))),
+    cellOf('state', 'State', h('div', { class: 'row' }, stateBadge(key), isRotating(key) ? badge('warn', 'Rotating') : null)),
+    cellOf('created', 'Created', h('div', {}, time(key.created))),
+    cellOf('used', 'Last used', h('div', {}, time(key.last_used, { relative: true }))),
+    cellOf('expires', 'Expires', h('div', {}, time(key.expires))),
+    cellOf('use', 'Last 24 hours', use));
 }
 
 /** The last 24 hours of keys, hour by hour: id → 24 of {requests, errors}, the oldest first. */
@@ -62,29 +75,49 @@ function emptyState(filtered, onReset) {
     isAdmin() ? h('button', { type: 'button', class: 'primary', onclick: createKey }, 'Create the first key') : null);
 }
 
+/** The address of the list as it was looked at last. */
+let place = '#/keys';
+export const listAddress = () => place;
+
 class KeyList {
   constructor(main, at) {
-    Object.assign(this, { at, signal: at.signal, cursors: [undefined] });
+    // Who comes back finds the page of the list that they left.
+    const { cursors = [undefined], now } = at.state;
+    Object.assign(this, { at, signal: at.signal, cursors, now });
     this.query = { text: '', state: '', expires: '', unused: '', sort: 'name', ...at.query };
+    place = location.hash || place;
     this.list = h('div', {});
-    this.count = h('span', { class: 'muted', role: 'status' });
+    this.count = h('span', { class: 'muted' });
+    this.said = h('span', { class: 'visually-hidden' });
     const search = h('input', { type: 'search', value: this.query.text, placeholder: 'Name, note, tag, id, first characters', maxlength: '256' });
-    this.inputs = { text: search, state: select(states, this.query.state), expires: select(expiries, this.query.expires), unused: select(unused, this.query.unused) };
+    this.inputs = { text: search, state: select(states, this.query.state), expires: select(expiries, this.query.expires), unused: select(unused, this.query.unused), sort: select(orders, this.query.sort) };
     for (const [name, input] of Object.entries(this.inputs)) input.addEventListener('input', () => this.change({ [name]: input.value }, name === 'text' ? SETTLE_MS : 0));
+    const order = field('sort', 'Order', this.inputs.sort);
+    order.classList.add('order');
+    this.filters = h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, wide(field('text', 'Search', search)), field('state', 'State', this.inputs.state), field('expires', 'Expires', this.inputs.expires), field('unused', 'Used', this.inputs.unused), order);
     fill(main,
-      h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Keys'), this.count),
+      h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Keys'), h('div', { role: 'status', 'aria-atomic': 'true' }, this.count, this.said)),
         isAdmin() ? h('button', { type: 'button', class: 'primary', onclick: createKey }, 'Create key') : null),
-      h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() }, wide(field('text', 'Search', search)), field('state', 'State', this.inputs.state), field('expires', 'Expires', this.inputs.expires), field('unused', 'Used', this.inputs.unused)),
-      this.list);
+      this.filters, this.list);
+  }
+
+  isFiltered() {
+    return ['text', 'state', 'expires', 'unused'].some((name) => this.query[name]);
   }
 
   change(part, delay = 0) {
     Object.assign(this.query, part);
+    this.inputs.sort.value = this.query.sort;
     this.cursors = [undefined];
     this.now = undefined; // a page and the next are of the same moment
-    this.at.remember(this.query);
+    this.remember();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.load(), delay);
+  }
+
+  remember() {
+    this.at.remember({ ...this.query, sort: this.query.sort === 'name' ? '' : this.query.sort }, { cursors: this.cursors, now: this.now });
+    place = location.hash;
   }
 
   reset() {
@@ -105,23 +138,37 @@ class KeyList {
       const page = await get('/keys', { text, state, sort, expires_before: expires && days(+expires), unused_since: idle && days(-idle), limit: PAGE, cursor: this.cursors.at(-1) }, signal);
       this.show(page, signal);
     } catch (error) {
-      if (!signal.aborted) fill(this.list, failure(error, () => this.load()));
+      if (signal.aborted) return;
+      if (error.status === 400 && this.cursors.length > 1) this.change({}); // the page has gone, with an older gateway
+      else fill(this.list, failure(error, () => this.load()));
     }
   }
 
   show(page, signal) {
+    const filtered = this.isFiltered();
+    const none = page.items.length === 0;
     this.count.textContent = plural(page.total, 'key');
-    if (page.items.length === 0) {
-      fill(this.list, emptyState(['text', 'state', 'expires', 'unused'].some((name) => this.query[name]), () => this.reset()));
+    this.filters.hidden = none && !filtered;
+    this.say(page);
+    if (none) {
+      fill(this.list, emptyState(filtered, () => this.reset()));
       return;
     }
     const uses = page.items.map(() => h('div', { class: 'spark muted' }, '…'));
-    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.sort ?? document.activeElement.dataset.page : undefined;
+    const { sort, page: turned } = this.list.contains(document.activeElement) ? document.activeElement.dataset : {};
     fill(this.list,
       h('div', { class: 'table-wrap keys' }, table({ caption: 'Keys', columns, rows: page.items.map((key, i) => keyRow(key, uses[i])), sorted: this.query.sort, onSort: (sort) => this.change({ sort }) })),
       this.pager(page));
-    if (focused) this.list.querySelector(`[data-sort="${focused}"], [data-page="${focused}"]:enabled`)?.focus();
+    if (sort) this.list.querySelector(`[data-sort="${sort}"]`).focus();
+    if (turned) (this.list.querySelector(`[data-page="${turned}"]:enabled`) ?? this.list.querySelector('[data-page]:enabled'))?.focus({ preventScroll: true });
     this.showUse(page.items, uses, signal);
+  }
+
+  /** What is on the screen now, for those who do not see it change. */
+  say(page) {
+    const first = (this.cursors.length - 1) * PAGE + 1;
+    const part = page.items.length < page.total ? `, ${number(first)} to ${number(first + page.items.length - 1)} shown` : '';
+    this.said.textContent = `${part}; order: ${orderText(this.query.sort)}`;
   }
 
   async showUse(keys, places, signal) {
@@ -134,15 +181,20 @@ class KeyList {
   }
 
   pager(page) {
-    const first = (this.cursors.length - 1) * PAGE + 1;
-    const turn = (move) => {
-      move();
+    const { cursors } = this;
+    if (cursors.length === 1 && !page.next_cursor) return null;
+    const first = (cursors.length - 1) * PAGE + 1;
+    // Once for each page that is shown, however often it is pressed; and no more when another list is on its way.
+    const turn = (to) => {
+      if (this.cursors !== cursors) return;
+      this.cursors = to;
+      this.remember();
       this.load().then(() => scrollTo({ top: 0 }));
     };
     return h('nav', { class: 'pager', 'aria-label': 'Pages' }, h('span', { class: 'muted' }, `${number(first)}–${number(first + page.items.length - 1)} of ${number(page.total)}`),
       h('div', { class: 'row' },
-        h('button', { type: 'button', 'data-page': 'previous', disabled: this.cursors.length === 1, onclick: () => turn(() => this.cursors.pop()) }, 'Previous'),
-        h('button', { type: 'button', 'data-page': 'next', disabled: !page.next_cursor, onclick: () => turn(() => this.cursors.push(page.next_cursor)) }, 'Next')));
+        h('button', { type: 'button', 'data-page': 'previous', disabled: cursors.length === 1, onclick: () => turn(cursors.slice(0, -1)) }, 'Previous'),
+        h('button', { type: 'button', 'data-page': 'next', disabled: !page.next_cursor, onclick: () => turn([...cursors, page.next_cursor]) }, 'Next')));
   }
 }
 

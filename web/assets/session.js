@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is signed in. The session itself is a cookie that scripts cannot read; here is what the gateway says about it.
-import { call, isSignedOut, onConfirmationNeeded, onSessionLost, setCsrfToken } from './api.js';
+import { call, isSignedOut, onConfirmationNeeded, onSessionChanged, onSessionLost, setCsrfToken } from './api.js';
 import { ask, field } from './dialog.js';
-import { fill, h } from './dom.js';
+import { fill, h, quoted } from './dom.js';
 
 /** Whether a session may be there; without it, a first visit asks nothing that can only be refused. It is no secret. */
 const MARK = 'postern-signed-in';
@@ -68,7 +68,7 @@ onSessionLost(() => {
   asking ??= (async () => {
     const before = current?.name;
     const token = tokenInput();
-    const done = await ask('Sign in again', [h('p', {}, before ? `Your session (${before}) has ended. What you were doing waits behind this.` : 'Your session has ended.'), field('token', 'Admin token', token)],
+    const done = await ask('Sign in again', [h('p', {}, before ? ['The session of ', quoted(before), ' has ended. What you were doing waits behind this.'] : 'Your session has ended.'), field('token', 'Admin token', token)],
       { action: 'Sign in', send: async () => { await open(token.value); return true; } });
     if (!done) {
       location.reload();
@@ -77,6 +77,11 @@ onSessionLost(() => {
     document.dispatchEvent(new CustomEvent('session'));
   })().finally(() => (asking = null));
   return asking;
+});
+
+onSessionChanged(async () => {
+  take((await call('GET', '/session')).json);
+  document.dispatchEvent(new CustomEvent('session'));
 });
 
 /** What decides who may come in is changed only by who shows the token again. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the gateway is. It looks again every few seconds; what changed for the worse is said aloud once.
 import { get } from './api.js';
-import { badge, facts, failure, fill, h, loading } from './dom.js';
-import { number, plural, span, time } from './format.js';
+import { badge, facts, failure, fill, h, loading, refresh } from './dom.js';
+import { clockText, number, plural, span, time } from './format.js';
 
 const AGAIN_MS = 5000;
 const DAY_MS = 86400e3;
@@ -47,14 +47,14 @@ const card = (title, ...content) => h('section', { class: 'card' }, h('h2', {}, 
 function cards(status) {
   const { upstream, certificate, journal } = status;
   return h('div', { class: 'cards' },
-    card('Gateway', facts([['Version', status.version], ['Running for', h('span', { title: `since ${status.started}` }, span(status.uptime_seconds))], ['Workers', number(status.workers)], ['Cryptography', status.crypto], ['Connections', number(status.connections)]])),
+    card('Gateway', facts([['Version', status.version], ['Running for', span(status.uptime_seconds), ', since ', time(status.started)], ['Workers', number(status.workers)], ['Cryptography', status.crypto], ['Connections', number(status.connections)]])),
     card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null,
       ['Last answer', seen(upstream.last_answer, 'none since the start')], upstream.last_failure ? ['Last failure', seen(upstream.last_failure)] : null])),
     wayOut(status),
     card('Certificate', facts([['State', badge(...certificateState(status))], ['Valid until', time(certificate.not_after), ' (', time(certificate.not_after, { relative: true }), ')'],
       ['Issued by', certificate.self_signed ? 'itself: clients have to be told to trust it' : 'a certificate authority'], ['File', h('code', {}, certificate.path)], ['SHA-256', h('code', { class: 'small' }, certificate.sha256)]])),
     card('Stores', facts([['Keys', store(status.stores.keys)], ['Usage', store(status.stores.usage)], ['Waiting', h('span', { title: 'Served, and not yet written to usage.db' }, plural(journal.waiting, 'request'))],
-      ['Lost', journal.lost > 0 ? badge('danger', plural(journal.lost, 'request')) : 'nothing']])));
+      ['Lost', journal.lost > 0 ? badge('danger', plural(journal.lost, 'request')) : 'none']])));
 }
 
 export async function statusView(main, { signal }) {
@@ -63,7 +63,9 @@ export async function statusView(main, { signal }) {
   const checked = h('p', { class: 'small muted' });
   fill(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Status'), checked), h('div', { class: 'stack' }, summary, body));
   let said;
+  let timer;
   const look = async () => {
+    clearTimeout(timer);
     try {
       const status = await get('/status', {}, signal);
       const bad = troubles(status);
@@ -71,15 +73,18 @@ export async function statusView(main, { signal }) {
         said = bad.join();
         fill(summary, bad.length === 0 ? h('div', { class: 'message ok' }, h('strong', {}, 'All is well.')) : h('div', { class: 'message danger' }, h('div', {}, bad.map((text) => h('p', {}, text)))));
       }
-      fill(body, cards(status));
-      fill(checked, 'Looked at ', time(new Date().toISOString()), '; looks again by itself.');
+      refresh(body.firstElementChild, cards(status));
+      fill(checked, `As of ${clockText(new Date(), true)}; it looks again every ${AGAIN_MS / 1000} seconds.`);
     } catch (error) {
       if (signal.aborted) return;
-      said = undefined;
-      fill(summary, failure(error, look));
+      if (said !== error.message) fill(summary, failure(error, look)); // said once, however long it lasts
+      said = error.message;
     }
+    // One look after the other: where the gateway does not answer, no more of them gather.
+    clearTimeout(timer);
+    if (!signal.aborted && document.visibilityState === 'visible') timer = setTimeout(look, AGAIN_MS);
   };
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && look(), { signal });
+  signal.addEventListener('abort', () => clearTimeout(timer));
   await look();
-  const timer = setInterval(() => document.visibilityState === 'visible' && look(), AGAIN_MS);
-  signal.addEventListener('abort', () => clearInterval(timer));
 }

@@ -43,7 +43,7 @@ export const sum = (points, name) => points.reduce((total, point) => total + poi
 
 export function requestsChart(title, { times, bucket, points }) {
   return timeChart({
-    title, times, bucket, kind: 'bars', format: compact, whole: true,
+    title, times, bucket, kind: 'bars', format: compact, whole: true, least: 4,
     series: [{ name: 'errors', colour: 2, values: points.map((p) => p.errors) }, { name: 'answered', colour: 1, values: points.map((p) => p.requests - p.errors) }],
   });
 }

@@ -3,8 +3,9 @@
 import { call, get } from './api.js';
 import { timeChart } from './chart.js';
 import { field } from './dialog.js';
-import { actionButton, failure, fill, h, heading, loading, numberCell, row, table } from './dom.js';
+import { actionButton, failure, fill, h, heading, loading, named, numberCell, row, table } from './dom.js';
 import { bytes, compact, dayText, duration, number, percent, plural } from './format.js';
+import { keyField } from './key-field.js';
 import { learnNames, nameOf } from './key-names.js';
 import { moments, period, ranges, requestsChart, sum, usageOver } from './usage-data.js';
 
@@ -27,10 +28,10 @@ function figures(points) {
 
 function charts(usage) {
   const { times, bucket, points } = usage;
-  const over = (title, kind, format, series) => timeChart({ title, times, bucket, kind, format, series });
+  const over = (title, kind, format, series, least = 4) => timeChart({ title, times, bucket, kind, format, series, least });
   return h('div', { class: 'charts' },
     requestsChart('Requests', usage),
-    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }]),
+    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }], 1),
     over('Bytes', 'bars', bytes, [{ name: 'received', colour: 3, values: points.map((p) => p.bytes_in) }, { name: 'sent', colour: 1, values: points.map((p) => p.bytes_out) }]),
     over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'mean to the first byte', colour: 3, values: points.map((p) => (p.requests > 0 ? p.ttfb_us / p.requests : null)) }]));
 }
@@ -46,24 +47,31 @@ function breakdown(title, lines, what) {
     numberCell('Errors', line.errors > 0 ? `${number(line.errors)} (${percent(line.errors, line.requests)})` : '0'),
     numberCell('Received', bytes(line.bytes_in)), numberCell('Sent', bytes(line.bytes_out)), numberCell('Mean latency', line.requests > 0 ? duration(mean(line)) : '–')));
   const columns = [{ label: title }, ...['Requests', 'Errors', 'Received', 'Sent', 'Mean latency'].map((label) => ({ label, class: 'number' }))];
-  return h('section', { class: 'table-wrap' }, table({ caption: `Usage by ${title.toLowerCase()}`, columns, rows }));
+  return h('section', { class: 'table-wrap sums' }, table({ caption: `Usage by ${title.toLowerCase()}`, columns, rows }));
 }
 
-async function breakdowns(span, filter, signal) {
-  const top = async (by) => {
-    const { items } = await get('/usage', { by, ...filter, ...period(span) }, signal);
-    return items.sort((a, b) => b.requests - a.requests);
-  };
-  const [keys, routes] = await Promise.all([top('key'), top('route')]);
-  await learnNames(keys.slice(0, TOP).map((line) => line.key), signal);
-  const more = (lines) => (lines.length > TOP ? h('p', { class: 'muted small' }, `The ${TOP} with the most requests, of ${number(lines.length)}. The CSV has all of them.`) : null);
-  const keyName = ({ key }) => {
-    if (!key) return h('span', { class: 'muted' }, 'without a key');
-    const name = nameOf(key);
-    return name === null ? h('span', {}, h('code', {}, key), h('span', { class: 'muted' }, ' (deleted)')) : h('a', { href: `#/keys/${encodeURIComponent(key)}` }, name);
-  };
-  const routeName = (line) => h('code', {}, line.route || 'unknown');
-  return [breakdown('Key', keys.slice(0, TOP), keyName), more(keys), breakdown('Route', routes.slice(0, TOP), routeName), more(routes)];
+function keyName({ key }) {
+  if (!key) return h('span', { class: 'muted' }, 'without a key');
+  const name = nameOf(key);
+  return name === null ? h('span', {}, h('code', {}, key), h('span', { class: 'muted' }, ' (deleted)')) : h('a', { href: `#/keys/${encodeURIComponent(key)}` }, named(name));
+}
+
+const routeName = ({ route }) => h('code', {}, route || 'unknown');
+
+/** The sums by key or by route, of those with the most requests: there may be ten thousand. */
+async function fillBreakdown(place, by, what, { span, filter, signal }) {
+  const title = by === 'key' ? 'Key' : 'Route';
+  try {
+    // One more than is shown tells whether there are more.
+    const { items } = await get('/usage', { by, ...filter, ...period(span), limit: TOP + 1 }, signal);
+    const lines = items.slice(0, TOP);
+    if (by === 'key') await learnNames(lines.map((line) => line.key), signal);
+    place.className = '';
+    fill(place, breakdown(title, lines, what),
+      items.length > TOP ? h('p', { class: 'muted small below' }, `The ${TOP} with the most requests. The CSV has all of them.`) : null);
+  } catch (error) {
+    if (!signal.aborted) fill(place, failure(error, () => fillBreakdown(place, by, what, { span, filter, signal })));
+  }
 }
 
 /** Fetched and saved here, so that a session that has ended asks to sign in and no error page is saved. */
@@ -86,7 +94,7 @@ class UsageView {
       h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Usage'), this.status),
         actionButton('Download CSV', {}, () => download(moments(this.query.range), this.filter()))),
       h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() },
-        h('div', { class: 'field' }, h('span', { class: 'label', 'aria-hidden': 'true' }, 'Range'), this.buttons), ...this.days(), this.keyField(), this.routeField()),
+        h('div', { class: 'field' }, h('span', { class: 'label', 'aria-hidden': 'true' }, 'Range'), this.buttons), ...this.days(), keyField(this.query.key, (key) => this.change({ key }), this.signal), this.routeField()),
       this.body);
   }
 
@@ -97,25 +105,6 @@ class UsageView {
     for (const input of [from, to]) input.addEventListener('change', changed);
     this.clearDays = () => (from.value = to.value = '');
     return [field('from', 'From day (UTC)', from), field('to', 'To day (UTC)', to)];
-  }
-
-  keyField() {
-    const list = h('datalist', { id: 'key-list' });
-    const input = h('input', { value: this.query.key, list: 'key-list', placeholder: 'All keys', autocomplete: 'off', spellcheck: 'false' });
-    let timer;
-    const suggest = async () => {
-      const page = await get('/keys', { text: input.value, sort: 'name', limit: 20 }, this.signal).catch(() => ({ items: [] }));
-      fill(list, page.items.map((key) => h('option', { value: key.id }, key.name)));
-    };
-    input.addEventListener('focus', suggest, { once: true });
-    input.addEventListener('input', () => {
-      clearTimeout(timer);
-      timer = setTimeout(suggest, 250);
-    });
-    input.addEventListener('change', () => this.change({ key: input.value.trim() }));
-    const element = field('key', 'Key', input);
-    element.append(list);
-    return element;
   }
 
   routeField() {
@@ -147,15 +136,30 @@ class UsageView {
     this.loading = new AbortController();
     const signal = AbortSignal.any([this.signal, this.loading.signal]);
     if (!this.body.hasChildNodes()) fill(this.body, loading('the usage'));
+    this.body.setAttribute('aria-busy', 'true');
     try {
       const span = moments(this.query.range);
-      const [usage, tables] = await Promise.all([usageOver(this.query.range, this.filter(), signal), breakdowns(span, this.filter(), signal)]);
-      const requests = sum(usage.points, 'requests');
-      this.status.textContent = plural(requests, 'request');
-      fill(this.body, figures(usage.points), requests > 0 ? [charts(usage), tables] : h('div', { class: 'card empty' }, h('h2', {}, 'No request in this range'), h('p', {}, 'Choose a longer range, or send the gateway a request. It shows here within a few seconds.')));
+      const usage = await usageOver(this.query.range, this.filter(), signal);
+      this.draw(usage, { span, filter: this.filter(), signal });
     } catch (error) {
-      if (!signal.aborted) fill(this.body, failure(error, () => this.load()));
+      // Of a range that is none there is nothing to try again.
+      if (!signal.aborted) fill(this.body, failure(error, error.status === undefined ? undefined : () => this.load()));
     }
+    if (!signal.aborted) this.body.removeAttribute('aria-busy');
+  }
+
+  draw(usage, of) {
+    const requests = sum(usage.points, 'requests');
+    this.status.textContent = plural(requests, 'request');
+    if (requests === 0) {
+      fill(this.body, figures(usage.points), h('div', { class: 'card empty' }, h('h2', {}, 'No request in this range'), h('p', {}, 'Choose a longer range, or send the gateway a request. It shows here within a few seconds.')));
+      return;
+    }
+    const [keys, routes] = ['the keys', 'the routes'].map((what) => h('div', { class: 'card' }, loading(what)));
+    const tables = h('div', { class: 'breakdowns', 'aria-busy': 'true' }, keys, routes);
+    fill(this.body, figures(usage.points), charts(usage), tables);
+    // After what is over time, which is soon had: these are sums over every key and route of the range.
+    Promise.all([fillBreakdown(keys, 'key', keyName, of), fillBreakdown(routes, 'route', routeName, of)]).then(() => tables.removeAttribute('aria-busy'));
   }
 }
 

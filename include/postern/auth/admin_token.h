@@ -22,6 +22,8 @@ struct pst_admin_token_made {
 int pst_admin_token_make(struct pst_keys *keys, struct pst_str name, enum pst_admin_role role,
                          int64_t expires_us, struct pst_admin_token_made *ret,
                          struct pst_why *why) PST_MUSTCHECK;
+/* The public id inside, or the empty slice when that is no token. */
+struct pst_str pst_admin_token_id(struct pst_str text);
 /* Whose token it is. -PST_EACCES: not a token, unknown, wrong, revoked or expired; `why` says which, for the
  * log: who asks is not to be told. As costly for an unknown one as for a wrong one. Notes the use, to the
  * minute. */

@@ -62,6 +62,8 @@ int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, stru
 /* Whether those fields that `what` names (PST_KEYS_SET_...) keep the rules of pst_key_new. -PST_EINVAL: `why`
  * names the first that does not. */
 int pst_keys_check(const struct pst_key_row *fields, unsigned what, struct pst_why *why) PST_MUSTCHECK;
+/* Whether it can be taken over as somebody's secret (-PST_EINVAL). */
+int pst_keys_check_import(struct pst_str secret, struct pst_why *why);
 /* Sets the fields of the key fields->id that `what` names (PST_KEYS_SET_...; the state too), by the rules of
  * pst_key_new. `if_seq` not 0: only if the key's change_seq still is that, else -PST_EAGAIN. -PST_ENOENT,
  * -PST_EINVAL. */

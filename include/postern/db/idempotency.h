@@ -11,7 +11,7 @@
 struct pst_idempotency_row {
     uint8_t asked[PST_IDEMPOTENCY_DIGEST_BYTES]; /* of who asked and the key that he sent */
     uint8_t body[PST_IDEMPOTENCY_DIGEST_BYTES];
-    char key_id[16]; /* what was made; empty while it is, and when it is not known whether it was */
+    char key_id[16]; /* what was made */
     int64_t time_us;
 };
 
@@ -19,12 +19,8 @@ struct pst_idempotency_row {
 int pst_idempotency_find(struct pst_keys_store *store,
                          const uint8_t asked[static PST_IDEMPOTENCY_DIGEST_BYTES], int64_t since_us,
                          struct pst_idempotency_row *ret) PST_MUSTCHECK;
-/* Notes that it is asked, forgetting what is older than `since_us`. */
-int pst_idempotency_begin(struct pst_keys_store *store, const struct pst_idempotency_row *row,
-                          int64_t since_us) PST_MUSTCHECK;
-/* What was made of it; an empty id: nothing, so that it can be asked again. */
-int pst_idempotency_end(struct pst_keys_store *store,
-                        const uint8_t asked[static PST_IDEMPOTENCY_DIGEST_BYTES],
-                        struct pst_str key_id) PST_MUSTCHECK;
+/* Notes it in the transaction that makes the key, and forgets what is older than `since_us`. */
+int pst_idempotency_add(struct pst_keys_store *store, const struct pst_idempotency_row *row,
+                        int64_t since_us) PST_MUSTCHECK;
 
 #endif

@@ -200,7 +200,9 @@ int pst_keys_count(struct pst_keys_store *store, const struct pst_keys_filter *f
 /* All keys that are not deleted, in no order; *ret_seq is the number to ask for changes since. */
 int pst_keys_load(struct pst_keys_store *store, pst_keys_row_fn *fn, void *arg,
                   uint64_t *ret_seq) PST_MUSTCHECK;
-/* 1 when something changed since `seq`, 0 when nothing did; a few microseconds. */
+/* 1 when something changed since `seq`, 0 when nothing did; 2 when the database has not come so far: an older
+ * copy was put back into it, and all keys are to be loaded again. -PST_EDB also when the file was replaced. A
+ * few microseconds. */
 int pst_keys_changed(struct pst_keys_store *store, uint64_t seq) PST_MUSTCHECK;
 /* All rows changed since `seq`, tombstones too, oldest change first, from one snapshot of the database;
  * *ret_seq is the number to go on from. When fn stops it, *ret_seq is not written. */

@@ -125,6 +125,7 @@ struct pst_usage_query {
     struct pst_str key;   /* of this key only, or of these, separated by commas; empty: of all */
     struct pst_str route; /* of this one only; empty: of all */
     uint32_t status;      /* likewise; 0: all */
+    uint64_t lines_max;   /* the first ones of the order; 0: all */
 };
 
 /* One line of the answer; what is not grouped by is empty or 0. Slices live until the callback returns. */

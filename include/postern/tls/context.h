@@ -28,7 +28,7 @@ enum pst_tls_profile {
 struct pst_ticket_key {
     uint8_t name[PST_TICKET_NAME_BYTES];
     uint8_t key[PST_TICKET_KEY_BYTES];
-    uint32_t lifetime_s;
+    uint32_t lifetime_s; /* of tickets; mbedTLS puts a random key of its own in the place of one older */
 };
 
 struct pst_tls_context;
@@ -42,8 +42,9 @@ int pst_tls_context_new(enum pst_tls_profile profile, struct pst_tls_material *m
 /* No session may be alive. NULL is fine. */
 void pst_tls_context_free(struct pst_tls_context *context);
 
-/* A random key for the next period. 0 or -PST_EIO. */
-int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t lifetime_s) PST_MUSTCHECK;
+/* A random key for the next `period_s` seconds and, for what was sealed in them, as many again; at most 7
+ * days in all, which is the most that TLS 1.3 has (RFC 8446 section 4.6.1). 0 or -PST_EIO. */
+int pst_ticket_key_make(struct pst_ticket_key *ret_key, uint32_t period_s) PST_MUSTCHECK;
 /* Makes `key` the one new tickets are sealed with. */
 int pst_tls_context_rotate(struct pst_tls_context *context, const struct pst_ticket_key *key) PST_MUSTCHECK;
 

@@ -86,6 +86,10 @@ void pst_session_close(struct pst_session *session);
 /* Closes at once and without close_notify: the client sees that something was cut off. */
 void pst_session_abort(struct pst_session *session);
 
+/* Whether its keys have sealed so much that it should end with the answer that is under way; later writes
+ * fail with -PST_ERESET, when it has not (RFC 8446 section 5.5). */
+bool pst_session_is_worn(const struct pst_session *session);
+
 /* Progress since the session began, bytes of plaintext; to tell a slow client from a stalled one. */
 uint64_t pst_session_bytes_read(const struct pst_session *session);
 uint64_t pst_session_bytes_sent(const struct pst_session *session);

@@ -75,9 +75,20 @@ export async function readSecrets(page) {
   return Object.fromEntries(labels.map((label, i) => [label, shown[i]]));
 }
 
+/** Does what draws the view anew, and waits until it is: what stood there before is not taken for its result. */
+export async function drawnAnew(page, action) {
+  await page.locator('main h1').evaluate((h1) => (h1.dataset.before = ''));
+  await action();
+  await page.locator('main:not(:has(h1[data-before]))[data-ready]').waitFor();
+}
+
 /** Opens a view by its address. */
 export async function visit(page, { url }, hash, ready) {
-  await page.goto(`${url}/#/${hash}`);
-  await page.locator(`main[data-ready="${hash.split('?')[0]}"]`).waitFor();
+  const path = hash.split('?')[0];
+  const target = `${url}/#/${hash}`;
+  await page.evaluate(() => document.querySelectorAll('main h1').forEach((h1) => (h1.dataset.before = '')));
+  if (page.url() === target) await page.reload();
+  else await page.goto(target);
+  await page.locator(`main[data-ready="${path}"]:not(:has(h1[data-before]))`).waitFor();
   if (ready) await page.locator(ready).first().waitFor();
 }

@@ -448,11 +448,70 @@ static void test_texts(void **state)
         assert_string_equal(pst_key_verdict_text((enum pst_key_verdict)i), texts[i]);
 }
 
+/* An older copy is put back into the database under a running gateway (`.restore` of sqlite3 does it in a
+ * transaction): keys that came since are gone, and what was rotated away works again. */
+static void test_restored(void **state)
+{
+    (void)state;
+    char copy[300], sql[600];
+    snprintf(copy, sizeof(copy), "%s/copy.db", rig.dir);
+    struct pst_key_made stays = rig_make(keys, "stays"), deleted = rig_make(keys, "deleted later");
+    snprintf(sql, sizeof(sql), "VACUUM INTO '%s'", copy);
+    rig_sql(&rig, PST_KEYS_FILE, sql);
+    struct pst_key_made later = rig_make(keys, "later");
+    struct pst_secret rotated = rig_rotate(keys, stays.id, 1, 0);
+    struct pst_why why = {0};
+    assert_int_equal(pst_keys_remove(keys, pst_str_of(deleted.id), &why), 0);
+    refresh();
+    assert_int_equal(check(later.secrets[0].text), PST_KEY_OK);
+    snprintf(sql, sizeof(sql),
+             "ATTACH '%s' AS old; BEGIN; DELETE FROM key; INSERT INTO key SELECT * FROM old.key;"
+             " UPDATE change SET seq = (SELECT seq FROM old.change); COMMIT",
+             copy);
+    rig_sql(&rig, PST_KEYS_FILE, sql);
+    refresh();
+    assert_int_equal(check(later.secrets[0].text), PST_KEY_UNKNOWN);
+    assert_int_equal(check(rotated.text), PST_KEY_UNKNOWN);
+    assert_int_equal(check(stays.secrets[0].text), PST_KEY_OK);
+    assert_int_equal(check(deleted.secrets[0].text), PST_KEY_OK);
+}
+
+/* Another file under the name: neither side takes what the other writes for its own. */
+static void test_replaced(void **state)
+{
+    (void)state;
+    char away[300];
+    struct pst_key_made made = rig_make(keys, "a");
+    refresh();
+    snprintf(away, sizeof(away), "%s/away.db", rig.dir);
+    assert_int_equal(rename(rig_path(&rig, PST_KEYS_FILE), away), 0);
+    for (int i = 0; i < 2; i++) { /* removed, then replaced */
+        struct pst_key_made other;
+        struct pst_why why = {0};
+        struct pst_keyring_stats stats;
+        const struct pst_key_new request = {.name = PST_STR("b")};
+        assert_int_equal(pst_keyring_refresh(ring), -PST_EDB);
+        pst_keyring_stats(ring, &stats);
+        assert_true(stats.stale);
+        assert_int_equal(check(made.secrets[0].text), PST_KEY_OK); /* as last read */
+        assert_int_equal(pst_keys_make(keys, &request, &other, &why), -PST_EDB);
+        if (strstr(why.text, i == 0 ? "was removed while it was open" : "was replaced while it was open") ==
+            NULL)
+            fail_msg("%s", why.text);
+        rig_write(&rig, PST_KEYS_FILE, "", 0, 0600);
+    }
+    assert_int_equal(rename(away, rig_path(&rig, PST_KEYS_FILE)), 0);
+    assert_int_equal(pst_keyring_refresh(ring), 0);
+    rig_make(keys, "b");
+    refresh();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_restored),        TEST(test_replaced),
         TEST(test_generated),       TEST(test_unknown_and_malformed),
         TEST(test_imported),        TEST(test_imported_by_the_next),
         TEST(test_disabled),        TEST(test_times_to_the_microsecond),

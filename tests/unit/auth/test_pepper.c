@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/auth/pepper.h"
 
+#include "postern/auth/admin_token.h"
+#include "postern/auth/keyring.h"
 #include "postern/base/num.h"
 #include "rig.h"
 
@@ -205,6 +207,76 @@ static void test_derive(void **state)
     pst_hmac_key_done(&other);
 }
 
+/* One letter of it is another. */
+static void spoil_pepper(void)
+{
+    struct pst_pepper pepper;
+    char text[2 * PST_PEPPER_BYTES];
+    load(&pepper);
+    pepper.bytes[0] ^= 1;
+    pst_hex_encode(pepper.bytes, sizeof(pepper.bytes), text);
+    rig_write(&rig, PST_PEPPER_FILE, text, sizeof(text), 0600);
+}
+
+static void expect_no_service(int err, const char *words)
+{
+    struct pst_keys *keys = NULL;
+    struct pst_keyring *ring = NULL;
+    struct pst_why why = {0};
+    assert_int_equal(pst_keys_service_open(rig.dir, true, &keys, &why), err);
+    if (strstr(why.text, words) == NULL)
+        fail_msg("%s", why.text);
+    assert_int_equal(pst_keyring_open(&ring, rig.dir, 1), err);
+}
+
+/* From the first secret on that is made under a pepper, another one is told from it. */
+static void test_another(void **state)
+{
+    (void)state;
+    struct pst_keys *keys = rig_keys(&rig);
+    pst_keys_service_close(keys);
+    spoil_pepper();
+    keys = rig_keys(&rig); /* nothing depends on it yet */
+    rig_make(keys, "a");
+    pst_keys_service_close(keys);
+    spoil_pepper();
+    expect_no_service(-PST_EACCES, "is not the pepper that the keys in");
+    spoil_pepper(); /* back again */
+    pst_keys_service_close(rig_keys(&rig));
+    assert_int_equal(unlink(rig_path(&rig, PST_PEPPER_FILE)), 0);
+    expect_no_service(-PST_ENOENT, "is missing");
+}
+
+/* Admin tokens are made under it, too: before the first key, and when all keys are gone. */
+static void test_tokens_depend(void **state)
+{
+    (void)state;
+    struct pst_keys *keys = rig_keys(&rig);
+    struct pst_admin_token_made made;
+    struct pst_why why = {0};
+    assert_int_equal(pst_admin_token_make(keys, PST_STR("a"), PST_ADMIN_VIEWER, 0, &made, &why), 0);
+    pst_keys_service_close(keys);
+    spoil_pepper();
+    expect_no_service(-PST_EACCES, "is not the pepper");
+    assert_int_equal(unlink(rig_path(&rig, PST_PEPPER_FILE)), 0);
+    expect_no_service(-PST_ENOENT, "is missing");
+}
+
+/* A database from before, in which nothing tells a pepper: what is made next does. */
+static void test_older_database(void **state)
+{
+    (void)state;
+    struct pst_keys *keys = rig_keys(&rig);
+    struct pst_key_made made = rig_make(keys, "a");
+    pst_keys_service_close(keys);
+    rig_sql(&rig, PST_KEYS_FILE, "DROP TABLE pepper_check; PRAGMA user_version = 5");
+    keys = rig_keys(&rig);
+    rig_rotate(keys, made.id, 1, 0);
+    pst_keys_service_close(keys);
+    spoil_pepper();
+    expect_no_service(-PST_EACCES, "is not the pepper");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +289,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_race, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_derive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tokens_depend, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_older_database, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

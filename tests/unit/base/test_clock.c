@@ -41,6 +41,7 @@ static void test_parse(void **state)
         {"2038-01-19T03:14:08Z", 2147483648 * S},
         {"9999-12-31T23:59:59Z", 253402300799 * S},
         {"0001-01-01T00:00:00Z", -62135596800 * S},
+        {"0000-01-01T00:00:00Z", -62167219200 * S},
     };
     for (size_t i = 0; i < N(cases); i++) {
         int64_t us = 0;
@@ -85,6 +86,8 @@ static void test_parse_refuses(void **state)
         "2026-11-23 ",
         "-026-11-23",
         "2026-11-+3",
+        "9999-12-31T23:59:59-00:01", /* in the year 10000, which has no four digits */
+        "0000-01-01T00:00:00+00:01",
     };
     for (size_t i = 0; i < N(cases); i++) {
         int64_t us = 42;

@@ -657,6 +657,26 @@ static void test_busy(void **state)
     pst_keys_close(other);
 }
 
+/* As on a file system that is mounted read-only: the directory is named, and what is wrong with it. */
+static void test_directory_is_read_only(void **state)
+{
+    const char *dir = *state;
+    struct pst_keys_store *store = NULL;
+    struct pst_db_why why = {""};
+    bool root = geteuid() == 0; /* who may write everywhere */
+    if (root)
+        assert_int_equal(chown(dir, 65534, 65534), 0);
+    assert_int_equal(chmod(dir, 0500), 0);
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    int err = pst_keys_open(dir, PST_DB_WRITE, &store, &why);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(dir, 0700), 0);
+    assert_int_equal(err, -PST_EACCES);
+    assert_non_null(strstr(why.text, "its directory cannot be written to: Permission denied"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -677,6 +697,7 @@ int main(void)
         scratch_test(test_changes_come_once),
         scratch_test(test_follows_another_process),
         scratch_test(test_busy),
+        scratch_test(test_directory_is_read_only),
     };
     return cmocka_run_group_tests_name("keys store", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How large records are, and how many system calls they go out in. */
+#include "../../../gateway/tls/session_private.h"
 #include "peer.h"
 
 #include <setjmp.h>
@@ -110,6 +111,31 @@ static void test_small_then_large(void **state)
     }
 }
 
+/* Keys are not used for more records than AES-GCM is good for. */
+static void test_keys_wear_out(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < 2; v++) {
+        struct pair pair;
+        pair_open(&pair, versions[v]);
+        struct pst_session *session = pair.host.session;
+        assert_false(pst_session_is_worn(session));
+        session->sealed = (1 << 23) - 1;
+        ask(&pair);
+        answer(&pair, 1, 1);
+        assert_true(pst_session_is_worn(session));
+        ask(&pair);
+        answer(&pair, 1000, 1000); /* goes on for now */
+        session->sealed = (1 << 24) - 1;
+        answer(&pair, 1, 1);
+        assert_int_equal(pst_session_write(session, "x", 1), 1);
+        site_turn(&site);
+        assert_int_equal(pst_session_write(session, "x", 1), -PST_ERESET);
+        peer_close(&pair.host, &pair.guest);
+        assert_int_equal(pair.host.end, PST_SESSION_BROKEN);
+    }
+}
+
 /* Not a record for the byte by which two buffers differ. */
 static void test_no_crumbs(void **state)
 {
@@ -193,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_then_large),
+        cmocka_unit_test(test_keys_wear_out),
         cmocka_unit_test(test_no_crumbs),
         cmocka_unit_test(test_small_answers_are_one_record),
         cmocka_unit_test(test_small_again_after_a_pause),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -240,6 +241,59 @@ static void test_resumption(void **state)
         site_done(&b);
         site_done(&stranger);
     }
+}
+
+/* mbedTLS asks it how old a key is. */
+static time_t clock_is_fast_s;
+
+time_t time(time_t *to)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+    now.tv_sec += clock_is_fast_s;
+    if (to != NULL)
+        *to = now.tv_sec;
+    return now.tv_sec;
+}
+
+/* The key's period is over and the next key is not here yet: the old one stays in use. */
+static void test_rotation_is_late(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < 2; v++) {
+        struct site a, b;
+        struct cert *const certs[] = {&ec};
+        struct pst_ticket_key key, next;
+        mbedtls_ssl_session early, late;
+        site_make(&a, PST_TLS_INTERMEDIATE, certs, 1);
+        site_make(&b, PST_TLS_INTERMEDIATE, certs, 1);
+        assert_int_equal(pst_ticket_key_make(&key, 3600), 0);
+        assert_int_equal(pst_ticket_key_make(&next, 3600), 0);
+        assert_int_equal(pst_tls_context_rotate(a.context, &key), 0);
+        assert_int_equal(pst_tls_context_rotate(b.context, &key), 0);
+        get_ticket(&a, versions[v], &early);
+        clock_is_fast_s = 3605;
+        get_ticket(&a, versions[v], &late);
+        assert_true(resumes(&b, versions[v], &late));
+        assert_int_equal(pst_tls_context_rotate(a.context, &next), 0);
+        assert_true(resumes(&a, versions[v], &early));
+        clock_is_fast_s = 0;
+        mbedtls_ssl_session_free(&early);
+        mbedtls_ssl_session_free(&late);
+        site_done(&a);
+        site_done(&b);
+    }
+}
+
+/* No ticket may live longer than TLS 1.3 lets it. */
+static void test_lifetime(void **state)
+{
+    (void)state;
+    struct pst_ticket_key key;
+    assert_int_equal(pst_ticket_key_make(&key, 60), 0);
+    assert_int_equal(key.lifetime_s, 120);
+    assert_int_equal(pst_ticket_key_make(&key, 6 * 86400), 0);
+    assert_int_equal(key.lifetime_s, 7 * 86400);
 }
 
 /* Reading */
@@ -511,6 +565,36 @@ static void test_host_closes_in_order(void **state)
     free(got);
 }
 
+static int shutdowns;
+
+int __real_shutdown(int fd, int how);
+int __wrap_shutdown(int fd, int how);
+
+int __wrap_shutdown(int fd, int how)
+{
+    shutdowns++;
+    return __real_shutdown(fd, how);
+}
+
+/* A side is shut where the other may still send, and not where the socket is closed anyway. */
+static void test_shuts_its_side_when_there_is_another(void **state)
+{
+    (void)state;
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct host host = {.reads = true};
+        struct guest guest;
+        peer_open(&site, &host, &guest, &(struct guest_options){.sni = NULL});
+        shutdowns = 0;
+        if (leaves) {
+            guest_hang_up(&guest, 'F');
+            host_wait(&host, &host.gone);
+        }
+        pst_session_close(host.session);
+        assert_int_equal(shutdowns, leaves ? 0 : 1);
+        peer_close(&host, &guest);
+    }
+}
+
 /* The client is still sending when the host has answered and closed: the answer must arrive, not a reset. */
 static void test_answer_survives_a_client_that_sends_on(void **state)
 {
@@ -615,6 +699,8 @@ int main(void)
         cmocka_unit_test(test_alpn),
         cmocka_unit_test(test_choice_by_name),
         cmocka_unit_test(test_resumption),
+        cmocka_unit_test(test_rotation_is_late),
+        cmocka_unit_test(test_lifetime),
         cmocka_unit_test(test_large_upload),
         cmocka_unit_test(test_records_in_single_bytes),
         cmocka_unit_test(test_left_over_input_is_its_own),
@@ -625,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_data_and_end_together),
         cmocka_unit_test(test_answer_after_goodbye),
         cmocka_unit_test(test_host_closes_in_order),
+        cmocka_unit_test(test_shuts_its_side_when_there_is_another),
         cmocka_unit_test(test_answer_survives_a_client_that_sends_on),
         cmocka_unit_test(test_lingering_is_bounded),
         cmocka_unit_test(test_host_aborts),

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pepper_of_store.h"
+
+#include "postern/crypto/secret.h"
+#include "postern/db/pepper_check.h"
+
+#define CHECK_PURPOSE "postern pepper check 1"
+
+static int fail_store(struct pst_keys_store *store, int err, struct pst_why *why)
+{
+    return pst_why_set(why, err, NULL, "%s", pst_keys_why(store));
+}
+
+void pst_pepper_check_digest(const struct pst_pepper *pepper, uint8_t ret[static PST_SHA256_BYTES])
+{
+    struct pst_hmac_key key;
+    pst_pepper_derive(pepper, CHECK_PURPOSE, &key);
+    pst_hmac_sha256(&key, PST_STR(CHECK_PURPOSE), ret);
+    pst_hmac_key_done(&key);
+}
+
+/* Whether it is the one that the digests there were made under, as far as that was noted. */
+static int compare(struct pst_keys_store *store, const struct pst_pepper *pepper, bool *ret_same,
+                   struct pst_why *why)
+{
+    uint8_t noted[PST_SHA256_BYTES], digest[PST_SHA256_BYTES];
+    int err = pst_pepper_check_get(store, noted);
+    if (err < 0)
+        return fail_store(store, err, why);
+    pst_pepper_check_digest(pepper, digest);
+    *ret_same = err == 0 || pst_ct_equal(digest, noted, sizeof(noted));
+    return 0;
+}
+
+int pst_pepper_of_store(struct pst_keys_store *store, const char *data_dir, bool may_make,
+                        struct pst_pepper *ret, struct pst_why *why)
+{
+    struct pst_pepper pepper;
+    bool needed = true, same = true;
+    int err = pst_pepper_is_needed(store, &needed);
+    if (err < 0)
+        return fail_store(store, err, why);
+    err = pst_pepper_load(data_dir, may_make && !needed, &pepper, why);
+    if (err < 0)
+        return err;
+    err = compare(store, &pepper, &same, why);
+    if (err == 0 && needed && !same)
+        err = pst_why_set(why, -PST_EACCES, NULL,
+                          "%s/" PST_PEPPER_FILE " is not the pepper that the keys in %s/" PST_KEYS_FILE
+                          " were made under, none of them would work: restore the two from the same backup",
+                          data_dir, data_dir);
+    if (err == 0)
+        *ret = pepper;
+    pst_pepper_done(&pepper);
+    return err;
+}
+
+int pst_pepper_note(struct pst_keys_store *store, const uint8_t digest[static PST_SHA256_BYTES],
+                    struct pst_why *why)
+{
+    int err = pst_pepper_check_note(store, digest);
+    return err < 0 ? fail_store(store, err, why) : 0;
+}
