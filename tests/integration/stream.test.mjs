@@ -333,7 +333,7 @@ describe('the client leaves', limit, () => {
     // A half-closed client is either served to the end or told off; it must not hang or crash anything.
     try {
       const answer = await client.response({ ms: 5000 });
-      assert.ok(answer.broken || answer.text.includes('data: 7'));
+      assert.ok(answer.broken || answer.text.includes('data: 7'), `${answer.status} ${answer.text}`);
     } catch (error) {
       assert.ok(error instanceof ClosedError, error.message);
     }
