@@ -211,11 +211,11 @@ static void test_derive(void **state)
 static void spoil_pepper(void)
 {
     struct pst_pepper pepper;
-    char text[2 * PST_PEPPER_BYTES];
+    char text[2 * PST_PEPPER_BYTES + 1];
     load(&pepper);
     pepper.bytes[0] ^= 1;
     pst_hex_encode(pepper.bytes, sizeof(pepper.bytes), text);
-    rig_write(&rig, PST_PEPPER_FILE, text, sizeof(text), 0600);
+    rig_write(&rig, PST_PEPPER_FILE, text, sizeof(text) - 1, 0600);
 }
 
 static void expect_no_service(int err, const char *words)
