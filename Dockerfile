@@ -11,7 +11,7 @@ COPY gateway/tls/mbedtls_config.h gateway/tls/mbedtls_config.h
 COPY gateway/crypto/alt gateway/crypto/alt
 RUN tools/deps
 COPY . .
-RUN meson setup build/image && ninja -C build/image postern
+RUN meson setup -Db_lto=true build/image && ninja -C build/image postern
 # The program, and the names of the packages whose libraries it loads.
 RUN mkdir -p /out/usr/bin /out/usr/share/postern \
     && install -s -m 0755 build/image/postern /out/usr/bin/postern \
