@@ -59,9 +59,10 @@ const char *pst_keys_why(const struct pst_keys_store *store)
 int pst_keys_stmt(struct pst_keys_store *store, enum keys_stmt which, const char *sql, sqlite3_stmt **ret)
 {
     int err = pst_db_prepare(&store->db, &store->stmts[which], sql);
-    if (err == 0)
-        *ret = store->stmts[which];
-    return err;
+    if (err < 0)
+        return err;
+    *ret = store->stmts[which];
+    return 0;
 }
 
 int pst_keys_read_seq(struct pst_keys_store *store, int64_t *ret)

@@ -61,7 +61,8 @@ void pst_usage_store_cancel(struct pst_usage_store *store)
 int usage_stmt(struct pst_usage_store *store, enum usage_stmt which, const char *sql, sqlite3_stmt **ret)
 {
     int err = pst_db_prepare(&store->db, &store->stmts[which], sql);
-    if (err == 0)
-        *ret = store->stmts[which];
-    return err;
+    if (err < 0)
+        return err;
+    *ret = store->stmts[which];
+    return 0;
 }
