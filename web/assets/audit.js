@@ -11,7 +11,7 @@ const kinds = { system: 'the gateway itself', cli: 'command line', socket: 'REST
 const words = {
   'key.create': 'Key created', 'key.import': 'Key imported', 'key.import_bulk': 'Keys imported', 'key.update': 'Key changed', 'key.rotate': 'Secret rotated',
   'key.revoke_secret': 'Secret revoked', 'key.enable': 'Key enabled', 'key.disable': 'Key disabled', 'key.delete': 'Key deleted',
-  'client_cert.approve': 'Certificate approved', 'client_cert.revoke': 'Certificate revoked', 'admin_token.create': 'Token created', 'admin_token.revoke': 'Token revoked',
+  'client_cert.approve': 'Certificate approved', 'client_cert.revoke': 'Certificate revoked', 'admin_token.create': 'Token created', 'admin_token.revoke': 'Token revoked', 'admin_token.refuse': 'Token refused',
   'session.open': 'Signed in', 'session.confirm': 'Token shown again', 'session.close': 'Signed out', 'session.end': 'Session ended',
 };
 const actions = [['', 'Everything'], ['key.', 'Everything of keys'], ['admin_token.', 'Everything of admin tokens'], ['session.', 'Signing in and out'], ...Object.entries(words)];
