@@ -14,7 +14,7 @@ import { request } from './lib/client.mjs';
 import { Issuer, forgedWithHmac, makeKey, makeToken } from './lib/issuer.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, sleep, temporaryDirectory } from './lib/util.mjs';
+import { eventually, freePort, sleep, temporaryDirectory } from './lib/util.mjs';
 
 const limit = { timeout: 120000 };
 const AUDIENCE = 'https://cognitiveservices.azure.com';
@@ -252,7 +252,7 @@ test('made-up kids do not make it ask more often than every ten seconds', limit,
 
 test('an issuer that is down: what is known stays in use, and what is not comes when it is back', limit, async () => {
   const certificates = issuer.certificates;
-  const gone = await Issuer.start({ certificates });
+  const gone = await Issuer.start({ certificates, port: await freePort() }); // nobody else gets it meanwhile
   const key = makeKey('ES256', 'only');
   const mine = (more) => makeToken(key, { iss: gone.name, aud: AUDIENCE, exp: now() + 3600, ...more });
   await gone.stop();
