@@ -17,8 +17,8 @@
 /* Turning a file into a WAL database needs it for ourselves for a moment, and SQLite does not wait then. */
 #define WAL_TRIES   100
 #define WAL_WAIT_MS 20
-/* Instructions of SQLite's machine, some 50 us of them, after which a statement offers its CPU. */
-#define OFFER_AFTER 1000
+/* Instructions of SQLite's machine, some 10 us of them, after which a statement offers its CPU. */
+#define OFFER_AFTER 200
 
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
 
