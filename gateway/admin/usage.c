@@ -3,10 +3,10 @@
  * in memory, and so that what goes wrong is told before the answer has begun. */
 #include "internal.h"
 #include "postern/base/fd.h"
+#include "postern/base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -91,7 +91,7 @@ static int put_line(const struct pst_usage_line *line, void *arg)
     if (w->too_many)
         return 1;
     if (w->lines % LINES_AT_ONCE == 0)
-        (void)sched_yield(); /* as SQLite's statements do: db/sqlite.c */
+        pst_thread_offer_cpu(); /* as SQLite's statements do: db/sqlite.c */
     int err = w->format->line(w->file, w->by, w->lines++, line);
     return err == 0 && ferror(w->file) ? -PST_EIO : err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/base/thread.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,4 +12,9 @@
 void pst_thread_step_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+}
+
+void pst_thread_offer_cpu(void)
+{
+    (void)sched_yield();
 }

@@ -4,11 +4,11 @@
 #include "migrate.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
+#include "postern/base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -299,12 +299,11 @@ static int set_up_reading(struct pst_db *db)
     return pst_db_exec(db, "PRAGMA query_only=ON", "setting up");
 }
 
-/* No request waits for a statement, but one may wait for the CPU that it runs on. A worker that wakes in the
- * moment in which the scheduler takes this thread instead would have it only at the next tick, 4 ms later. */
+/* No request waits for a statement, but one may wait for the CPU that it runs on. */
 static int offer_cpu(void *arg)
 {
     const struct pst_db *db = arg;
-    (void)sched_yield();
+    pst_thread_offer_cpu();
     return atomic_load_explicit(&db->cancelled, memory_order_relaxed) ? 1 : 0; /* 0: go on */
 }
 
