@@ -172,11 +172,12 @@ static bool is_from_kubernetes(struct pst_str name, const char *value)
     return false;
 }
 
-/* POSTERN_CONFIG names the file, and a few more are for people's own scripts. */
+/* POSTERN_CONFIG names the file, POSTERN_BIN the program for the tests; POSTERN_KEY is for people's own
+ * scripts. */
 static bool is_for_others(struct pst_str name)
 {
     static const struct pst_str names[] = {PST_STR("POSTERN_CONFIG"), PST_STR("POSTERN_BIN"),
-                                           PST_STR("POSTERN_VECTORS"), PST_STR("POSTERN_KEY")};
+                                           PST_STR("POSTERN_KEY")};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (pst_str_eq(name, names[i]))
             return true;

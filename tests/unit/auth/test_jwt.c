@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON Web Tokens: what RFC 8725 warns of, what each claim may be, and Wycheproof's signatures. */
 #include "token_rig.h"
+#include "vectors.h"
 
 #include "postern/auth/jwt.h"
 #include "postern/crypto/base64.h"
 
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -337,17 +337,6 @@ static void test_texts(void **state)
     assert_non_null(pst_jwt_verdict_text(PST_JWT_VERDICTS));
 }
 
-static json_t *load_vectors(const char *name)
-{
-    const char *folder = getenv("POSTERN_VECTORS");
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", folder ? folder : POSTERN_SOURCE_ROOT "/../shared/vectors", name);
-    json_t *root = json_load_file(path, 0, NULL);
-    if (!root)
-        print_message("not run: no vectors at %s; set POSTERN_VECTORS to their folder\n", path);
-    return root;
-}
-
 /* Cases that Wycheproof calls valid and that are refused here on purpose: a key that names its algorithm is
  * used with no other (PS384 under a key for PS256), and "ES521" is no algorithm. */
 static bool refused_on_purpose(json_int_t id)
@@ -385,9 +374,7 @@ static bool accepts(const struct pst_jwks *jwks, struct pst_str token)
 static void test_wycheproof(void **state)
 {
     (void)state;
-    json_t *root = load_vectors("json_web_signature_test.json"), *group, *test;
-    if (!root)
-        skip();
+    json_t *root = vectors_load("json_web_signature.json"), *group, *test;
     size_t g, t, valid = 0, refused = 0, symmetric = 0;
     json_array_foreach(json_object_get(root, "testGroups"), g, group)
     {

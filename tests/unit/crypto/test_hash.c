@@ -112,7 +112,7 @@ static void visit_hmac(const json_t *group, const json_t *test, const char *resu
 static void test_wycheproof(void **state)
 {
     (void)state;
-    vectors_each("hmac_sha256_test.json", visit_hmac);
+    vectors_each("hmac_sha256.json", visit_hmac);
 }
 
 static void test_compare(void **state)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signatures: the examples of RFC 7515 (appendix A) and RFC 8037, what keys are refused, and signing. */
+/* Signatures: the examples of RFC 7515 (appendix A) and RFC 8037, Wycheproof's for RSA, which keys are
+ * refused, and signing. */
 #include "postern/crypto/signature.h"
 
 #include "postern/base/num.h"
 #include "postern/crypto/base64.h"
+#include "vectors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -332,6 +334,34 @@ static void test_load(void **state)
     assert_null(none);
 }
 
+/* Wycheproof calls a DigestInfo without its NULL "acceptable"; RFC 8017 (section 9.2) wants it, and so does
+ * this. */
+static void visit_rsa(const json_t *group, const json_t *test, const char *result)
+{
+    const json_t *jwk = json_object_get(group, "keyJwk");
+    struct bytes n, e;
+    struct pst_verify_key *key = NULL;
+    const char *reason;
+    size_t message_len, signature_len;
+    uint8_t *message = vectors_bytes(test, "msg", &message_len);
+    uint8_t *signature = vectors_bytes(test, "sig", &signature_len);
+    assert_int_equal(pst_verify_key_rsa(decode(vectors_text(jwk, "n"), &n),
+                                        decode(vectors_text(jwk, "e"), &e), &key, &reason),
+                     0);
+    bool accepted = pst_verify(key, PST_ALG_RS256, (struct pst_str){(const char *)message, message_len},
+                               (struct pst_str){(const char *)signature, signature_len});
+    if (accepted != (strcmp(result, "valid") == 0))
+        vectors_fail(test, accepted ? "was accepted" : "was rejected");
+    pst_verify_key_free(key);
+    free(message), free(signature);
+}
+
+static void test_wycheproof_rsa(void **state)
+{
+    (void)state;
+    vectors_each("rsa_signature_2048_sha256.json", visit_rsa);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,7 +370,7 @@ int main(void)
         cmocka_unit_test(test_rfc8037_eddsa), cmocka_unit_test(test_names),
         cmocka_unit_test(test_weak_rsa),      cmocka_unit_test(test_bad_points),
         cmocka_unit_test(test_weak_ed25519),  cmocka_unit_test(test_sign),
-        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load),          cmocka_unit_test(test_wycheproof_rsa),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

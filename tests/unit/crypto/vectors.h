@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wycheproof's vectors (C2SP/wycheproof, testvectors_v1), read where POSTERN_VECTORS says; they are not a
- * part of the project. */
+/* Wycheproof's test vectors, as they are in tests/vectors. A file that is missing or cannot be parsed fails
+ * the test. */
 #ifndef POSTERN_TEST_CRYPTO_VECTORS_H
 #define POSTERN_TEST_CRYPTO_VECTORS_H
 
@@ -11,8 +11,10 @@
 /* One vector; `result` is "valid", "acceptable" or "invalid". */
 typedef void vectors_visit(const json_t *group, const json_t *test, const char *result);
 
-/* Visits all of a file, and fails when fewer are there than it says. Skips the test with a message when there
- * is no such file. */
+/* A whole file: "testGroups", each with its "tests". Never NULL; to be released with json_decref(). */
+json_t *vectors_load(const char *file);
+
+/* Visits every case of a file, and fails when there are fewer than the file says. */
 void vectors_each(const char *file, vectors_visit *visit);
 
 const char *vectors_text(const json_t *object, const char *name);

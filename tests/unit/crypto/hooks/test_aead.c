@@ -190,14 +190,14 @@ static void test_wycheproof_gcm(void **state)
 {
     (void)state;
     visited = GCM;
-    vectors_each("aes_gcm_test.json", visit);
+    vectors_each("aes_gcm.json", visit);
 }
 
 static void test_wycheproof_chachapoly(void **state)
 {
     (void)state;
     visited = CHACHAPOLY;
-    vectors_each("chacha20_poly1305_test.json", visit);
+    vectors_each("chacha20_poly1305.json", visit);
 }
 
 /* Random messages */

@@ -354,7 +354,7 @@ static void visit_x25519(const json_t *group, const json_t *test, const char *re
 static void test_wycheproof_x25519(void **state)
 {
     (void)state;
-    vectors_each("x25519_test.json", visit_x25519);
+    vectors_each("x25519.json", visit_x25519);
 }
 
 /* A private number of any length, as 32 bytes. False when it does not fit. */
@@ -390,14 +390,14 @@ static void visit_ecdh(const json_t *group, const json_t *test, const char *resu
 static void test_wycheproof_ecdh(void **state)
 {
     (void)state;
-    vectors_each("ecdh_secp256r1_ecpoint_test.json", visit_ecdh);
+    vectors_each("ecdh_secp256r1_ecpoint.json", visit_ecdh);
 }
 
 static mbedtls_ecdsa_context *ecdsa_of(const json_t *group)
 {
     static mbedtls_ecdsa_context ctx;
     size_t len;
-    uint8_t *point = vectors_bytes(json_object_get(group, "publicKey"), "uncompressed", &len);
+    uint8_t *point = vectors_bytes(group, "uncompressed", &len);
     mbedtls_ecdsa_init(&ctx);
     assert_int_equal(mbedtls_ecp_group_load(&ctx.private_grp, MBEDTLS_ECP_DP_SECP256R1), 0);
     assert_int_equal(mbedtls_ecp_point_read_binary(&ctx.private_grp, &ctx.private_Q, point, len), 0);
@@ -440,7 +440,7 @@ static void visit_p1363(const json_t *group, const json_t *test, const char *res
     size_t msg_len, sig_len, len;
     uint8_t digest[32], *msg = vectors_bytes(test, "msg", &msg_len);
     uint8_t *sig = vectors_bytes(test, "sig", &sig_len);
-    uint8_t *point = vectors_bytes(json_object_get(group, "publicKey"), "uncompressed", &len);
+    uint8_t *point = vectors_bytes(group, "uncompressed", &len);
     psa_key_attributes_t attributes = attributes_of(256, true, PSA_ALG_ECDSA(PSA_ALG_SHA_256));
     psa_set_key_usage_flags(&attributes, PSA_KEY_USAGE_VERIFY_HASH);
     psa_key_id_t id;
@@ -456,13 +456,13 @@ static void visit_p1363(const json_t *group, const json_t *test, const char *res
 static void test_wycheproof_der(void **state)
 {
     (void)state;
-    vectors_each("ecdsa_secp256r1_sha256_test.json", visit_der);
+    vectors_each("ecdsa_secp256r1_sha256.json", visit_der);
 }
 
 static void test_wycheproof_p1363(void **state)
 {
     (void)state;
-    vectors_each("ecdsa_secp256r1_sha256_p1363_test.json", visit_p1363);
+    vectors_each("ecdsa_secp256r1_sha256_p1363.json", visit_p1363);
 }
 
 int main(void)
