@@ -8,7 +8,6 @@
 #include "postern/base/log.h"
 #include "postern/base/num.h"
 #include "postern/base/thread.h"
-#include "postern/tls/material.h"
 #include "postern/tls/seam.h"
 
 #include <stdio.h>
@@ -314,34 +313,12 @@ static int start_daemon(struct admin_listener *listener)
     return listener->daemon != NULL ? 0 : -PST_EIO;
 }
 
-static void log_problem(void *arg, const char *problem)
-{
-    (void)arg;
-    pst_error("admin", "%s", problem);
-}
-
-/* The admin side's own certificate, or the gateway's. The caller unrefs it. */
-static int load_material(const struct pst_admin *admin, struct pst_tls_material **ret_material)
-{
-    const struct pst_settings *s = admin->parts.settings;
-    const struct pst_tls_files files = {
-        .certificate = s->admin_tls_certificate, .key = s->admin_tls_key, .data_dir = s->data_dir};
-    if (s->admin_tls_certificate[0] != '\0' || s->admin_tls_key[0] != '\0')
-        return pst_tls_material_load(&files, log_problem, NULL, ret_material);
-    *ret_material = pst_tls_material_ref(admin->parts.material);
-    return 0;
-}
-
 static int make_tls(const struct pst_admin *admin, struct admin_listener *listener)
 {
     const struct pst_settings *s = admin->parts.settings;
-    struct pst_tls_material *material = NULL;
-    int err = load_material(admin, &material);
-    if (err < 0)
-        return err;
-    err = pst_tls_context_new(s->tls_profile == PST_PROFILE_MODERN ? PST_TLS_MODERN : PST_TLS_INTERMEDIATE,
-                              material, &listener->tls);
-    pst_tls_material_unref(material);
+    enum pst_tls_profile profile =
+        s->tls_profile == PST_PROFILE_MODERN ? PST_TLS_MODERN : PST_TLS_INTERMEDIATE;
+    int err = pst_tls_context_new(profile, admin->parts.material, &listener->tls);
     return err == 0 ? admin_certificates_ask(listener) : err;
 }
 

@@ -106,7 +106,7 @@ static void add_stores(struct pst_buf *out, const struct pst_admin_status *s)
     moment(out, "upstream_last_failure_timestamp_seconds",
            "When the container could not be reached last, or gave no answer.", s->upstream_failed_us);
     moment(out, "certificate_expiry_timestamp_seconds", "When the first of the certificates ends.",
-           s->certificate_not_after_us);
+           s->certificate.not_after_us);
 }
 
 static void add_egress(struct pst_buf *out, const struct pst_admin_egress *egress)

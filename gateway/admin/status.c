@@ -39,6 +39,16 @@ static json_t *egress_json(const struct pst_admin_egress *egress)
                      egress->silent);
 }
 
+static json_t *certificate_json(const struct pst_admin_certificate *certificate)
+{
+    if (certificate->path == NULL)
+        return json_null();
+    return json_pack("{s:s, s:b, s:s, s:o, s:o, s:s}", "path", certificate->path, "self_signed",
+                     certificate->self_signed, "state", certificate->state, "not_before",
+                     admin_time(certificate->not_before_us), "not_after",
+                     admin_time(certificate->not_after_us), "sha256", certificate->sha256);
+}
+
 void admin_status_get(struct admin_request *r)
 {
     struct pst_admin *admin = r->admin;
@@ -55,17 +65,16 @@ void admin_status_get(struct admin_request *r)
     int64_t uptime_us = pst_clock_real_us() - admin->started_us;
     r->status = 200;
     r->output = json_pack(
-        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:s, s:b, s:o, s:s}, s:s}", //
-        "version", admin->parts.version, "started", admin_time(admin->started_us),                      //
-        "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),                        //
-        "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,                     //
-        "upstream", upstream_json(&s, admin->parts.settings->upstream),                                 //
-        "egress", egress_json(&s.egress),                                                               //
-        "stores", "keys", keys_ok ? "ok" : "failing", "usage", s.usage_failing ? "failing" : "ok",      //
-        "journal", "waiting", (json_int_t)s.journal_waiting, "lost", (json_int_t)lost,                  //
-        "certificate", "path", s.certificate_path, "self_signed", s.certificate_self_signed,            //
-        "not_after", admin_time(s.certificate_not_after_us), "sha256", s.certificate_sha256, "crypto",
-        pst_crypto_describe());
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:{s:I, s:I}, s:o, s:o, s:s}",          //
+        "version", admin->parts.version, "started", admin_time(admin->started_us),                 //
+        "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),                   //
+        "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,                //
+        "upstream", upstream_json(&s, admin->parts.settings->upstream),                            //
+        "egress", egress_json(&s.egress),                                                          //
+        "stores", "keys", keys_ok ? "ok" : "failing", "usage", s.usage_failing ? "failing" : "ok", //
+        "journal", "waiting", (json_int_t)s.journal_waiting, "lost", (json_int_t)lost,             //
+        "certificate", certificate_json(&s.certificate),                                           //
+        "admin_certificate", certificate_json(&s.admin_certificate), "crypto", pst_crypto_describe());
 }
 
 static json_t *setting_json(const struct pst_settings *settings, const struct pst_setting_def *def)

@@ -219,11 +219,6 @@ static void check_listen(const struct check *check)
     }
 }
 
-static void tls_problem(void *arg, const char *text)
-{
-    findings_add(arg, false, text);
-}
-
 static void check_tls(const struct check *check)
 {
     const struct pst_tls_files files = {
@@ -232,11 +227,10 @@ static void check_tls(const struct check *check)
         .certificate_dir = check->s->tls_certificate_dir,
         .data_dir = check->s->data_dir,
     };
-    size_t before = check->found->n;
     if (pst_tls_init() < 0)
         findings_add(check->found, false, "TLS cannot be set up on this machine");
-    else if (pst_tls_material_check(&files, tls_problem, check->found) == 0)
-        findings_soften(check->found, before); /* it will do: those were warnings, of an end that is near */
+    else
+        (void)!pst_tls_material_check(&files, findings_add, check->found);
 }
 
 static void check_admin(const struct check *check)
@@ -252,10 +246,8 @@ static void check_admin(const struct check *check)
                 "\"%s\" is neither host:port with a literal address nor unix:/path/of/socket, or off alone",
                 s->admin_listen[i]);
     }
-    size_t before = check->found->n;
-    if ((s->admin_tls_certificate[0] != '\0' || s->admin_tls_key[0] != '\0') &&
-        pst_tls_material_check(&files, tls_problem, check->found) == 0)
-        findings_soften(check->found, before);
+    if (s->admin_tls_certificate[0] != '\0' || s->admin_tls_key[0] != '\0')
+        (void)!pst_tls_material_check(&files, findings_add, check->found);
 }
 
 static void check_ca_file(const struct check *check)

@@ -31,15 +31,6 @@ void findings_about(struct findings *findings, bool warning, const struct pst_se
     findings_add(findings, warning, text);
 }
 
-void findings_soften(struct findings *findings, size_t n)
-{
-    for (size_t i = n; i < findings->n; i++) {
-        findings->problems -= !findings->at[i].warning;
-        findings->warnings += !findings->at[i].warning;
-        findings->at[i].warning = true;
-    }
-}
-
 void findings_print(const struct findings *findings)
 {
     for (size_t i = 0; i < findings->n; i++)

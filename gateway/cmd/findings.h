@@ -25,8 +25,6 @@ void findings_add(void *arg, bool warning, const char *text);
 /* About a setting's value, with its place in front. */
 void findings_about(struct findings *findings, bool warning, const struct pst_settings *settings,
                     const char *setting, const char *fmt, ...) PST_PRINTF(5, 6);
-/* Problems from the `n`th on turn out to be warnings. */
-void findings_soften(struct findings *findings, size_t n);
 /* One a line on standard error, then how many. */
 void findings_print(const struct findings *findings);
 /* An array; NULL without memory. */

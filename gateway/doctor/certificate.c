@@ -13,14 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DAY_US    (INT64_C(86400) * 1000000)
-#define WARN_DAYS 14
 #define MAX_FILES 32
 
-static void add_text(void *arg, const char *problem)
+/* Warnings are left to judge(). */
+static void add_text(void *arg, bool warning, const char *problem)
 {
     char *text = arg;
     size_t len = strlen(text), size = sizeof(((struct pst_doctor_result *)0)->seen);
+    if (warning)
+        return;
     snprintf(text + len, size - len, "%s%s", len > 0 ? "; " : "", problem);
 }
 
@@ -29,18 +30,34 @@ static bool given(const char *s)
     return s != NULL && s[0] != '\0';
 }
 
+/* What clients reject whatever the chain is; false: it has been said. */
+static bool judge_dates(struct visit *visit, const char *path, const struct pst_tls_certificate *leaf,
+                        enum pst_tls_dates dates)
+{
+    char when[PST_TIME_TEXT_SIZE];
+    bool early = dates == PST_TLS_DATES_EARLY;
+    if (!early && dates != PST_TLS_DATES_EXPIRED)
+        return true;
+    pst_time_format(early ? leaf->not_before_us : leaf->not_after_us, when);
+    visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+               early ? "Check this machine's clock; if it is right, use a certificate that is valid now."
+                     : "Renew it, and restart the gateway.",
+               "%s %s %s: the gateway serves it, and clients reject it", path,
+               early ? "is not valid before" : "expired at", when);
+    return false;
+}
+
 /* What the file's own words cannot say: whether clients can follow the chain. */
 static void judge(struct visit *visit, const char *path, const struct pst_tls_inspection *seen)
 {
     const struct pst_tls_certificate *leaf = &seen->chain[0], *last = &seen->chain[seen->n - 1];
-    int64_t left = leaf->not_after_us - pst_clock_real_us();
+    enum pst_tls_dates dates = pst_tls_dates_at(leaf->not_before_us, leaf->not_after_us, pst_clock_real_us());
     char until[PST_TIME_TEXT_SIZE];
     pst_time_format(leaf->not_after_us, until);
     until[10] = '\0'; /* the date */
-    if (left < 0)
-        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED, "Renew it, and restart the gateway.",
-                   "%s expired on %s", path, until);
-    else if (!seen->in_order)
+    if (!judge_dates(visit, path, leaf, dates))
+        return;
+    if (!seen->in_order)
         visit_note(
             visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
             "Write the server's own certificate first, then the intermediate that signed it, then the next "
@@ -67,7 +84,7 @@ static void judge(struct visit *visit, const char *path, const struct pst_tls_in
             "%s ends with \"%s\", signed by \"%s\", which is neither in the file nor a root known here: "
             "clients that do not know it refuse the connection",
             path, last->subject, last->issuer);
-    else if (left < WARN_DAYS * DAY_US)
+    else if (dates == PST_TLS_DATES_SOON)
         visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_WARNING, "Renew it, and restart the gateway.",
                    "%s expires soon, on %s", path, until);
     else
@@ -117,29 +134,52 @@ static void inspect_self_made(struct visit *visit)
         inspect(visit, path, NULL);
 }
 
-void check_certificate(struct visit *visit)
+/* Whether they can be served at all; what else is to be said of them comes from inspecting each. */
+static bool can_be_served(struct visit *visit, const struct pst_tls_files *files)
+{
+    char problems[sizeof(visit->notes[0].seen)] = "";
+    if (pst_tls_material_check(files, add_text, problems) == 0)
+        return true;
+    visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+               "Correct the files. With cert-manager, see the state of the Certificate and the Secret.", "%s",
+               problems);
+    return false;
+}
+
+static void check_gateway(struct visit *visit, struct pst_tls_roots *roots)
 {
     const struct pst_settings *s = visit->settings;
     const struct pst_tls_files files = {.certificate = s->tls_certificate,
                                         .key = s->tls_key,
                                         .certificate_dir = s->tls_certificate_dir,
                                         .data_dir = s->data_dir};
-    char problems[sizeof(visit->notes[0].seen)] = "";
-    if (pst_tls_material_check(&files, add_text, problems) < 0) {
-        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
-                   "Correct the files; with cert-manager look at the Certificate's and the Secret's state.",
-                   "%s", problems);
+    if (!can_be_served(visit, &files))
         return;
-    }
-    struct pst_tls_roots *roots = NULL;
-    struct pst_tls_why why;
-    if (pst_tls_roots_load(visit->options->ca_file, &roots, &why) < 0)
-        roots = NULL; /* said where the way out is looked at */
     if (given(s->tls_certificate))
         inspect(visit, s->tls_certificate, roots);
     if (given(s->tls_certificate_dir))
         inspect_directory(visit, s->tls_certificate_dir, roots);
     if (!given(s->tls_certificate) && !given(s->tls_certificate_dir))
         inspect_self_made(visit);
+}
+
+/* The admin side's own, where it has one. */
+static void check_admin(struct visit *visit, struct pst_tls_roots *roots)
+{
+    const struct pst_settings *s = visit->settings;
+    const struct pst_tls_files files = {
+        .certificate = s->admin_tls_certificate, .key = s->admin_tls_key, .data_dir = s->data_dir};
+    if ((given(files.certificate) || given(files.key)) && can_be_served(visit, &files))
+        inspect(visit, s->admin_tls_certificate, roots);
+}
+
+void check_certificate(struct visit *visit)
+{
+    struct pst_tls_roots *roots = NULL;
+    struct pst_tls_why why;
+    if (pst_tls_roots_load(visit->options->ca_file, &roots, &why) < 0)
+        roots = NULL; /* reported by the checks of outbound traffic */
+    check_gateway(visit, roots);
+    check_admin(visit, roots);
     pst_tls_roots_free(roots);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the admin side is told about the rest. */
 #include "internal.h"
+#include "postern/base/clock.h"
 
 static void set_egress(const struct pst_server *server, struct pst_admin_egress *ret)
 {
@@ -54,6 +55,20 @@ static void add_worker(const struct pst_front_stats *stats, struct pst_admin_sta
     ret->upstream_failed_us = failed > ret->upstream_failed_us ? failed : ret->upstream_failed_us;
 }
 
+static void set_certificate(const struct pst_tls_material *material, struct pst_admin_certificate *ret)
+{
+    if (material == NULL)
+        return;
+    *ret = (struct pst_admin_certificate){
+        .path = pst_tls_material_path(material),
+        .sha256 = pst_tls_material_fingerprint(material),
+        .self_signed = pst_tls_material_self_signed(material),
+        .not_before_us = pst_tls_material_not_before_us(material),
+        .not_after_us = pst_tls_material_not_after_us(material),
+        .state = pst_tls_dates_name(pst_tls_material_dates(material, pst_clock_real_us())),
+    };
+}
+
 static void on_status(void *arg, struct pst_admin_status *ret)
 {
     const struct pst_server *server = arg;
@@ -63,22 +78,38 @@ static void on_status(void *arg, struct pst_admin_status *ret)
         .workers = server->n_workers,
         .journal_waiting = usage.lag,
         .usage_failing = usage.failing,
-        .certificate_path = pst_tls_material_path(server->material),
-        .certificate_sha256 = pst_tls_material_fingerprint(server->material),
-        .certificate_self_signed = pst_tls_material_self_signed(server->material),
-        .certificate_not_after_us = pst_tls_material_not_after_us(server->material),
     };
     for (unsigned i = 0; i < server->n_started; i++)
         add_worker(pst_worker_stats(server->workers[i]), ret);
+    set_certificate(server->material, &ret->certificate);
+    set_certificate(server->admin_material, &ret->admin_certificate);
     set_egress(server, &ret->egress);
+}
+
+/* The admin side's own certificate, where the settings name one. */
+static int load_material(struct pst_server *server)
+{
+    static char module[] = "admin";
+    const struct pst_settings *s = server->settings;
+    const struct pst_tls_files files = {
+        .certificate = s->admin_tls_certificate, .key = s->admin_tls_key, .data_dir = s->data_dir};
+    if (s->admin_tls_certificate[0] == '\0' && s->admin_tls_key[0] == '\0')
+        return 0;
+    return pst_tls_material_load(&files, server_log_certificate, module, &server->admin_material);
 }
 
 int admin_start(struct pst_server *server)
 {
+    if (!pst_admin_wanted(server->settings))
+        return 0;
+    int err = load_material(server);
+    if (err < 0)
+        return err;
+    bool own = server->admin_material != NULL;
     const struct pst_admin_parts parts = {.settings = server->settings,
-                                          .material = server->material,
+                                          .material = own ? server->admin_material : server->material,
                                           .version = PST_VERSION,
                                           .status = on_status,
                                           .arg = server};
-    return pst_admin_wanted(server->settings) ? pst_admin_start(&parts, &server->admin) : 0;
+    return pst_admin_start(&parts, &server->admin);
 }

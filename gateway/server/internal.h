@@ -57,7 +57,11 @@ struct keeper {
     bool trust_failed;
     bool trust_untold; /* a worker does not have the newest yet */
 
+    const struct pst_tls_material *materials[2]; /* whose dates it watches; NULL: no second */
+    int64_t dates_seen_us;                       /* real time */
+
     bool stepped_back;
+    uint64_t next_dates_us;
     uint64_t next_trust_us;
     uint64_t next_resolve_us;
     uint64_t next_retain_us;
@@ -74,6 +78,7 @@ struct pst_server {
     struct pst_routes *routes;
     struct pst_arena texts; /* what the front's settings point to */
     struct pst_tls_material *material;
+    struct pst_tls_material *admin_material; /* the admin side's own; NULL: it shows the gateway's */
     struct pst_ticket_key ticket_key;
     struct pst_keyring *keyring;
     struct pst_issuers *issuers; /* NULL, with the next: none */
@@ -93,6 +98,9 @@ struct pst_server {
     struct keeper keeper;
     struct pst_admin *admin; /* NULL: switched off */
 };
+
+/* server.c: what is wrong with a certificate, to the log; a pst_tls_problem_cb. */
+void server_log_certificate(void *module, bool warning, const char *problem);
 
 /* front_settings.c: the front's settings from the table's. */
 int front_settings_make(struct pst_server *server) PST_MUSTCHECK;

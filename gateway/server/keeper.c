@@ -9,6 +9,7 @@
 #define RETAIN_US        60000000
 #define RESOLVE_US       30000000
 #define RESOLVE_RETRY_US 2000000
+#define DATES_US         2000000
 /* Batches written in one go before the keys are looked at again. */
 #define DRAINS_PER_TICK 16
 
@@ -80,6 +81,27 @@ static void rotate(struct keeper *keeper, uint64_t now)
     explicit_bzero(&key, sizeof(key));
 }
 
+static void log_dates(void *arg, enum pst_tls_dates dates, const char *text)
+{
+    (void)arg;
+    pst_log(dates == PST_TLS_DATES_GOOD ? PST_LOG_INFO : PST_LOG_WARNING, "tls", "%s", text);
+}
+
+/* How they stood at the start is logged where they are loaded. */
+static void watch_dates(struct keeper *keeper, uint64_t now)
+{
+    if (now < keeper->next_dates_us)
+        return;
+    int64_t real_us = pst_clock_real_us();
+    for (size_t i = 0; i < sizeof(keeper->materials) / sizeof(keeper->materials[0]); i++) {
+        if (keeper->materials[i] != NULL)
+            pst_tls_material_tell_dates(keeper->materials[i], keeper->dates_seen_us, real_us, log_dates,
+                                        NULL);
+    }
+    keeper->dates_seen_us = real_us;
+    keeper->next_dates_us = now + DATES_US;
+}
+
 static void turn(void *arg)
 {
     struct keeper *keeper = arg;
@@ -91,6 +113,7 @@ static void turn(void *arg)
     resolve(keeper, now);
     client_certificates_refresh(keeper, now);
     rotate(keeper, now);
+    watch_dates(keeper, now);
     pst_sts_rotate(keeper->sts, pst_clock_real_us());
 }
 
@@ -99,6 +122,8 @@ int keeper_start(struct keeper *keeper)
     uint64_t now = pst_clock_mono_us();
     keeper->next_resolve_us = keeper->origin != NULL ? now + RESOLVE_US : now;
     keeper->next_rotate_us = now + keeper->ticket_period_us;
+    keeper->dates_seen_us = pst_clock_real_us();
+    keeper->next_dates_us = now + DATES_US;
     return pst_ticker_start(&keeper->ticker, "keeper", TICK_US, turn, keeper);
 }
 

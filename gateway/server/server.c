@@ -54,10 +54,9 @@ static int check_data_dir(const char *path)
     return err;
 }
 
-static void log_problem(void *arg, const char *problem)
+void server_log_certificate(void *module, bool warning, const char *problem)
 {
-    (void)arg;
-    pst_error("tls", "%s", problem);
+    pst_log(warning ? PST_LOG_WARNING : PST_LOG_ERROR, module, "%s", problem);
 }
 
 static int load_tls(struct pst_server *server)
@@ -69,9 +68,10 @@ static int load_tls(struct pst_server *server)
         .certificate_dir = s->tls_certificate_dir,
         .data_dir = s->data_dir,
     };
+    static char module[] = "tls";
     int err = pst_tls_init();
     if (err == 0)
-        err = pst_tls_material_load(&files, log_problem, NULL, &server->material);
+        err = pst_tls_material_load(&files, server_log_certificate, module, &server->material);
     if (err == 0)
         err = pst_ticket_key_make(&server->ticket_key, (uint32_t)(s->tls_ticket_rotation_ms / 1000));
     return err;
@@ -195,6 +195,8 @@ static int start_threads(struct pst_server *server)
     keeper->ledger = server->ledger;
     keeper->workers = server->workers;
     keeper->n_workers = server->n_workers;
+    keeper->materials[0] = server->material;
+    keeper->materials[1] = server->admin_material;
     keeper->ticket_period_us = server->settings->tls_ticket_rotation_ms * 1000;
     return keeper_start(keeper);
 }
@@ -335,6 +337,7 @@ void pst_server_stop(struct pst_server *server)
     pst_keyring_free(server->keyring);
     pst_origin_unref(server->keeper.origin);
     pst_tls_material_unref(server->material);
+    pst_tls_material_unref(server->admin_material);
     explicit_bzero(&server->ticket_key, sizeof(server->ticket_key));
     pst_arena_done(&server->texts);
     pst_job_owners_close(server->jobs);

@@ -37,6 +37,7 @@ struct tls_pem_pair {
     char *key;         /* NUL-terminated PEM, wiped when freed */
     char *certificate_path;
     char *key_path;
+    int64_t not_before_us, not_after_us; /* of the server's own certificate */
     struct tls_pem_pair *next;
 };
 
@@ -45,7 +46,6 @@ struct pst_tls_material {
     struct tls_pem_pair *pairs;
     char fingerprint[PST_TLS_FINGERPRINT_TEXT];
     bool self_signed;
-    int64_t not_after_us;
 };
 
 struct trust_text {
@@ -107,6 +107,8 @@ struct pst_tls_context {
 int tls_pair_parse(const struct tls_pem_pair *pem, struct tls_pair **ret_pair, char *problem,
                    size_t problem_size) PST_MUSTCHECK;
 void tls_pairs_free(struct tls_pair *pairs);
+/* dates.c. A sentence of how a certificate's dates stand. */
+void tls_dates_text(const struct tls_pem_pair *pem, enum pst_tls_dates dates, char *text, size_t size);
 /* The pairs for a server name: exact, then wildcard (RFC 6125 section 6.4.3), else the first pair. Adds them
  * to the handshake. */
 int tls_choose_certificate(mbedtls_ssl_context *ssl);

@@ -17,8 +17,6 @@
 /* A chain with its intermediates is some 10 KiB. */
 #define PEM_MAX_BYTES (256 * 1024)
 #define MAX_PAIRS     256
-#define DAY_US        (INT64_C(86400) * 1000000)
-#define WARN_DAYS     14
 
 /* A load under way: where problems go and whether there was one. */
 struct loading {
@@ -38,7 +36,7 @@ static void PST_PRINTF(3, 4) report(struct loading *load, bool fails, const char
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     load->failed |= fails;
-    load->problem(load->arg, text);
+    load->problem(load->arg, !fails, text);
 }
 
 static void pem_pair_free(struct tls_pem_pair *pair)
@@ -68,22 +66,16 @@ static char *read_pem(struct loading *load, const char *path)
     return text;
 }
 
-static void check_dates(struct loading *load, const char *path, const mbedtls_x509_crt *crt)
+/* Of these only the clients can say whether they mind. */
+static void check_dates(struct loading *load, struct tls_pem_pair *pem, const mbedtls_x509_crt *crt)
 {
-    char when[PST_TIME_TEXT_SIZE];
-    int64_t now = pst_clock_real_us();
-    int64_t not_after = tls_time_us(&crt->valid_to), not_before = tls_time_us(&crt->valid_from);
-    if (load->material->not_after_us == 0 || not_after < load->material->not_after_us)
-        load->material->not_after_us = not_after;
-    pst_time_format(not_after, when);
-    if (not_after <= now)
-        report(load, true, "%s: the certificate expired at %s; renew it", path, when);
-    else if (not_after - now < WARN_DAYS * DAY_US)
-        report(load, false, "%s: the certificate expires soon, at %s; renew it", path, when);
-    pst_time_format(not_before, when);
-    if (not_before > now)
-        report(load, true, "%s: the certificate is not valid before %s; is this machine's clock right?", path,
-               when);
+    char text[1024];
+    pem->not_before_us = tls_time_us(&crt->valid_from);
+    pem->not_after_us = tls_time_us(&crt->valid_to);
+    enum pst_tls_dates dates = pst_tls_dates_at(pem->not_before_us, pem->not_after_us, pst_clock_real_us());
+    tls_dates_text(pem, dates, text, sizeof(text));
+    if (dates != PST_TLS_DATES_GOOD)
+        report(load, false, "%s", text);
 }
 
 static void set_fingerprint(struct pst_tls_material *material, const mbedtls_x509_crt *crt)
@@ -105,7 +97,7 @@ static void add_pair(struct loading *load, struct tls_pem_pair *pem)
         pem_pair_free(pem);
         return;
     }
-    check_dates(load, pem->certificate_path, &parsed->chain);
+    check_dates(load, pem, &parsed->chain);
     if (load->n_pairs == 0)
         set_fingerprint(load->material, &parsed->chain);
     tls_pairs_free(parsed);
@@ -284,9 +276,4 @@ const char *pst_tls_material_path(const struct pst_tls_material *material)
 bool pst_tls_material_self_signed(const struct pst_tls_material *material)
 {
     return material->self_signed;
-}
-
-int64_t pst_tls_material_not_after_us(const struct pst_tls_material *material)
-{
-    return material->not_after_us;
 }

@@ -5,28 +5,27 @@ import { badge, facts, failure, fill, h, loading, refresh } from './dom.js';
 import { clockText, number, plural, span, time } from './format.js';
 
 const AGAIN_MS = 5000;
-const DAY_MS = 86400e3;
-const CERTIFICATE_WARN_DAYS = 21;
 
 const upstreamBadges = { up: ['ok', 'Up'], down: ['danger', 'Down'], unknown: ['', 'Not known yet'] };
 
-function certificateState({ certificate }) {
-  const days = (new Date(certificate.not_after) - Date.now()) / DAY_MS;
-  if (days <= 0) return ['danger', 'Expired'];
-  return days < CERTIFICATE_WARN_DAYS ? ['warn', 'Expires soon'] : ['ok', 'Valid'];
-}
+const certificateBadges = { valid: ['ok', 'Valid'], expires_soon: ['warn', 'Expires soon'], not_yet_valid: ['danger', 'Not valid yet'], expired: ['danger', 'Expired'] };
+const certificateTroubles = {
+  expires_soon: (which) => `${which} expires soon.`,
+  not_yet_valid: (which) => `${which} is not valid yet: clients reject it. Check the gateway’s clock.`,
+  expired: (which) => `${which} has expired: clients reject it.`,
+};
+const certificateTrouble = (which, certificate) => certificateTroubles[certificate?.state]?.(which);
 
 /** What needs somebody's attention, worst first. */
 function troubles(status) {
-  const [certificate] = certificateState(status);
   return [
     status.stores.keys === 'failing' && 'The keys cannot be read. Requests are judged by the keys known so far.',
     status.stores.usage === 'failing' && 'The usage cannot be written. Requests are served and wait in the journal.',
     status.upstream.state === 'down' && 'The container does not answer.',
     status.egress?.metering.silent && 'The container has not reached its billing host for a while. It stops serving when that goes on: see “The way out”, and run postern doctor.',
     status.journal.lost > 0 && `${plural(status.journal.lost, 'request')} could not be counted.`,
-    certificate === 'danger' && 'The certificate has expired: clients refuse it.',
-    certificate === 'warn' && 'The certificate expires soon.',
+    certificateTrouble('The certificate', status.certificate),
+    certificateTrouble('The certificate of this page', status.admin_certificate),
   ].filter(Boolean);
 }
 
@@ -44,6 +43,13 @@ function wayOut({ egress }) {
 
 const card = (title, ...content) => h('section', { class: 'card' }, h('h2', {}, title), content);
 
+function certificateCard(title, certificate) {
+  const early = certificate.state === 'not_yet_valid';
+  const until = early ? certificate.not_before : certificate.not_after;
+  return card(title, facts([['State', badge(...certificateBadges[certificate.state])], [early ? 'Valid from' : 'Valid until', time(until), ' (', time(until, { relative: true }), ')'],
+    ['Issued by', certificate.self_signed ? 'itself: clients have to be told to trust it' : 'a certificate authority'], ['File', h('code', {}, certificate.path)], ['SHA-256', h('code', { class: 'small' }, certificate.sha256)]]));
+}
+
 function cards(status) {
   const { upstream, certificate, journal } = status;
   return h('div', { class: 'cards' },
@@ -51,8 +57,8 @@ function cards(status) {
     card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null,
       ['Last answer', seen(upstream.last_answer, 'none since the start')], upstream.last_failure ? ['Last failure', seen(upstream.last_failure)] : null])),
     wayOut(status),
-    card('Certificate', facts([['State', badge(...certificateState(status))], ['Valid until', time(certificate.not_after), ' (', time(certificate.not_after, { relative: true }), ')'],
-      ['Issued by', certificate.self_signed ? 'itself: clients have to be told to trust it' : 'a certificate authority'], ['File', h('code', {}, certificate.path)], ['SHA-256', h('code', { class: 'small' }, certificate.sha256)]])),
+    certificateCard('Certificate', certificate),
+    status.admin_certificate ? certificateCard('Certificate of this page', status.admin_certificate) : null,
     card('Stores', facts([['Keys', store(status.stores.keys)], ['Usage', store(status.stores.usage)], ['Waiting', h('span', { title: 'Served, and not yet written to usage.db' }, plural(journal.waiting, 'request'))],
       ['Lost', journal.lost > 0 ? badge('danger', plural(journal.lost, 'request')) : 'none']])));
 }

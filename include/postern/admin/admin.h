@@ -42,6 +42,13 @@ struct pst_admin_egress {
     bool silent;         /* for longer than egress_metering_silence, or failing again and again */
 };
 
+struct pst_admin_certificate {
+    const char *path, *sha256; /* of the default one */
+    bool self_signed;
+    int64_t not_before_us, not_after_us; /* the last, and the first, of all */
+    const char *state;                   /* of the worst, as pst_tls_dates_name() has it */
+};
+
 struct pst_admin_status {
     unsigned workers;
     uint64_t connections;         /* clients' connections, open now */
@@ -50,18 +57,16 @@ struct pst_admin_status {
     int64_t upstream_failed_us;   /* when it did not, or could not be reached; 0: never */
     struct pst_admin_egress egress;
     struct pst_admin_traffic traffic;
-    bool usage_failing; /* usage.db could not be written the last time */
-    const char *certificate_path;
-    const char *certificate_sha256;
-    bool certificate_self_signed;
-    int64_t certificate_not_after_us;
+    bool usage_failing;                             /* usage.db could not be written the last time */
+    struct pst_admin_certificate certificate;       /* what the gateway's clients see */
+    struct pst_admin_certificate admin_certificate; /* the admin side's own; path NULL: the same */
 };
 
 struct pst_tls_material;
 
 struct pst_admin_parts {
     const struct pst_settings *settings;
-    struct pst_tls_material *material; /* the gateway's certificates */
+    struct pst_tls_material *material; /* what its own clients are shown */
     const char *version;
     /* Called on the admin's thread; the strings live as long as the server. */
     void (*status)(void *arg, struct pst_admin_status *ret);

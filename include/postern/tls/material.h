@@ -22,16 +22,18 @@ struct pst_tls_files {
 
 struct pst_tls_material;
 
-/* One sentence for each thing that is wrong, with the file it is about; `arg` is the caller's. */
-typedef void pst_tls_problem_cb(void *arg, const char *problem);
+/* One sentence for each thing that is wrong, with the file it is about; `arg` is the caller's. A warning is
+ * about something that can be served all the same. */
+typedef void pst_tls_problem_cb(void *arg, bool warning, const char *problem);
 
 /* Loads everything the files name. With neither a certificate nor a directory it uses the self-made
  * certificate in data_dir/tls and makes it first when it is missing or has expired.
- * Every problem is reported, not only the first. 0, or -PST_EINVAL after at least one report. */
+ * Every problem is reported, not only the first. A certificate that has expired, or is not valid yet, is a
+ * warning: clients will say so themselves, and a gateway that does not start cannot be asked what is wrong.
+ * 0, or -PST_EINVAL after at least one report that is no warning. */
 int pst_tls_material_load(const struct pst_tls_files *files, pst_tls_problem_cb *problem, void *arg,
                           struct pst_tls_material **ret_material) PST_MUSTCHECK;
-/* The same checks without keeping or making anything; warnings (soon to expire) are reported too but do
- * not fail. 0 or -PST_EINVAL. */
+/* The same checks without keeping or making anything. 0 or -PST_EINVAL. */
 int pst_tls_material_check(const struct pst_tls_files *files, pst_tls_problem_cb *problem,
                            void *arg) PST_MUSTCHECK;
 struct pst_tls_material *pst_tls_material_ref(struct pst_tls_material *material);
@@ -42,8 +44,25 @@ void pst_tls_material_unref(struct pst_tls_material *material);
 const char *pst_tls_material_fingerprint(const struct pst_tls_material *material);
 const char *pst_tls_material_path(const struct pst_tls_material *material);
 bool pst_tls_material_self_signed(const struct pst_tls_material *material);
-/* When the first of all certificates expires, microseconds since 1970. */
+/* When the first of all certificates expires, and the last becomes valid, microseconds since 1970. */
 int64_t pst_tls_material_not_after_us(const struct pst_tls_material *material);
+int64_t pst_tls_material_not_before_us(const struct pst_tls_material *material);
+
+/* How the dates of a certificate stand, from good to bad. */
+enum pst_tls_dates { PST_TLS_DATES_GOOD, PST_TLS_DATES_SOON, PST_TLS_DATES_EARLY, PST_TLS_DATES_EXPIRED };
+
+/* `soon` is PST_TLS_SOON_DAYS before the end. */
+#define PST_TLS_SOON_DAYS 14
+enum pst_tls_dates pst_tls_dates_at(int64_t not_before_us, int64_t not_after_us, int64_t now_us);
+/* "valid", "expires_soon", "not_yet_valid", "expired". Static. */
+const char *pst_tls_dates_name(enum pst_tls_dates dates);
+/* The worst of all certificates. */
+enum pst_tls_dates pst_tls_material_dates(const struct pst_tls_material *material, int64_t now_us);
+
+typedef void pst_tls_dates_cb(void *arg, enum pst_tls_dates dates, const char *text);
+/* A sentence for each certificate whose dates stand otherwise at `now_us` than at `before_us`. */
+void pst_tls_material_tell_dates(const struct pst_tls_material *material, int64_t before_us, int64_t now_us,
+                                 pst_tls_dates_cb *tell, void *arg);
 
 /* "Mbed TLS 3.6.5". Static. */
 const char *pst_tls_library_version(void);

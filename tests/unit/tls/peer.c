@@ -25,9 +25,9 @@
 
 /* Site */
 
-static void on_problem(void *arg, const char *problem)
+static void on_problem(void *arg, bool warning, const char *problem)
 {
-    (void)arg;
+    (void)arg, (void)warning;
     fail_msg("%s", problem);
 }
 

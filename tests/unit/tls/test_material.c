@@ -17,12 +17,13 @@
 
 struct told {
     char text[8192];
-    unsigned n;
+    unsigned n, n_warnings;
 };
 
-static void tell(void *arg, const char *problem)
+static void tell(void *arg, bool warning, const char *problem)
 {
     struct told *told = arg;
+    told->n_warnings += warning;
     size_t len = strlen(told->text);
     snprintf(told->text + len, sizeof(told->text) - len, "%s\n", problem);
     told->n++;
@@ -174,27 +175,84 @@ static void test_dates(void **state)
     (void)state;
     static const struct {
         int64_t from_s, to_s;
-        int err;
+        enum pst_tls_dates dates;
         const char *words;
     } cases[] = {
-        {-3600, 90 * CERTS_DAY, 0, ""},
-        {-3600, 14 * CERTS_DAY + 60, 0, ""},
-        {-3600, 14 * CERTS_DAY - 60, 0, "expires soon, at 20"},
-        {-3600, 60, 0, "expires soon, at 20"},
-        {-3600, -60, -PST_EINVAL, "expired at 20"},
-        {-100 * CERTS_DAY, -10 * CERTS_DAY, -PST_EINVAL, "expired at 20"},
-        {60, 90 * CERTS_DAY, -PST_EINVAL, "is not valid before 20"},
+        {-3600, 90 * CERTS_DAY, PST_TLS_DATES_GOOD, ""},
+        {-3600, 14 * CERTS_DAY + 60, PST_TLS_DATES_GOOD, ""},
+        {-3600, 14 * CERTS_DAY - 60, PST_TLS_DATES_SOON, "expires soon, at 20"},
+        {-3600, 60, PST_TLS_DATES_SOON, "expires soon, at 20"},
+        {-3600, -60, PST_TLS_DATES_EXPIRED, "and clients reject it; renew it"},
+        {-100 * CERTS_DAY, -10 * CERTS_DAY, PST_TLS_DATES_EXPIRED, "expired at 20"},
+        {60, 90 * CERTS_DAY, PST_TLS_DATES_EARLY, "is not valid before 20"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct told told;
         struct cert cert;
+        struct pst_tls_material *material;
         cert_make(&(struct cert_spec){.cn = "dated", .from_s = cases[i].from_s, .to_s = cases[i].to_s},
                   &cert);
-        assert_int_equal(load_pair(cert.certificate, cert.key, &told, NULL), cases[i].err);
+        assert_int_equal(load_pair(cert.certificate, cert.key, &told, &material),
+                         0); /* served, all of them */
         assert_int_equal(told.n, cases[i].words[0] != '\0');
+        assert_int_equal(told.n_warnings, told.n);
         assert_non_null(strstr(told.text, cases[i].words));
+        assert_int_equal(pst_tls_material_dates(material, pst_clock_real_us()), cases[i].dates);
+        pst_tls_material_unref(material);
         cert_done(&cert);
     }
+}
+
+struct changes {
+    enum pst_tls_dates last;
+    unsigned n;
+    char text[512];
+};
+
+static void on_change(void *arg, enum pst_tls_dates dates, const char *text)
+{
+    struct changes *changes = arg;
+    changes->last = dates;
+    changes->n++;
+    snprintf(changes->text, sizeof(changes->text), "%s", text);
+}
+
+/* Each step in a certificate's life is told once, whichever moments are compared. */
+static void test_dates_change(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t before_s, now_s;
+        unsigned n;
+        enum pst_tls_dates last;
+        const char *words;
+    } cases[] = {
+        {0, 600, 0, 0, ""},
+        {0, 3600 + 60, 1, PST_TLS_DATES_GOOD, "a.pem: the certificate is valid now, until 20"},
+        {3700, 5000, 0, 0, ""},
+        {3700, 20 * CERTS_DAY, 1, PST_TLS_DATES_SOON, "expires soon"},
+        {20 * CERTS_DAY, 29 * CERTS_DAY, 0, 0, ""},
+        {20 * CERTS_DAY, 31 * CERTS_DAY, 1, PST_TLS_DATES_EXPIRED, "expired at 20"},
+        {31 * CERTS_DAY, 60 * CERTS_DAY, 0, 0, ""},
+        {60 * CERTS_DAY, 5000, 1, PST_TLS_DATES_GOOD, "is valid now"}, /* the clock was set right */
+    };
+    struct told told;
+    struct cert cert;
+    struct pst_tls_material *material;
+    int64_t at_us = pst_clock_real_us();
+    cert_make(&(struct cert_spec){.cn = "dated", .from_s = 3600, .to_s = 30 * CERTS_DAY}, &cert);
+    assert_int_equal(load_pair(cert.certificate, cert.key, &told, &material), 0);
+    assert_true(pst_tls_material_not_before_us(material) > at_us);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct changes changes = {.n = 0, .text = ""};
+        pst_tls_material_tell_dates(material, at_us + cases[i].before_s * 1000000,
+                                    at_us + cases[i].now_s * 1000000, on_change, &changes);
+        assert_int_equal(changes.n, cases[i].n);
+        assert_non_null(strstr(changes.text, cases[i].words));
+        assert_true(changes.n == 0 || changes.last == cases[i].last);
+    }
+    pst_tls_material_unref(material);
+    cert_done(&cert);
 }
 
 static void test_chain_order(void **state)
@@ -303,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fingerprint_is_openssl_s, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_pairs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dates_change, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_chain_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_belongs_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_directory, set_up, tear_down),

@@ -21,9 +21,9 @@ static char dir[64];
 static char certificate_path[128], key_path[128];
 static char last_problem[1024];
 
-static void tell(void *arg, const char *problem)
+static void tell(void *arg, bool warning, const char *problem)
 {
-    (void)arg;
+    (void)arg, (void)warning;
     snprintf(last_problem, sizeof(last_problem), "%s", problem);
 }
 
