@@ -123,7 +123,8 @@ static int add_scope(const json_t *element, struct pst_buf *out, struct pst_why 
         return pst_why_set(
             why, -PST_EINVAL, "scopes",
             "a scope's path is a prefix like \"/language\": it begins with '/', has at most %d "
-            "characters, no \"//\", no dot segments, no '?', '#', '\\', %%2F, %%5C or %%00",
+            "characters, no \"//\", no dot segments, no '?', '#', ';', '\\', and none of %%23, %%25, %%2F, "
+            "%%3B, %%3F, %%5C and control characters",
             PST_POLICY_PREFIX_MAX);
     if (path.p[path.len - 1] == '/')
         path.len--; /* "/a/" permits what "/a" does; "/" everything */
@@ -181,11 +182,6 @@ int pst_policy_compile_closed(struct pst_buf *out)
 
 /* Judging */
 
-static bool begins_with(struct pst_str path, struct pst_str prefix)
-{
-    return pst_str_starts(path, prefix) && (path.len == prefix.len || path.p[prefix.len] == '/');
-}
-
 static bool in_network(const uint8_t *at, unsigned n, const uint8_t address[static 16])
 {
     for (; n > 0; n--, at += 17) {
@@ -203,7 +199,7 @@ static bool in_scope(const uint8_t *at, unsigned n, unsigned method, struct pst_
     for (; n > 0; n--) {
         unsigned bits = at[0];
         struct pst_str prefix = {(const char *)at + 3, (size_t)at[1] << 8 | at[2]};
-        if ((bits == ANY_METHOD || (bits & method) != 0) && begins_with(path, prefix))
+        if ((bits == ANY_METHOD || (bits & method) != 0) && pst_path_is_spelled_below(path, prefix))
             return true;
         at += 3 + prefix.len;
     }

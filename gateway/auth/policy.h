@@ -4,8 +4,8 @@
  * without memory.
  *
  * Paths are compared byte for byte, up to a segment's end. A path that another reader could take for a
- * different one (dot segments, "//", "\", and %2F, %5C, %2E, %00 however written) is refused for every key
- * with scopes, so that nothing slips past a prefix in another spelling. Pure functions, any thread. */
+ * different one (pst_path_is_plain()) is refused for every key with scopes, so that nothing slips past a
+ * prefix in another spelling. Pure functions, any thread. */
 #ifndef POSTERN_AUTH_POLICY_H
 #define POSTERN_AUTH_POLICY_H
 

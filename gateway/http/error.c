@@ -15,6 +15,11 @@
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key " \
     "for an active subscription and use a correct regional API endpoint for your resource."
 
+/* What pst_path_is_plain() asks for. */
+#define PLAIN_PATH                                                                                           \
+    "Send it without empty or dot segments, ';' and '\\', without %23, %25, %2F, %3B, %3F, %5C and escaped " \
+    "control characters, and with valid UTF-8 only."
+
 #define TRANSLATOR_UNAUTHORIZED "The request is not authorized because credentials are missing or invalid."
 
 /* Seconds in Retry-After. A container that is not there is loading its model, which takes its time; a queue
@@ -44,15 +49,11 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
          "Access denied by the scopes of the key: they do not permit this method on this path. Use "
          "another key, or have the scopes extended.",
          NULL},
-    [PST_ERROR_PATH_SPELLING] =
-        {400, 0, false, "path_spelling", "BadRequest",
-         "The path can be read in more than one way. Send it without empty or dot segments, %2F, %5C and "
-         "backslashes.",
-         NULL},
+    [PST_ERROR_PATH_SPELLING] = {400, 0, false, "path_spelling", "BadRequest",
+                                 "The path can be read in more than one way. " PLAIN_PATH, NULL},
     [PST_ERROR_KEY_SPELLING] =
         {403, 0, false, "key_spelling", "403",
-         "Access denied by the scopes of the key: the path can be read in more than one way. Send it "
-         "without empty or dot segments, %2F, %5C and backslashes.",
+         "Access denied by the scopes of the key: the path can be read in more than one way. " PLAIN_PATH,
          NULL},
     [PST_ERROR_KEY_NETWORK] =
         {403, 0, false, "key_network", "403",

@@ -8,20 +8,21 @@
 
 #include <string.h>
 
-/* On the bytes as they came: another spelling of an open path needs a key, and is the container's to read. */
-static bool is_below(struct pst_str path, struct pst_str prefix)
+/* An open path that ends with a star: what is below it, but not itself. */
+static bool is_in_tree(struct pst_str path, struct pst_str open)
 {
-    return pst_str_starts(path, prefix) && pst_path_is_plain(path);
+    struct pst_str top = {open.p, open.len - 2};
+    return pst_path_is_spelled_below(path, top) && path.len > top.len && pst_path_is_plain(path);
 }
 
+/* In the setting's own spelling only: any other needs a key, and is the container's to read. */
 static bool path_is_open(const struct exchange *x)
 {
     const struct pst_front_settings *settings = x->client->front->parts.settings;
     for (size_t i = 0; i < settings->n_open_paths; i++) {
         struct pst_str open = settings->open_paths[i];
         bool tree = pst_str_ends(open, PST_STR("/*"));
-        if (tree ? is_below(x->target.path, (struct pst_str){open.p, open.len - 1})
-                 : pst_str_eq(open, x->target.path))
+        if (tree ? is_in_tree(x->target.path, open) : pst_str_eq(open, x->target.path))
             return true;
     }
     return false;

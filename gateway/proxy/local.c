@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "postern/auth/sts.h"
 #include "postern/base/log.h"
+#include "postern/http/path.h"
 
 static const struct {
     struct pst_str method, path;
@@ -22,7 +23,7 @@ enum local local_find(const struct exchange *x)
     if (x->client->front->parts.sts == NULL || x->upgrade)
         return LOCAL_NONE;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (pst_str_eq(x->method, table[i].method) && pst_str_ieq(x->target.path, table[i].path))
+        if (pst_str_eq(x->method, table[i].method) && pst_path_reads_as(x->target.path, table[i].path))
             return table[i].local;
     }
     return LOCAL_NONE;

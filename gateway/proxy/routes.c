@@ -86,11 +86,12 @@ static int parse_rule(struct pst_str item, struct pst_route *ret, struct pst_why
     struct pst_str rest;
     ret->path = pst_str_cut(item, ' ', &rest);
     if (!is_prefix(ret->path))
-        return pst_why_set(why, -PST_EPARSE, NULL,
-                           "\"" PST_STR_FMT
-                           "\" is no path; write one like /speech, for it and all below it, without "
-                           "\"//\", dot segments, '%%', '*', '?' and '#'",
-                           PST_STR_ARG(ret->path));
+        return pst_why_set(
+            why, -PST_EPARSE, NULL,
+            "\"" PST_STR_FMT
+            "\" is not a path; write one like /speech, for it and everything below it, without "
+            "\"//\", dot segments, ';', '%%', '*', '?' and '#'",
+            PST_STR_ARG(ret->path));
     if (ret->path.p[ret->path.len - 1] == '/')
         ret->path.len--;
     rest = pst_str_trim(rest);
@@ -132,28 +133,12 @@ void pst_routes_free(struct pst_routes *routes)
     free(routes);
 }
 
-static unsigned char lower(unsigned char c)
-{
-    return c >= 'A' && c <= 'Z' ? (unsigned char)(c + ('a' - 'A')) : c;
-}
-
-static bool fits(struct pst_str prefix, struct pst_str path)
-{
-    bool escaped;
-    while (prefix.len > 0 && path.len > 0) {
-        if (lower(pst_path_take(&path, &escaped)) != lower((unsigned char)prefix.p[0]))
-            return false;
-        prefix = pst_str_skip(prefix, 1);
-    }
-    return prefix.len == 0 && (path.len == 0 || path.p[0] == '/');
-}
-
 const struct pst_route *pst_routes_find(const struct pst_routes *routes, struct pst_str path,
                                         bool *ret_unclear)
 {
     *ret_unclear = routes->n > 0 && !pst_path_is_plain(path);
     for (size_t i = 0; i < routes->n && !*ret_unclear; i++) {
-        if (fits(routes->rules[i].path, path))
+        if (pst_path_reads_below(path, routes->rules[i].path))
             return &routes->rules[i];
     }
     return &routes->rest;

@@ -346,6 +346,14 @@ describe('fields', limit, () => {
       assert.equal(first, `GET ${target} HTTP/1.1`);
     }
   });
+  test('so does a path that can be read in more than one way, when no rule depends on it', limit, async (t) => {
+    t.after(() => { upstream.handler = routes(table); });
+    upstream.handler = (x) => x.showHead();
+    for (const target of ['/show;a=b/x', '/a/..;/show', '/show%3ba', '//show/./x/../y', '/a%2fb%5cc', '/100%25/%252e', '/%c0%ae']) {
+      const { first } = await show({}, target);
+      assert.equal(first, `GET ${target} HTTP/1.1`);
+    }
+  });
   test('an absolute form becomes the origin form', limit, async () => {
     const client = await RawClient.connect(postern.port);
     await client.write(`GET https://localhost:${postern.port}/show?a=1 HTTP/1.1\r\nHost: other\r\n${keyLine(key.key1)}\r\n`);

@@ -54,7 +54,8 @@ test('no other spelling of a path slips past a prefix', limit, async () => {
   const key = await postern.createKey('spelled', ['--scope', '/language']);
   await settled(key, 'GET', '/language', 200);
   const paths = ['/language/../vision', '/language/%2e%2E/vision', '/language/.%2e/vision', '/language/./x', '//language', '/language//x',
-    '/language/..%2fvision', '/language%2F..%2Fvision', '/language/..%5cvision', '/language/%2e'];
+    '/language/..%2fvision', '/language%2F..%2Fvision', '/language/..%5cvision', '/language/%2e',
+    '/language/..;/vision', '/language/..;a=b/vision', '/language/%2e%2e;/vision', '/language/..%3b/vision', '/language/%252e%252e/vision', '/language/%c0%ae%c0%ae/vision', '/language/x%3f/../vision'];
   for (const path of paths) {
     const client = await RawClient.connect(postern.port);
     const answer = await client.get(path, { key: key.key1 });

@@ -226,7 +226,8 @@ test('the container’s swagger page works in a browser, below an open path', { 
   } finally {
     await browser.close();
   }
-  const closed = ['/swaggers', '/swagger/..%2ftext', '/swagger/../text', '/swagger/%2e%2e/text', '/swagger//x', '/swagger/x\\..\\..\\text', '/Swagger/ui.js', '/swagger/a%5c..%5cb'];
+  const closed = ['/swaggers', '/swagger/..%2ftext', '/swagger/../text', '/swagger/%2e%2e/text', '/swagger//x', '/swagger/x\\..\\..\\text', '/Swagger/ui.js', '/swagger/a%5c..%5cb',
+    '/swagger/..;/text', '/swagger/..;a=b/text', '/swagger/%2e%2e;/text', '/swagger/..%3b/text', '/swagger/%252e%252e/text', '/swagger/ui.js;x'];
   for (const target of closed) {
     const { status } = await request(postern.port, target);
     assert.ok(status === 401 || status === 400, `${target}: ${status}`);

@@ -48,6 +48,13 @@ static const struct {
     {"/speech/./x", -2},
     {"/a\\speech", -2},
     {"/speech%00", -2},
+    {"/speech;a", -2},
+    {"/speech;a/x", -2},
+    {"/speech%3ba/x", -2},
+    {"/;/speech/x", -2},
+    {"/a/..;/speech/x", -2},
+    {"/%2573peech", -2},
+    {"/%c5%bfpeech", -2},
 };
 
 static void test_find(void **state)
@@ -114,12 +121,13 @@ static const struct {
     const char *item;
     const char *says;
 } wrong[] = {
-    {"speech credentials=key", "is no path"},
-    {"/speech/* credentials=key", "is no path"},
-    {"/a//b credentials=key", "is no path"},
-    {"/a%20b credentials=key", "is no path"},
-    {"/a?b credentials=key", "is no path"},
-    {"", "is no path"},
+    {"speech credentials=key", "is not a path"},
+    {"/speech/* credentials=key", "is not a path"},
+    {"/a//b credentials=key", "is not a path"},
+    {"/a;b credentials=key", "is not a path"},
+    {"/a%20b credentials=key", "is not a path"},
+    {"/a?b credentials=key", "is not a path"},
+    {"", "is not a path"},
     {"/speech", "stands nothing"},
     {"/speech   ", "stands nothing"},
     {"/speech credentials=keys", "any, key, certificate, both"},
