@@ -82,6 +82,7 @@ struct writing {
     unsigned by;
     uint64_t lines;
     bool too_many;
+    int failed; /* errno of a write to `file` */
 };
 
 static int put_line(const struct pst_usage_line *line, void *arg)
@@ -92,20 +93,37 @@ static int put_line(const struct pst_usage_line *line, void *arg)
         return 1;
     if (w->lines % LINES_AT_ONCE == 0)
         pst_thread_offer_cpu(); /* as SQLite's statements do: db/sqlite.c */
+    errno = 0;
     int err = w->format->line(w->file, w->by, w->lines++, line);
-    return err == 0 && ferror(w->file) ? -PST_EIO : err;
+    if (err < 0 || !ferror(w->file))
+        return err;
+    w->failed = errno != 0 ? errno : EIO;
+    return -PST_EIO;
 }
 
-/* The whole answer. False: why not has been said. */
+/* What kept the response from being written: the file it goes into, or the database. */
+static void fail_write(struct admin_request *r, const struct writing *w)
+{
+    if (w->failed == 0)
+        admin_fail(r, 503, "StoreUnavailable", "%s", pst_usage_store_why(r->usage));
+    else if (pst_err_from_errno(w->failed) == -PST_EFULL)
+        admin_fail(r, 503, "StoreUnavailable", "There is no room for the response in data_dir: %s.",
+                   strerror(w->failed));
+    else
+        admin_fail(r, 503, "StoreUnavailable", "The response cannot be written to data_dir: %s.",
+                   strerror(w->failed));
+}
+
+/* The whole response. False: why not has been said. */
 static bool write_all(struct admin_request *r, const struct pst_usage_query *query, struct writing *w)
 {
     w->format->head(w->file, query);
     int err = pst_usage_store_sums(r->usage, query, put_line, w);
     w->format->tail(w->file);
-    bool written = fclose(w->file) == 0 && err != -PST_EIO;
-    if (err < 0 || !written)
-        admin_fail(r, 503, "StoreUnavailable", "%s",
-                   written ? pst_usage_store_why(r->usage) : "There is no room for the answer in data_dir.");
+    if (fclose(w->file) != 0 && w->failed == 0)
+        w->failed = errno;
+    if (err < 0 || w->failed != 0)
+        fail_write(r, w);
     else if (w->too_many)
         admin_fail(r, 400, "TooManyLines",
                    "This would be more than %llu lines: choose a shorter time or a coarser grouping, or "

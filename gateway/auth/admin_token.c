@@ -168,11 +168,13 @@ static int write_file(const char *path, struct pst_str token, struct pst_why *wh
         return pst_why_set(why, pst_err_from_errno(errno), "data_dir", "%s cannot be replaced: %s", path,
                            strerror(errno));
     PST_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool whole = fd >= 0 && write(fd, token.p, token.len) == (ssize_t)token.len && write(fd, "\n", 1) == 1 &&
-                 fsync(fd) == 0;
-    if (whole)
+    int err = fd >= 0 ? pst_fd_write_all(fd, token.p, token.len) : pst_err_from_errno(errno);
+    if (err == 0)
+        err = pst_fd_write_all(fd, "\n", 1);
+    if (err == 0 && fsync(fd) < 0)
+        err = pst_err_from_errno(errno);
+    if (err == 0)
         return 0;
-    int err = pst_err_from_errno(errno);
     if (fd >= 0)
         unlink(path);
     return pst_why_set(why, err, "data_dir", "%s cannot be written: %s", path, pst_strerror(err));

@@ -124,14 +124,14 @@ static int write_text(int fd, const struct sts_keys *keys)
         pst_base64_encode(PST_BASE64URL, secret, sizeof(secret), text);
         int n = snprintf(line, sizeof(line), "%s %lld %s\n", keys->at[i].kid, (long long)keys->at[i].made_s,
                          text);
-        bool ok = n > 0 && write(fd, line, (size_t)n) == n;
+        int err = pst_fd_write_all(fd, line, (size_t)n);
         pst_wipe(secret, sizeof(secret));
         pst_wipe(text, sizeof(text));
         pst_wipe(line, sizeof(line));
-        if (!ok)
-            return -PST_EIO;
+        if (err < 0)
+            return err;
     }
-    return fsync(fd) == 0 ? 0 : -PST_EIO;
+    return fsync(fd) == 0 ? 0 : pst_err_from_errno(errno);
 }
 
 /* Whole or not at all. */

@@ -58,6 +58,7 @@ int pst_err_from_errno(int errno_value)
         return -PST_EACCES;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* a limit of file sizes (ulimit -f): for the one who writes, a full disk */
         return -PST_EFULL;
     case EMFILE:
     case ENFILE:
@@ -74,7 +75,6 @@ int pst_err_from_errno(int errno_value)
         return -PST_ERESET;
     case ETIMEDOUT:
         return -PST_ETIMEOUT;
-    case EFBIG:
     case EMSGSIZE:
         return -PST_ELIMIT;
     default:

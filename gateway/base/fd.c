@@ -62,8 +62,9 @@ int pst_file_read(const char *path, size_t max_bytes, struct pst_buf *ret_conten
     return 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int pst_fd_write_all(int fd, const void *bytes, size_t len)
 {
+    const char *data = bytes;
     while (len > 0) {
         ssize_t n = write(fd, data, len);
         if (n < 0 && errno == EINTR)
@@ -73,7 +74,7 @@ static int write_all(int fd, const char *data, size_t len)
         data += n;
         len -= (size_t)n;
     }
-    return fsync(fd) < 0 ? pst_err_from_errno(errno) : 0;
+    return 0;
 }
 
 /* Writes a file beside `path`; its name is left in `temp`. */
@@ -85,7 +86,9 @@ static int write_beside(const char *path, const void *data, size_t len, mode_t m
     PST_FD fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return pst_err_from_errno(errno);
-    int err = fchmod(fd, mode) < 0 ? pst_err_from_errno(errno) : write_all(fd, data, len);
+    int err = fchmod(fd, mode) < 0 ? pst_err_from_errno(errno) : pst_fd_write_all(fd, data, len);
+    if (err == 0 && fsync(fd) < 0)
+        err = pst_err_from_errno(errno);
     if (err < 0)
         unlink(temp);
     return err;

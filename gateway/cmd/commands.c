@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/cmd/command.h"
 
+#include <signal.h>
 #include <string.h>
 
 static const struct pst_command commands[] = {
@@ -26,6 +27,9 @@ static const struct pst_command_set set = {
 
 int pst_cmd_main(int argc, char **argv)
 {
+    /* A write beyond the limit of file sizes (ulimit -f) is to fail with EFBIG, which is a full disk, and not
+     * to end the process. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         return pst_cmd_version(1, argv + 1);
     return pst_cmd_choose(&set, argc, argv);

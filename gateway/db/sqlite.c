@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,13 +21,23 @@
 /* Instructions of SQLite's machine, some 10 us of them, after which a statement offers its CPU. */
 #define OFFER_AFTER 200
 
-static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t configuring = PTHREAD_MUTEX_INITIALIZER;
+/* Where large sorts go. SQLite reads it from any thread, so it is set once, when no connection is open. */
+static char temp_directory[PATH_MAX];
 
-/* SQLite's count of its allocations costs a mutex at each of them, and nobody reads it. */
-static void configure_sqlite(void)
+/* Sorts of large reports go beside the databases: where the root file system is read-only, /tmp often is,
+ * too, and in memory they would have no bound. SQLite takes its next choice where this directory is gone or
+ * not to be written to. Its count of its allocations costs a mutex at each of them, and nobody reads it. */
+static void configure_sqlite(const char *data_dir)
 {
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite3_initialize();
+    pthread_mutex_lock(&configuring);
+    if (temp_directory[0] == '\0') {
+        pst_str_clip(pst_str_of(data_dir), temp_directory, sizeof(temp_directory));
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        sqlite3_initialize();
+        sqlite3_temp_directory = temp_directory;
+    }
+    pthread_mutex_unlock(&configuring);
 }
 
 const char *pst_db_library_version(void)
@@ -55,8 +66,7 @@ static int err_from_sqlite(int rc, int system_errno)
     case SQLITE_CONSTRAINT:
         return -PST_EEXIST;
     case SQLITE_IOERR:
-        return system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG ? -PST_EFULL
-                                                                                         : -PST_EIO;
+        return pst_err_from_errno(system_errno) == -PST_EFULL ? -PST_EFULL : -PST_EIO;
     case SQLITE_CANTOPEN:
         return system_errno != 0 ? pst_err_from_errno(system_errno) : -PST_EIO;
     default:
@@ -81,14 +91,44 @@ int pst_db_refuse(struct pst_db *db, int err, const char *fmt, ...)
     return err;
 }
 
+/* Why writing to the file that `pointer` (an SQLITE_FCNTL_…_POINTER) finds last failed. */
+static int errno_of_file(sqlite3 *handle, int pointer)
+{
+    sqlite3_file *file = NULL;
+    int last_errno = 0;
+    if (sqlite3_file_control(handle, "main", pointer, &file) == SQLITE_OK && file != NULL &&
+        file->pMethods != NULL)
+        (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &last_errno);
+    return last_errno;
+}
+
+/* SQLite knows one errno of a full disk, ENOSPC; of a quota or a limit of file sizes it says "I/O error", and
+ * what it did after the write has often changed errno. The file remembers. */
+static int errno_of(sqlite3 *handle, int rc)
+{
+    static const int pointers[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    if (handle == NULL)
+        return 0;
+    for (size_t i = 0; rc == SQLITE_IOERR_WRITE && i < sizeof(pointers) / sizeof(pointers[0]); i++) {
+        int last_errno = errno_of_file(handle, pointers[i]);
+        if (pst_err_from_errno(last_errno) == -PST_EFULL)
+            return last_errno;
+    }
+    return sqlite3_system_errno(handle);
+}
+
 int pst_db_fail(struct pst_db *db, int rc, const char *what)
 {
     const char *words = db->handle != NULL ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
-    int system_errno = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
+    int system_errno = errno_of(db->handle, rc);
     int err = err_from_sqlite(rc, system_errno);
     if (err == -PST_EBUSY)
         return pst_db_refuse(db, err, "%s: another process kept it busy for %d s", what,
                              PST_DB_BUSY_MS / 1000);
+    if (err == -PST_EFULL)
+        words = system_errno == EFBIG    ? "the file has reached the limit of file sizes (ulimit -f)"
+                : system_errno == EDQUOT ? "the disk quota is used up"
+                                         : words;
     return pst_db_refuse(db, err, "%s: %s (SQLite %d)", what, words, rc);
 }
 
@@ -362,7 +402,7 @@ int pst_db_open(struct pst_db *db, const struct pst_db_kind *kind, const char *d
                 enum pst_db_mode mode)
 {
     *db = (struct pst_db){.kind = kind, .mode = mode};
-    pthread_once(&sqlite_once, configure_sqlite);
+    configure_sqlite(data_dir);
     int err = open_steps(db, data_dir);
     if (err < 0)
         pst_db_close(db);

@@ -17,7 +17,7 @@ enum pst_err {
     PST_EEXIST,   /* it is there already */
     PST_EACCES,   /* not permitted */
     PST_EIO,      /* the operating system said no; errno says why */
-    PST_EFULL,    /* no space on the device */
+    PST_EFULL,    /* no room for more in a file: the disk, a quota or a limit of file sizes (EFBIG) */
     PST_ECLOSED,  /* the peer closed the connection in order */
     PST_ERESET,   /* the peer broke the connection */
     PST_EREFUSED, /* nobody listens there, or no route to it */

@@ -16,6 +16,8 @@ void pst_fd_cleanup(int *fd);
 #define PST_FD __attribute__((cleanup(pst_fd_cleanup))) int
 
 int pst_fd_nonblocking(int fd) PST_MUSTCHECK;
+/* Writes to a file that blocks, to the last byte: 0, -PST_EFULL (part of it may be there), -PST_EIO. */
+int pst_fd_write_all(int fd, const void *bytes, size_t len) PST_MUSTCHECK;
 /* Reads a regular file whole, at most `max_bytes`: 0, -PST_ENOENT, -PST_EACCES, -PST_ELIMIT, -PST_EIO, or
  * -PST_EINVAL when it is a directory, a pipe, a device. */
 int pst_file_read(const char *path, size_t max_bytes, struct pst_buf *ret_content) PST_MUSTCHECK;

@@ -36,6 +36,8 @@ static void test_from_errno(void **state)
         {EACCES, PST_EACCES},
         {EROFS, PST_EACCES},
         {ENOSPC, PST_EFULL},
+        {EDQUOT, PST_EFULL},
+        {EFBIG, PST_EFULL},
         {ECONNRESET, PST_ERESET},
         {EPIPE, PST_ERESET},
         {ECONNREFUSED, PST_EREFUSED},
