@@ -7,6 +7,7 @@ FROM debian:trixie-slim AS build
 WORKDIR /src
 # The libraries first: this layer stays in the cache until their version or configuration changes.
 COPY tools/deps tools/deps
+COPY tools/patches tools/patches
 COPY gateway/tls/mbedtls_config.h gateway/tls/mbedtls_config.h
 COPY gateway/crypto/alt gateway/crypto/alt
 RUN tools/deps
