@@ -80,9 +80,14 @@ export class Golden {
   }
 
   /** The container's handler. */
-  async respond(x) {
-    const { current } = this;
-    if (current === null || x.path === '/golden/next') return x.answer(404, '');
+  respond(x) {
+    if (this.current === null || x.path === '/golden/next') return x.answer(404, '');
+    const done = this.#respond(x, this.current);
+    this.current.responses.push(done);
+    return done;
+  }
+
+  async #respond(x, current) {
     const script = current.container ?? 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok';
     if (current.early) await x.write(script);
     let body = '';
@@ -105,7 +110,7 @@ export class Golden {
     const gateway = this.gateways[which];
     const sent = one.send(this.keys[which]);
     const client = await RawClient.connect(gateway.port);
-    this.current = { ...one, seen: [], told: once(client.socket, 'data') };
+    this.current = { ...one, seen: [], responses: [], told: once(client.socket, 'data') };
     const got = [];
     try {
       const pieces = [sent].flat();
@@ -126,6 +131,7 @@ export class Golden {
     } finally {
       client.destroy();
     }
+    await Promise.allSettled(this.current.responses); // what is cut off the container learns last
     const ports = [[gateway.port, 'gateway'], [this.upstream.port, 'container']];
     const record = { client: mask(got.join('\n'), ports), container: this.current.seen.map((text) => mask(text, ports)).join('\n') };
     this.current = null;
