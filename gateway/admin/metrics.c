@@ -77,6 +77,11 @@ static void add_errors(struct pst_buf *out, const struct pst_admin_traffic *traf
                        pst_error_def((enum pst_error_id)i)->name, traffic->errors[i]);
     COUNTER(out, "wrong_credentials_total", "Wrong credentials; the repeats of one call are one.",
             traffic->wrong_credentials);
+    COUNTER(out, "upstream_waits_total", "Requests that waited for a connection to the container.",
+            traffic->upstream_waits);
+    COUNTER(out, "upstream_share_waits_total",
+            "Of those: a connection was free, but the key, or the requests without one, had its full share.",
+            traffic->upstream_share_waits);
     COUNTER(out, "answers_cut_total", "Answers that broke off in the middle.", traffic->answers_cut);
     COUNTER(out, "clients_left_total", "Clients that left before their answer was whole.",
             traffic->clients_left);

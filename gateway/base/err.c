@@ -11,6 +11,7 @@ static const char *const texts[PST_ERR_MAX] = {
     [PST_EPARSE] = "does not follow its grammar",
     [PST_EAGAIN] = "nothing available now",
     [PST_EBUSY] = "a bound is reached",
+    [PST_ESHARE] = "share used up",
     [PST_ELIMIT] = "larger than allowed",
     [PST_ENOENT] = "not found",
     [PST_EEXIST] = "exists already",

@@ -251,6 +251,14 @@ static const struct pst_setting_def defs[] = {
      .help = "Connections to the container per worker, used and idle."},
     {INT(upstream_max_waiting), .min = 0, .max = 1000000, .default_text = "1024",
      .help = "Requests per worker that may wait for a connection to the container; beyond it 503."},
+    {INT(upstream_key_share), .min = 1, .max = 100, .default_text = "75",
+     .help =
+         "Percentage of the connections to the container that one key may hold of those that others leave, "
+         "and likewise of the places in the queue: alone at most so much, and the next key always finds "
+         "some. Rounded up; per worker (docs/http.md). 100: all."},
+    {INT(upstream_keyless_share), .min = 1, .max = 100, .default_text = "25",
+     .help =
+         "The same for all requests without a key together (open_paths, preflights left to the container)."},
     {DURATION(upstream_wait_timeout), .min = 1, .max = H, .default_text = "10s",
      .help = "A request waits at most this long for a connection; then 503."},
     {DURATION(upstream_connect_timeout), .min = 1, .max = 10 * M, .default_text = "5s",

@@ -168,6 +168,11 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_UPSTREAM_BUSY] =
         {503, RETRY_SOON, false, "upstream_busy", "ServerBusy",
          "The service behind this gateway is busy with other requests. Try again later.", NULL},
+    [PST_ERROR_UPSTREAM_SHARE] =
+        {503, RETRY_SOON, false, "upstream_share", "ServerBusy",
+         "Requests with this key, or those without a key, have their full share of the connections to the "
+         "service behind this gateway in use. Wait for their responses, or send fewer requests at a time.",
+         NULL},
     [PST_ERROR_UPSTREAM_REFUSED] =
         {503, RETRY_LATER, false, "upstream_refused", "ServiceUnavailable",
          "The service behind this gateway does not accept connections. It may still be "
@@ -285,6 +290,8 @@ enum pst_error_id pst_error_from_upstream(int err, bool connecting)
     switch (err < 0 ? -err : err) {
     case PST_EBUSY:
         return PST_ERROR_UPSTREAM_BUSY;
+    case PST_ESHARE:
+        return PST_ERROR_UPSTREAM_SHARE;
     case PST_EREFUSED:
     case PST_EACCES:
         return PST_ERROR_UPSTREAM_REFUSED;

@@ -60,6 +60,7 @@ static enum pst_error_id check_permitted(struct exchange *x)
 {
     const struct pst_front *front = x->client->front;
     uint8_t address[16];
+    x->keyed = true;
     if (!x->key.has_policy)
         return PST_ERROR_NONE;
     find_client_address(x, address);
@@ -70,6 +71,7 @@ static enum pst_error_id check_permitted(struct exchange *x)
         x->local != LOCAL_ISSUE_TOKEN || (verdict != PST_KEY_SCOPE && verdict != PST_KEY_SPELLING);
     if (verdict == PST_KEY_OK || !in_question)
         return PST_ERROR_NONE;
+    x->keyed = false;
     pst_debug("auth", "request %s from %s refused: key %s, %s", x->request_id, x->client->address_text,
               x->key.id, pst_key_verdict_text(verdict));
     return error_of_verdict(verdict);

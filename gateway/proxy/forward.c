@@ -66,7 +66,7 @@ static void note_upstream(const struct exchange *x, bool answered)
 static void fail_upstream(struct exchange *x, int err, bool connecting)
 {
     enum pst_error_id id = pst_error_from_upstream(err, connecting);
-    if (id != PST_ERROR_UPSTREAM_BUSY && id != PST_ERROR_INTERNAL)
+    if (id != PST_ERROR_UPSTREAM_BUSY && id != PST_ERROR_UPSTREAM_SHARE && id != PST_ERROR_INTERNAL)
         note_upstream(x, false);
     pst_debug("upstream", "request %s: %s%s", x->request_id, pst_strerror(err),
               connecting ? " (connecting)" : "");
@@ -170,16 +170,27 @@ static void on_lease(struct pst_lease *lease, int err, void *arg)
         client_resume(x->client);
 }
 
+static void count_wait(const struct exchange *x)
+{
+    struct pst_front_stats *stats = x->client->front->parts.stats;
+    count(&stats->upstream_waits);
+    if (x->lease.held_back)
+        count(&stats->upstream_share_waits);
+}
+
 void forward_lease(struct exchange *x, unsigned flags)
 {
     x->state = EXCHANGE_LEASE;
-    int got = pst_pool_lease(x->client->front->parts.pool, &x->lease, flags, on_lease, x);
+    uint64_t owner = x->keyed ? pst_key_id_number(pst_str_of(x->key.id)) : PST_LEASE_NOBODY;
+    int got = pst_pool_lease(x->client->front->parts.pool, &x->lease, owner, flags, on_lease, x);
     if (got > 0) {
         start(x);
     } else if (got < 0) {
         x->state = EXCHANGE_REFUSED;
         x->refusal = pst_error_from_upstream(got, true);
         x->end = note_end_of_error(x->refusal);
+    } else if (x->lease.state == PST_LEASE_WAITING) {
+        count_wait(x);
     }
 }
 

@@ -122,6 +122,7 @@ struct exchange {
     char request_id[PST_REQUEST_ID_SIZE];
     struct pst_str request_id_str;
     struct pst_key_match key;
+    bool keyed;            /* that key is in force and permits the request; on an open path it need not */
     bool by_certificate;   /* it counted, alone or beside a key: what is open ends with it */
     int64_t good_until_us; /* when the token ends by which the key was found, real time; 0: no token */
 

@@ -32,6 +32,7 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_TOO_MANY_CONNECTIONS:
     case PST_ERROR_TOO_MANY_WEBSOCKETS:
     case PST_ERROR_UPSTREAM_BUSY:
+    case PST_ERROR_UPSTREAM_SHARE:
         return PST_END_LIMIT;
     case PST_ERROR_REQUEST_TIMEOUT:
     case PST_ERROR_BODY_TOO_SLOW:

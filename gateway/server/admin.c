@@ -34,6 +34,8 @@ static void add_traffic(const struct pst_front_stats *stats, struct pst_admin_tr
     for (size_t i = 0; i < PST_ERROR_MAX; i++)
         ret->errors[i] += get(&stats->errors[i]);
     ret->wrong_credentials += get(&stats->wrong_credentials);
+    ret->upstream_waits += get(&stats->upstream_waits);
+    ret->upstream_share_waits += get(&stats->upstream_share_waits);
     ret->answers_cut += get(&stats->answers_cut);
     ret->clients_left += get(&stats->clients_left);
     ret->accepted += get(&stats->connections_accepted);

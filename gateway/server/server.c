@@ -155,6 +155,8 @@ static int start_worker(struct pst_server *server, unsigned index)
             {
                 .max_connections = s->upstream_max_connections,
                 .max_waiting = s->upstream_max_waiting,
+                .key_percent = (unsigned)s->upstream_key_share,
+                .keyless_percent = (unsigned)s->upstream_keyless_share,
                 .wait_us = s->upstream_wait_timeout_ms * 1000,
                 .connect_timeout_us = s->upstream_connect_timeout_ms * 1000,
                 .idle_timeout_us = s->upstream_idle_timeout_ms * 1000,

@@ -21,9 +21,27 @@ static void lease_move(struct pst_lease *lease, enum pst_lease_state to)
     lease->state = to;
 }
 
+static bool has_connection(const struct pst_lease *lease)
+{
+    return lease->state == PST_LEASE_CONNECTING || lease->state == PST_LEASE_HELD;
+}
+
+/* From here on it does not count in its owner's share. */
+static void leave_share(struct pst_lease *lease)
+{
+    struct share *share = lease->share;
+    if (share == NULL)
+        return;
+    if (has_connection(lease))
+        share->held--;
+    lease->share = NULL;
+    shares_settle(&lease->pool->shares, share);
+}
+
 /* The lease is over; its storage may be used again from here on. */
 static void lease_end(struct pst_lease *lease)
 {
+    leave_share(lease);
     lease_move(lease, PST_LEASE_NONE);
     lease->conn = NULL;
     lease->pending = NULL;
@@ -209,67 +227,130 @@ void pool_connect_failed(struct pst_upconn *conn, int err)
     lease->ready(lease, err, lease->arg);
 }
 
+/* Connections that may be lent: idle ones, and those that may still be opened. */
+static size_t n_free(const struct pst_pool *pool)
+{
+    size_t in_use = pool->stats.connections - pool->stats.idle;
+    return in_use < pool->limits.max_connections ? pool->limits.max_connections - in_use : 0;
+}
+
+static unsigned percent_of(const struct pst_pool *pool, const struct share *share)
+{
+    return share == &pool->shares.nobody ? pool->limits.keyless_percent : pool->limits.key_percent;
+}
+
+static bool may_take(const struct pst_pool *pool, const struct share *share)
+{
+    return share_allows(share->held, n_free(pool), percent_of(pool, share));
+}
+
+/* A connection is free, but not for this owner. */
+static bool is_held_back(const struct pst_pool *pool, const struct share *share)
+{
+    return n_free(pool) > 0 && !may_take(pool, share);
+}
+
 static void leave_queue(struct pst_lease *lease)
 {
+    struct share *share = lease->share;
     pst_list_remove(&lease->node);
     pst_timer_clear(lease->pool->loop, &lease->timer);
     lease->pool->stats.waiting--;
+    if (--share->n_waiting == 0)
+        pst_list_remove(&share->turn);
 }
 
 static void on_wait_timer(struct pst_timer *timer, void *arg)
 {
     struct pst_lease *lease = arg;
     (void)timer;
+    int err = is_held_back(lease->pool, lease->share) ? -PST_ESHARE : -PST_EBUSY;
     lease->pool->stats.wait_timeouts++;
     leave_queue(lease);
     lease_end(lease);
-    lease->ready(lease, -PST_EBUSY, lease->arg);
+    lease->ready(lease, err, lease->arg);
+}
+
+/* Whether the queue has a place for one more lease of this owner: 0 or an error. */
+static int may_wait(const struct pst_pool *pool, const struct share *share)
+{
+    size_t waiting = pool->stats.waiting, max = pool->limits.max_waiting;
+    size_t places = waiting < max ? max - waiting : 0;
+    if (share_allows(share->n_waiting, places, percent_of(pool, share)))
+        return 0;
+    return places > 0 || is_held_back(pool, share) ? -PST_ESHARE : -PST_EBUSY;
 }
 
 static int enqueue(struct pst_lease *lease)
 {
     struct pst_pool *pool = lease->pool;
-    if (pool->stats.waiting >= pool->limits.max_waiting) {
+    struct share *share = lease->share;
+    int err = may_wait(pool, share);
+    if (err < 0) {
         pool->stats.queue_full++;
-        return -PST_EBUSY;
+        return err;
     }
     lease_move(lease, PST_LEASE_WAITING);
-    pst_list_push_back(&pool->waiting, &lease->node);
+    pst_list_push_back(&share->waiting, &lease->node);
+    if (share->n_waiting++ == 0)
+        pst_list_push_back(&pool->shares.turns, &share->turn);
     pst_timer_set(pool->loop, &lease->timer, pool->limits.wait_us);
     pool->stats.waiting++;
     pool->stats.queued++;
+    lease->held_back = is_held_back(pool, share);
+    pool->stats.held_back += lease->held_back;
     return 0;
 }
 
-/* Whether a connection more may be opened for the lease; a fresh one takes the place of the oldest idle one.
- */
-static bool make_room(const struct pst_lease *lease)
+/* Gives the lease a free connection, which there must be. A fresh one takes the place of the oldest idle one
+ * when there is no other. Returns 1: there it is; 0: it is being made; or an error. */
+static int take(struct pst_lease *lease)
 {
     struct pst_pool *pool = lease->pool;
-    if (pool->stats.connections >= pool->limits.max_connections && lease->fresh)
-        close_oldest_idle(pool);
-    return pool->stats.connections < pool->limits.max_connections;
+    struct share *share = lease->share;
+    struct pst_upconn *idle = lease->fresh ? NULL : first_idle(pool);
+    int got = idle != NULL;
+    if (idle != NULL) {
+        lend_idle(lease, idle);
+    } else {
+        if (pool->stats.connections >= pool->limits.max_connections)
+            close_oldest_idle(pool);
+        got = open_for(lease);
+    }
+    if (got >= 0)
+        share->held++;
+    return got;
 }
 
-/* Gives the lease that waits longest what it waits for; false when there is nothing to give. */
-static bool serve_first(struct pst_pool *pool)
+/* The owner whose turn it is, of those that may have a connection more; NULL: none. */
+static struct share *next_in_turn(struct pst_pool *pool)
 {
-    struct pst_lease *lease = PST_CONTAINER(pool->waiting.next, struct pst_lease, node);
-    struct pst_upconn *idle = lease->fresh ? NULL : first_idle(pool);
-    if (idle == NULL && pool->origin != NULL && !make_room(lease))
+    PST_LIST_EACH(node, &pool->shares.turns)
+    {
+        struct share *share = PST_CONTAINER(node, struct share, turn);
+        if (pool->origin == NULL || may_take(pool, share))
+            return share;
+    }
+    return NULL;
+}
+
+/* Gives one of those that wait what it waits for; false when there is nothing to give. */
+static bool serve_next(struct pst_pool *pool)
+{
+    struct share *share = next_in_turn(pool);
+    if (share == NULL)
         return false;
+    struct pst_lease *lease = PST_CONTAINER(share->waiting.next, struct pst_lease, node);
     leave_queue(lease);
-    int err = 0;
-    if (pool->origin == NULL)
-        err = -PST_ENOENT;
-    else if (idle != NULL)
-        lend_idle(lease, idle);
-    else
-        err = open_for(lease);
-    if (err < 0)
+    if (share->n_waiting > 0) { /* the others first */
+        pst_list_remove(&share->turn);
+        pst_list_push_back(&pool->shares.turns, &share->turn);
+    }
+    int got = pool->origin != NULL ? take(lease) : -PST_ENOENT;
+    if (got < 0)
         lease_end(lease);
-    if (err < 0 || idle != NULL)
-        lease->ready(lease, err, lease->arg);
+    if (got != 0)
+        lease->ready(lease, got < 0 ? got : 0, lease->arg);
     return true;
 }
 
@@ -279,10 +360,8 @@ static void on_sweep(struct pst_deferred *deferred, void *arg)
     struct pst_pool *pool = arg;
     (void)deferred;
     /* Who queues again from inside `ready` waits for the next turn. */
-    for (size_t n = pool->stats.waiting; n > 0 && !pst_list_empty(&pool->waiting); n--) {
-        if (!serve_first(pool))
-            break;
-    }
+    for (size_t n = pool->stats.waiting; n > 0 && serve_next(pool); n--)
+        continue;
     for (struct pst_list *node; (node = pst_list_pop_front(&pool->dead)) != NULL;)
         free_conn(PST_CONTAINER(node, struct pst_upconn, node));
 }
@@ -294,23 +373,36 @@ void pst_lease_init(struct pst_lease *lease)
     pst_timer_init(&lease->timer, on_wait_timer, lease);
 }
 
-int pst_pool_lease(struct pst_pool *pool, struct pst_lease *lease, unsigned flags, pst_lease_ready *ready,
-                   void *arg)
+/* Nobody overtakes: neither the owner's own leases, nor what is to be lent at the end of this turn. */
+static bool must_wait(const struct pst_pool *pool, const struct share *share)
+{
+    bool sweep_is_due = pool->stats.waiting > 0 && !pst_list_empty(&pool->sweep.node);
+    return share->n_waiting > 0 || sweep_is_due || !may_take(pool, share);
+}
+
+int pst_pool_lease(struct pst_pool *pool, struct pst_lease *lease, uint64_t owner, unsigned flags,
+                   pst_lease_ready *ready, void *arg)
 {
     if (pool->origin == NULL)
         return -PST_ENOENT;
+    struct share *share = shares_find(&pool->shares, owner);
+    if (share == NULL)
+        return -PST_ENOMEM;
     lease->pool = pool;
     lease->ready = ready;
     lease->arg = arg;
     lease->fresh = (flags & PST_LEASE_FRESH) != 0;
-    if (!pst_list_empty(&pool->waiting))
-        return enqueue(lease); /* nobody overtakes */
-    struct pst_upconn *idle = lease->fresh ? NULL : first_idle(pool);
-    if (idle != NULL) {
-        lend_idle(lease, idle);
-        return 1;
-    }
-    return make_room(lease) ? open_for(lease) : enqueue(lease);
+    lease->share = share;
+    int got = must_wait(pool, share) ? enqueue(lease) : take(lease);
+    if (got < 0)
+        leave_share(lease);
+    return got;
+}
+
+static void serve_later(struct pst_pool *pool)
+{
+    if (pool->stats.waiting > 0)
+        pst_loop_defer(pool->loop, &pool->sweep);
 }
 
 void pst_pool_give_back(struct pst_lease *lease)
@@ -322,8 +414,7 @@ void pst_pool_give_back(struct pst_lease *lease)
         make_idle(conn);
     else
         pool_close(conn);
-    if (!pst_list_empty(&pool->waiting))
-        pst_loop_defer(pool->loop, &pool->sweep);
+    serve_later(pool);
 }
 
 void pst_pool_set_apart(struct pst_lease *lease)
@@ -331,8 +422,8 @@ void pst_pool_set_apart(struct pst_lease *lease)
     struct pst_pool *pool = lease->pool;
     lease->conn->apart = true;
     pool->stats.connections--;
-    if (!pst_list_empty(&pool->waiting))
-        pst_loop_defer(pool->loop, &pool->sweep);
+    leave_share(lease);
+    serve_later(pool);
 }
 
 void pst_pool_discard(struct pst_lease *lease)
@@ -370,7 +461,7 @@ int pst_pool_new(struct pst_loop *loop, const struct pst_pool_limits *limits, st
     pst_list_init(&pool->idle);
     pst_list_init(&pool->busy);
     pst_list_init(&pool->dead);
-    pst_list_init(&pool->waiting);
+    shares_init(&pool->shares);
     pst_deferred_init(&pool->sweep, on_sweep, pool);
     *ret_pool = pool;
     return 0;
@@ -387,10 +478,11 @@ void pst_pool_free(struct pst_pool *pool)
     if (pool == NULL)
         return;
     close_all_idle(pool);
-    assert(pst_list_empty(&pool->busy) && pst_list_empty(&pool->waiting));
+    assert(pst_list_empty(&pool->busy) && pool->stats.waiting == 0);
     pst_loop_undefer(&pool->sweep);
     on_sweep(&pool->sweep, pool);
     pst_origin_unref(pool->origin);
+    shares_done(&pool->shares);
     free(pool->scratch);
     free(pool);
 }
@@ -406,8 +498,7 @@ void pst_pool_set_origin(struct pst_pool *pool, struct pst_origin *origin)
     pool->generation++;
     pool->preferred = 0;
     close_all_idle(pool);
-    if (!pst_list_empty(&pool->waiting))
-        pst_loop_defer(pool->loop, &pool->sweep);
+    serve_later(pool);
 }
 
 const struct pst_origin *pst_pool_origin(const struct pst_pool *pool)
@@ -420,8 +511,7 @@ void pst_pool_set_limits(struct pst_pool *pool, const struct pst_pool_limits *li
     pool->limits = *limits;
     while (pool->stats.connections > limits->max_connections && pool->stats.idle > 0)
         close_oldest_idle(pool);
-    if (!pst_list_empty(&pool->waiting))
-        pst_loop_defer(pool->loop, &pool->sweep);
+    serve_later(pool);
 }
 
 void pst_pool_stats(const struct pst_pool *pool, struct pst_pool_stats *ret_stats)

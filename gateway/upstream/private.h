@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What pool.c, connect.c, conn.c and receive.c share. Everything here belongs to the worker's loop thread.
  *
- * Who does what: pool.c lends and takes back; connect.c makes a connection; conn.c sends, and passes events
- * on; receive.c reads answers. A connection is in exactly one of its pool's lists: idle, busy (CONNECTING to
- * FAILED) or dead (CLOSED: its memory goes at the end of the turn, since a callback of its own may still be
- * running). */
+ * Who does what: pool.c lends and takes back; share.c knows who holds how much; connect.c makes a connection;
+ * conn.c sends, and passes events on; receive.c reads answers. A connection is in exactly one of its pool's
+ * lists: idle, busy (CONNECTING to FAILED) or dead (CLOSED: its memory goes at the end of the turn, since a
+ * callback of its own may still be running). */
 #ifndef POSTERN_GATEWAY_UPSTREAM_PRIVATE_H
 #define POSTERN_GATEWAY_UPSTREAM_PRIVATE_H
 
 #include "postern/upstream/pool.h"
+#include "share.h"
 
 /* One read of an answer's head; also the largest body that can come along with it. */
 #define SCRATCH_BYTES (64 * 1024)
@@ -70,7 +71,7 @@ struct pst_pool {
     struct pst_list idle; /* front: given back last */
     struct pst_list busy;
     struct pst_list dead;
-    struct pst_list waiting; /* leases, front: waits longest */
+    struct shares shares;
     struct pst_deferred sweep;
     struct pst_pool_stats stats; /* the three numbers of "now" are kept here, too */
     char *scratch;

@@ -26,6 +26,7 @@ struct pst_admin_traffic {
     struct pst_traffic_sums sums;
     uint64_t errors[PST_ERROR_MAX]; /* Postern's own answers */
     uint64_t wrong_credentials;
+    uint64_t upstream_waits, upstream_share_waits;
     uint64_t answers_cut, clients_left;
     uint64_t accepted, refused; /* connections */
     uint64_t handshakes_open, handshakes_failed, handshakes_timed_out;

@@ -12,6 +12,7 @@ enum pst_err {
     PST_EPARSE,   /* text or bytes that do not follow their grammar */
     PST_EAGAIN,   /* nothing to be had now; the caller is told when to try again */
     PST_EBUSY,    /* a bound is reached: a full pool, queue or table */
+    PST_ESHARE,   /* the asker's share of something bounded is used up, though others may have more */
     PST_ELIMIT,   /* larger than a limit in the settings allows */
     PST_ENOENT,   /* no such key, file, row */
     PST_EEXIST,   /* it is there already */

@@ -103,6 +103,8 @@ struct pst_settings {
     size_t n_trusted_proxies;
     uint64_t upstream_max_connections;
     uint64_t upstream_max_waiting;
+    uint64_t upstream_key_share;
+    uint64_t upstream_keyless_share;
     uint64_t upstream_wait_timeout_ms;
     uint64_t upstream_connect_timeout_ms;
     uint64_t upstream_idle_timeout_ms;

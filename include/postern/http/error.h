@@ -68,8 +68,9 @@ enum pst_error_id {
     /* What Postern or the container cannot do now. */
     PST_ERROR_TOO_MANY_CONNECTIONS, /* 503, bound of client connections */
     PST_ERROR_TOO_MANY_WEBSOCKETS,  /* 503, bound of streams */
-    PST_ERROR_UPSTREAM_BUSY,    /* 503, all connections to the container in use, the queue full or too slow */
-    PST_ERROR_UPSTREAM_REFUSED, /* 503, nobody listens there (yet): it starts, or it is down */
+    PST_ERROR_UPSTREAM_BUSY, /* 503, all connections to the container in use, the queue full or too slow */
+    PST_ERROR_UPSTREAM_SHARE,
+    PST_ERROR_UPSTREAM_REFUSED,         /* 503, nobody listens there (yet): it starts, or it is down */
     PST_ERROR_UPSTREAM_UNRESOLVED,      /* 503, its name has no address */
     PST_ERROR_UPSTREAM_RESET,           /* 502, closed or broke the connection before its answer */
     PST_ERROR_UPSTREAM_RUBBISH,         /* 502, what came is not an HTTP answer */

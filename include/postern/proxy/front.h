@@ -85,6 +85,8 @@ struct pst_front_stats {
     struct pst_traffic traffic;
     atomic_ullong errors[PST_ERROR_MAX]; /* Postern's own answers, by id */
     atomic_ullong wrong_credentials;     /* tried, repeats of one call counted once */
+    atomic_ullong upstream_waits;        /* requests that waited for a connection to the container ... */
+    atomic_ullong upstream_share_waits;  /* ... though one was free: their owner had its share of them */
     atomic_ullong answers_cut;           /* broken off in mid-answer */
     atomic_ullong clients_left;
     atomic_llong upstream_answered_us; /* when the container answered last, real time; 0: never */

@@ -49,6 +49,8 @@ static void begin_pool(struct rig *rig)
 {
     rig->limits = (struct pst_pool_limits){.max_connections = 4,
                                            .max_waiting = 4,
+                                           .key_percent = 100,
+                                           .keyless_percent = 100,
                                            .wait_us = 5000000,
                                            .connect_timeout_us = 2000000,
                                            .idle_timeout_us = 30000000};
@@ -60,7 +62,7 @@ static void begin_pool(struct rig *rig)
 void rig_begin(struct rig *rig)
 {
     memset(rig, 0, sizeof(*rig));
-    rig->listener = rig_listen(64, &rig->port);
+    rig->listener = rig_listen(4096, &rig->port);
     rig->origin = rig_tcp_origin(&rig->port, 1);
     begin_pool(rig);
 }
@@ -199,13 +201,14 @@ void rig_on_ready(struct pst_lease *lease, int err, void *arg)
 void rig_lease_init(struct rig_lease *l)
 {
     memset(l, 0, sizeof(*l));
+    l->owner = PST_LEASE_NOBODY;
     pst_lease_init(&l->lease);
 }
 
 void rig_lease_now(struct rig *rig, struct rig_lease *l, unsigned flags)
 {
     l->done = 0;
-    int got = pst_pool_lease(rig->pool, &l->lease, flags, rig_on_ready, l);
+    int got = pst_pool_lease(rig->pool, &l->lease, l->owner, flags, rig_on_ready, l);
     assert_true(got == 0 || got == 1);
     if (got == 0)
         rig_turn_until(rig, &l->done, PATIENCE_MS);

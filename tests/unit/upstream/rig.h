@@ -51,6 +51,7 @@ void rig_reset(int fd);
 
 struct rig_lease {
     struct pst_lease lease;
+    uint64_t owner; /* nobody at first */
     int n_ready;
     int done; /* 1 when ready was called */
     int err;

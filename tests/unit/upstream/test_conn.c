@@ -712,7 +712,7 @@ static void test_stale(void **state)
     close(t.fd);
     t.fd = -1;
     /* No turn of the loop in between. */
-    assert_int_equal(pst_pool_lease(t.rig.pool, &t.l.lease, 0, rig_on_ready, &t.l), 1);
+    assert_int_equal(pst_pool_lease(t.rig.pool, &t.l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &t.l), 1);
     t.n_head = 0;
     pst_upconn_start(t.l.lease.conn, &handlers, &t, 0);
     assert_true(pst_upconn_send(t.l.lease.conn, REQUEST, sizeof(REQUEST) - 1) > 0);
@@ -811,7 +811,7 @@ static void start_next(struct pst_upconn *conn, void *arg)
     assert_true(pst_upconn_body_buffered(conn, &whole));
     assert_true(pst_str_eq(whole, PST_STR("one")));
     pst_pool_give_back(&t->l.lease);
-    assert_int_equal(pst_pool_lease(t->rig.pool, &t->l.lease, 0, rig_on_ready, &t->l), 1);
+    assert_int_equal(pst_pool_lease(t->rig.pool, &t->l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &t->l), 1);
     assert_ptr_equal(t->l.lease.conn, conn);
     pst_upconn_start(conn, &handlers, t, 0);
     assert_true(pst_upconn_send(conn, REQUEST, sizeof(REQUEST) - 1) > 0);

@@ -78,6 +78,7 @@ static void check_cost(bool take_whole, const char *const *pieces, size_t n_piec
     struct exchange x = {.fd = -1, .take_whole = take_whole};
     rig_begin(&x.rig);
     rig_lease_init(&x.l);
+    x.l.owner = 4711;
     for (int warm = 0; warm < 3; warm++)
         exchange(&x, pieces, n_pieces);
     memset(&wrap_counts, 0, sizeof(wrap_counts));

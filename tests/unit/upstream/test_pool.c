@@ -21,7 +21,7 @@ static void test_give_back_and_reuse(void **state)
     rig_begin(&rig);
     rig_lease_init(&a);
     /* The first comes from the loop, never from inside the call. */
-    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, 0, rig_on_ready, &a), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &a), 0);
     assert_int_equal(a.n_ready, 0);
     assert_int_equal(a.lease.state, PST_LEASE_CONNECTING);
     rig_turn_until(&rig, &a.done, 1000);
@@ -31,7 +31,7 @@ static void test_give_back_and_reuse(void **state)
     assert_null(a.lease.conn);
     assert_int_equal(pst_upconn_state(conn), PST_UPCONN_IDLE);
     /* The second at once. */
-    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, 0, rig_on_ready, &a), 1);
+    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &a), 1);
     assert_ptr_equal(a.lease.conn, conn);
     assert_int_equal(a.n_ready, 1);
     struct pst_pool_stats stats = stats_of(&rig);
@@ -84,10 +84,13 @@ static void test_bounds_and_queue(void **state)
     for (int i = 0; i < 4; i++)
         rig_lease_now(&rig, &leases[i], 0);
     for (int i = 4; i < 8; i++) {
-        assert_int_equal(pst_pool_lease(rig.pool, &leases[i].lease, 0, rig_on_ready, &leases[i]), 0);
+        assert_int_equal(
+            pst_pool_lease(rig.pool, &leases[i].lease, PST_LEASE_NOBODY, 0, rig_on_ready, &leases[i]), 0);
         assert_int_equal(leases[i].lease.state, PST_LEASE_WAITING);
     }
-    assert_int_equal(pst_pool_lease(rig.pool, &leases[8].lease, 0, rig_on_ready, &leases[8]), -PST_EBUSY);
+    assert_int_equal(
+        pst_pool_lease(rig.pool, &leases[8].lease, PST_LEASE_NOBODY, 0, rig_on_ready, &leases[8]),
+        -PST_EBUSY);
     assert_int_equal(leases[8].lease.state, PST_LEASE_NONE);
     rig_settle(&rig);
     for (int i = 4; i < 8; i++)
@@ -97,7 +100,9 @@ static void test_bounds_and_queue(void **state)
     pst_pool_give_back(&leases[2].lease);
     assert_int_equal(leases[4].n_ready, 0);
     /* Nobody overtakes the queue. */
-    assert_int_equal(pst_pool_lease(rig.pool, &leases[2].lease, 0, rig_on_ready, &leases[2]), -PST_EBUSY);
+    assert_int_equal(
+        pst_pool_lease(rig.pool, &leases[2].lease, PST_LEASE_NOBODY, 0, rig_on_ready, &leases[2]),
+        -PST_EBUSY);
     rig_turn_until(&rig, &leases[4].done, 1000);
     assert_ptr_equal(leases[4].lease.conn, conn);
     assert_int_equal(leases[5].n_ready, 0);
@@ -133,7 +138,7 @@ static void ask_again(struct pst_lease *lease, int err, void *arg)
     struct again *again = arg;
     again->last_err = err;
     if (++again->n < 3 && err < 0)
-        assert_int_equal(pst_pool_lease(again->rig->pool, lease, 0, ask_again, again), 0);
+        assert_int_equal(pst_pool_lease(again->rig->pool, lease, PST_LEASE_NOBODY, 0, ask_again, again), 0);
 }
 
 static void test_wait_limit(void **state)
@@ -150,7 +155,7 @@ static void test_wait_limit(void **state)
     rig_lease_init(&waiter);
     rig_lease_now(&rig, &holder, 0);
     struct again again = {&rig, &waiter, 0, 0};
-    assert_int_equal(pst_pool_lease(rig.pool, &waiter.lease, 0, ask_again, &again), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &waiter.lease, PST_LEASE_NOBODY, 0, ask_again, &again), 0);
     rig_turn_for(&rig, 600);
     assert_int_equal(again.n, 3);
     assert_int_equal(again.last_err, -PST_EBUSY);
@@ -173,7 +178,7 @@ static void test_refused(void **state)
     rig_lease_init(&l);
     for (int round = 1; round <= 2; round++) {
         l.done = 0;
-        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
         assert_int_equal(l.n_ready, round - 1); /* never from inside the call */
         rig_turn_until(&rig, &l.done, 1000);
         assert_int_equal(l.err, -PST_EREFUSED);
@@ -181,7 +186,7 @@ static void test_refused(void **state)
         assert_int_equal(stats_of(&rig).connections, 0);
     }
     struct again again = {&rig, &l, 0, 0};
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, ask_again, &again), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, ask_again, &again), 0);
     rig_turn_for(&rig, 50);
     assert_int_equal(again.n, 3);
     rig_end(&rig);
@@ -199,12 +204,12 @@ static void test_no_address(void **state)
     rig.limits.max_connections = 1;
     pst_pool_set_limits(rig.pool, &rig.limits);
     rig_lease_now(&rig, &holder, 0);
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
     pst_pool_set_origin(rig.pool, NULL);
     assert_null(pst_pool_origin(rig.pool));
     rig_turn_until(&rig, &l.done, 1000);
     assert_int_equal(l.err, -PST_ENOENT);
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), -PST_ENOENT);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), -PST_ENOENT);
     pst_pool_discard(&holder.lease);
     rig_end(&rig);
 }
@@ -236,7 +241,7 @@ static void test_next_address(void **state)
     origin = rig_tcp_origin(ports, 2);
     pst_pool_set_origin(rig.pool, origin);
     a.done = 0;
-    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, 0, rig_on_ready, &a), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &a), 0);
     rig_turn_until(&rig, &a.done, 1000);
     assert_int_equal(a.err, -PST_EREFUSED);
     pst_origin_unref(origin);
@@ -271,12 +276,12 @@ static void test_connect_limit(void **state)
     struct pst_origin *origin = rig_tcp_origin(ports, 1);
     pst_pool_set_origin(rig.pool, origin);
     rig_lease_init(&l);
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
     rig_turn_until(&rig, &l.done, 1000);
     assert_int_equal(l.err, -PST_ETIMEOUT);
     assert_int_equal(stats_of(&rig).connect_timeouts, 1);
     /* Cancelled while connecting: nothing is called. */
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
     rig_settle(&rig);
     pst_pool_discard(&l.lease);
     rig_turn_for(&rig, 200);
@@ -312,7 +317,7 @@ static void test_refused_later(void **state)
     struct pst_origin *origin = rig_tcp_origin(ports, 2);
     pst_pool_set_origin(rig.pool, origin);
     rig_lease_init(&l);
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
     rig_settle(&rig);
     /* The next try of the kernel, after a second, finds nobody. */
     close(full);
@@ -336,7 +341,8 @@ static void test_unix_backlog(void **state)
     rig_begin_unix(&rig, 0);
     for (int i = 0; i < 3; i++) {
         rig_lease_init(&leases[i]);
-        assert_int_equal(pst_pool_lease(rig.pool, &leases[i].lease, 0, rig_on_ready, &leases[i]), 0);
+        assert_int_equal(
+            pst_pool_lease(rig.pool, &leases[i].lease, PST_LEASE_NOBODY, 0, rig_on_ready, &leases[i]), 0);
     }
     rig_turn_for(&rig, 100);
     assert_int_equal(leases[2].n_ready, 0);
@@ -365,7 +371,7 @@ static void test_unix_absent(void **state)
     pst_origin_address_text(rig.origin, 0, text);
     assert_int_equal(unlink(text + 5), 0);
     rig_lease_init(&l);
-    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
     rig_turn_until(&rig, &l.done, 1000);
     assert_int_equal(l.err, -PST_EREFUSED);
     rig_end(&rig);
@@ -386,7 +392,7 @@ static void test_idle_limit(void **state)
     for (int i = 0; i < 6; i++) {
         pst_pool_give_back(&l.lease);
         rig_turn_for(&rig, 50);
-        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 1);
+        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 1);
     }
     pst_pool_give_back(&l.lease);
     rig_turn_for(&rig, 250);
@@ -419,7 +425,7 @@ static void test_dies_idle(void **state)
         assert_int_equal(stats_of(&rig).died_idle, 1);
         assert_int_equal(stats_of(&rig).connections, 0);
         assert_int_equal(stats_of(&rig).idle, 0);
-        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), 0);
+        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l), 0);
         pst_pool_discard(&l.lease);
         if (how < 2)
             close(fd);
@@ -500,7 +506,8 @@ static void test_fresh(void **state)
     pst_pool_give_back(&leases[1].lease);
     pst_pool_give_back(&leases[0].lease);
     /* At the bound: the oldest idle one makes room. */
-    assert_int_equal(pst_pool_lease(rig.pool, &leases[0].lease, PST_LEASE_FRESH, rig_on_ready, &leases[0]),
+    assert_int_equal(pst_pool_lease(rig.pool, &leases[0].lease, PST_LEASE_NOBODY, PST_LEASE_FRESH,
+                                    rig_on_ready, &leases[0]),
                      0);
     assert_int_equal(pst_upconn_state(oldest),
                      PST_UPCONN_CLOSED); /* its memory lives to the end of the turn */
@@ -514,7 +521,8 @@ static void test_fresh(void **state)
     rig_lease_now(&rig, &leases[1], 0);
     struct rig_lease fresh;
     rig_lease_init(&fresh);
-    assert_int_equal(pst_pool_lease(rig.pool, &fresh.lease, PST_LEASE_FRESH, rig_on_ready, &fresh), 0);
+    assert_int_equal(
+        pst_pool_lease(rig.pool, &fresh.lease, PST_LEASE_NOBODY, PST_LEASE_FRESH, rig_on_ready, &fresh), 0);
     assert_int_equal(fresh.lease.state, PST_LEASE_WAITING);
     pst_pool_give_back(&leases[1].lease);
     rig_turn_until(&rig, &fresh.done, 1000);
@@ -560,7 +568,9 @@ static void end_and_take(struct pst_lease *lease, int err, void *arg)
     struct chain *chain = arg;
     assert_int_equal(err, 0);
     pst_pool_discard(lease);
-    assert_int_equal(pst_pool_lease(chain->rig->pool, &chain->next->lease, 0, rig_on_ready, chain->next), 0);
+    assert_int_equal(
+        pst_pool_lease(chain->rig->pool, &chain->next->lease, PST_LEASE_NOBODY, 0, rig_on_ready, chain->next),
+        0);
     chain->done = 1;
 }
 
@@ -574,7 +584,7 @@ static void test_from_inside_ready(void **state)
     rig_lease_init(&a);
     rig_lease_init(&b);
     struct chain chain = {&rig, &b, 0};
-    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, 0, end_and_take, &chain), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, PST_LEASE_NOBODY, 0, end_and_take, &chain), 0);
     rig_turn_until(&rig, &b.done, 1000);
     assert_int_equal(b.err, 0);
     /* The same from the queue. */
@@ -583,7 +593,7 @@ static void test_from_inside_ready(void **state)
     struct rig_lease c;
     rig_lease_init(&c);
     chain.next = &c;
-    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, 0, end_and_take, &chain), 0);
+    assert_int_equal(pst_pool_lease(rig.pool, &a.lease, PST_LEASE_NOBODY, 0, end_and_take, &chain), 0);
     assert_int_equal(a.lease.state, PST_LEASE_WAITING);
     pst_pool_give_back(&b.lease);
     rig_turn_until(&rig, &c.done, 1000);
@@ -598,7 +608,7 @@ static void test_no_memory(void **state)
     (void)state;
     struct pst_loop *loop;
     struct pst_pool *pool;
-    const struct pst_pool_limits limits = {1, 1, 1000000, 1000000, 1000000};
+    const struct pst_pool_limits limits = {.max_connections = 1, .key_percent = 100, .keyless_percent = 100};
     assert_int_equal(pst_loop_new(&loop), 0);
     for (unsigned at = 1; at <= 2; at++) {
         wrap_fail_at = at;
@@ -612,7 +622,8 @@ static void test_no_memory(void **state)
         struct rig_lease l;
         rig_lease_init(&l);
         wrap_fail_at = at;
-        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, 0, rig_on_ready, &l), -PST_ENOMEM);
+        assert_int_equal(pst_pool_lease(rig.pool, &l.lease, PST_LEASE_NOBODY, 0, rig_on_ready, &l),
+                         -PST_ENOMEM);
         assert_int_equal(l.lease.state, PST_LEASE_NONE);
         assert_int_equal(stats_of(&rig).connections, 0);
         wrap_fail_at = 0;

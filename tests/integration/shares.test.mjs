@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nobody takes the gateway from the others: what one key, and all requests without one, may hold at a time.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { caller } from './lib/admin.mjs';
+import { RawClient, keyLine, request } from './lib/client.mjs';
+import { Postern } from './lib/postern.mjs';
+import { Upstream } from './lib/upstream.mjs';
+import { deferred, eventually, temporaryDirectory } from './lib/util.mjs';
+
+const limit = { timeout: 120000 };
+const CONNECTIONS = 8; // to the container, per worker
+const KEY_SHARE = 6; // of those, when nobody else has any
+const KEYLESS_SHARE = 2;
+
+let upstream;
+let release; // what the container waits for on /hold
+const holding = new Map(); // owner -> requests that the container has of it now
+const most = new Map();
+
+function note(owner, by) {
+  holding.set(owner, (holding.get(owner) ?? 0) + by);
+  most.set(owner, Math.max(most.get(owner) ?? 0, holding.get(owner)));
+}
+
+async function container(x) {
+  const owner = x.get('x-postern-key-id') ?? 'nobody';
+  note(owner, 1);
+  x.gone.then(() => note(owner, -1));
+  if (x.path === '/hold') await release.promise;
+  if (x.path === '/big') {
+    await x.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 << 20}\r\n\r\n`);
+    for (let i = 0; i < 1024 && (await x.write(Buffer.alloc(65536))); i++);
+    return;
+  }
+  const { length } = await x.body();
+  await x.answer(200, `${owner} ${length}`, { Connection: 'close' });
+}
+
+before(async () => {
+  upstream = await Upstream.start(container);
+}, limit);
+
+after(async () => {
+  await upstream?.stop();
+}, limit);
+
+/** A gateway, two keys and a place for clients, which are gone at the test's end. */
+async function rig(t, workers, settings = {}) {
+  const socket = path.join(temporaryDirectory('admin'), 's');
+  const gateway = await Postern.start({
+    upstream: upstream.url,
+    workers,
+    admin_listen: `unix:${socket}`,
+    upstream_max_connections: CONNECTIONS,
+    upstream_wait_timeout: '2s',
+    open_paths: '/status, /hold',
+    ...settings,
+  });
+  release = deferred();
+  holding.clear();
+  most.clear();
+  const clients = [];
+  t.after(async () => {
+    release.resolve();
+    for (const client of clients) client.destroy();
+    await gateway.stop();
+  });
+  return {
+    gateway,
+    clients,
+    a: await gateway.createKey('a', [], { wait: false }),
+    b: await gateway.createKey('b'),
+    metrics: async () => (await caller({ socketPath: socket })('GET', '/metrics')).text,
+    async send(text) {
+      const client = await RawClient.connect(gateway.port);
+      clients.push(client);
+      await client.write(text);
+      return client;
+    },
+  };
+}
+
+const counter = (text, name) => Number(new RegExp(`^postern_${name.replace(/[{}]/g, '\\$&')} (\\d+)$`, 'm').exec(text)[1]);
+
+/** Sends `text` on new connections until the container has `n` of the owner's requests, and then a few more. */
+async function saturate(r, text, owner, n) {
+  for (let i = 0; i < 200 && (holding.get(owner) ?? 0) < n; i++) {
+    await r.send(text);
+    if (r.clients.length % 8 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  const more = [];
+  for (let i = 0; i < 6; i++) more.push(await r.send(text));
+  await eventually(5000, `${n} requests of ${owner} at the container`, () => holding.get(owner) === n);
+  return more;
+}
+
+async function assertServed(r, key, target = '/x') {
+  for (let i = 0; i < 12; i++) {
+    const answer = await request(r.gateway.port, target, { key: key.key1, ms: 8000 });
+    assert.equal(answer.status, 200, answer.text);
+  }
+}
+
+const attacks = (key) => ({
+  'slow uploads': `POST /x HTTP/1.1\r\nHost: h\r\n${keyLine(key)}Content-Length: 100000\r\n\r\nabc`,
+  'slow chunked uploads': `POST /x HTTP/1.1\r\nHost: h\r\n${keyLine(key)}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`,
+  'responses that are not read': `GET /big HTTP/1.1\r\nHost: h\r\n${keyLine(key)}\r\n`,
+  'requests that take long': `GET /hold HTTP/1.1\r\nHost: h\r\n${keyLine(key)}\r\n`,
+});
+
+for (const workers of [1, 2]) {
+  describe(`${workers} worker${workers > 1 ? 's' : ''}`, limit, () => {
+    for (const name of Object.keys(attacks())) {
+      test(`${name} of one key leave connections to the others`, limit, async (t) => {
+        const r = await rig(t, workers);
+        const waiting = await saturate(r, attacks(r.a.key1)[name], r.a.id, KEY_SHARE * workers);
+        await assertServed(r, r.b);
+        assert.equal(most.get(r.a.id), KEY_SHARE * workers);
+        // What is over the share waits, and is told why.
+        const answer = await waiting[0].response();
+        assert.equal(answer.status, 503);
+        assert.equal(answer.get('retry-after'), '1');
+        assert.match(answer.text, /"ServerBusy".*full share of the connections/);
+        const metrics = await r.metrics();
+        assert.ok(counter(metrics, 'upstream_share_waits_total') >= 1);
+        assert.ok(counter(metrics, 'errors_total{error="upstream_share"}') >= 1);
+        assert.equal(counter(metrics, 'errors_total{error="upstream_busy"}'), 0);
+      });
+    }
+
+    test('requests without a key hold no more than their share', limit, async (t) => {
+      const r = await rig(t, workers);
+      const waiting = await saturate(r, 'GET /hold HTTP/1.1\r\nHost: h\r\n\r\n', 'nobody', KEYLESS_SHARE * workers);
+      await assertServed(r, r.a);
+      // Nor do they together with a key that takes all it may.
+      await saturate(r, `GET /hold HTTP/1.1\r\nHost: h\r\n${keyLine(r.a.key1)}\r\n`, r.a.id, 5 * workers);
+      await assertServed(r, r.b);
+      assert.equal(most.get('nobody'), KEYLESS_SHARE * workers);
+      assert.equal((await waiting[0].response()).status, 503);
+      // Back to the whole share when it is over.
+      release.resolve();
+      await eventually(5000, 'the container to be idle', () => [...holding.values()].every((n) => n === 0));
+      release = deferred();
+      await saturate(r, 'GET /hold HTTP/1.1\r\nHost: h\r\n\r\n', 'nobody', KEYLESS_SHARE * workers);
+    });
+  });
+}
+
+test('a key that is not in force, or does not permit it, counts as none on an open path', limit, async (t) => {
+  const r = await rig(t, 1);
+  const scoped = await r.gateway.createKey('scoped', ['--scope', 'GET /elsewhere']);
+  await r.gateway.cli(['key', 'disable', r.a.id]);
+  await eventually(5000, 'the key to be disabled', async () => (await request(r.gateway.port, '/x', { key: r.a.key1 })).status === 401);
+  for (let i = 0; i < 3; i++) {
+    for (const key of [r.a.key1, scoped.key1, undefined]) await r.send(`GET /hold HTTP/1.1\r\nHost: h\r\n${keyLine(key)}\r\n`);
+  }
+  await eventually(5000, 'the others to wait', async () => counter(await r.metrics(), 'upstream_share_waits_total') === 9 - KEYLESS_SHARE);
+  assert.equal([...holding.values()].reduce((sum, n) => sum + n, 0), KEYLESS_SHARE);
+  await assertServed(r, r.b);
+});
+
+test('keys that wait take turns', limit, async (t) => {
+  const r = await rig(t, 1, { upstream_max_connections: 1, upstream_wait_timeout: '30s' });
+  const hold = (key) => `GET /hold HTTP/1.1\r\nHost: h\r\n${keyLine(key.key1)}\r\n`;
+  const order = [];
+  await r.send(hold(r.a));
+  await eventually(5000, 'the connection to be taken', () => holding.get(r.a.id) === 1);
+  const waits = async (n) => eventually(5000, `${n} to wait`, async () => counter(await r.metrics(), 'upstream_waits_total') === n);
+  for (let i = 0; i < 5; i++) {
+    const client = await r.send(hold(r.a));
+    client.response().then(() => order.push('a'), () => {});
+    await waits(i + 1);
+  }
+  const late = await r.send(hold(r.b));
+  late.response().then(() => order.push('b'), () => {});
+  await waits(6);
+  release.resolve();
+  await eventually(10000, 'all responses', () => order.length === 6);
+  assert.ok(order.indexOf('b') <= 1, order.join(' '));
+});
