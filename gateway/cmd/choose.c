@@ -18,7 +18,7 @@ static void print_help(const struct pst_command_set *set, FILE *out)
     for (size_t i = 0; i < set->n; i++)
         fprintf(out, "  %-*s  %s\n", width, set->commands[i].name, set->commands[i].summary);
     fprintf(out,
-            "\n`postern %sCOMMAND --help` says more.\n"
+            "\n`postern %sCOMMAND --help` explains a command.\n"
             "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
             set->name);
 }
@@ -39,11 +39,10 @@ static int unknown(const struct pst_command_set *set, const char *name)
     for (size_t i = 0; i < set->n; i++)
         pst_nearest_offer(&nearest, set->commands[i].name);
     if (nearest.best != NULL)
-        pst_cmd_error("there is no command \"%s%s\"; did you mean `postern %s%s`?", set->name, name,
-                      set->name, nearest.best);
+        pst_cmd_error("unknown command \"%s%s\"; did you mean `postern %s%s`?", set->name, name, set->name,
+                      nearest.best);
     else
-        pst_cmd_error("there is no command \"%s%s\"; `postern %s--help` lists them", set->name, name,
-                      set->name);
+        pst_cmd_error("unknown command \"%s%s\"; `postern %s--help` lists them", set->name, name, set->name);
     return PST_EXIT_USAGE;
 }
 

@@ -17,15 +17,17 @@ static const char *from, *to, *action, *target, *actor, *limit = LIMIT_DEFAULT, 
 
 #define JSON_OPTION                                                                                          \
     {                                                                                                        \
-        "json", NULL, "as JSON", NULL, &as_json                                                              \
+        "json", NULL, "print JSON", NULL, &as_json                                                           \
     }
 
 static const struct pst_option list_options[] = {
-    {"from", "TIME", "since when: 2026-11-30 or 2026-11-30T12:00:00Z", &from, NULL},
-    {"to", "TIME", "until when", &to, NULL},
-    {"action", "ACTION", "only this one (key.rotate), or all of a kind (key.)", &action, NULL},
-    {"target", "ID", "only what was done to this key or token", &target, NULL},
-    {"actor", "WHO", "only what this id or name did", &actor, NULL},
+    {"from", "TIME", "from this time on: 2026-11-30, 2026-11-30T12:00:00Z, or how long ago (7d, 12h)", &from,
+     NULL},
+    {"to", "TIME", "up to this time", &to, NULL},
+    {"action", "ACTION", "only this action (key.rotate), or all that begin so (key.)", &action, NULL},
+    {"target", "ID", "only changes to the key or token with this id, or to the key with this name", &target,
+     NULL},
+    {"actor", "WHO", "only changes by the user or token with this id or name", &actor, NULL},
     {"limit", "N", "the newest N (default 100; 0: all)", &limit, NULL},
     JSON_OPTION,
 };
@@ -33,24 +35,26 @@ static const struct pst_option list_options[] = {
 static const struct pst_usage list_usage = {
     .synopsis = "audit list [--from TIME] [--to TIME] [--action ACTION] [--target ID] [--actor WHO] "
                 "[--limit N] [--json]",
-    .about = "Lists who changed which key or token, when and from where, newest first. --json also says what "
-             "was before and after.",
+    .about = "Lists who changed which key or token, when and from where, newest first. --json adds the "
+             "values before and "
+             "after each change.",
     .options = list_options,
     .n_options = sizeof(list_options) / sizeof(list_options[0]),
     .takes_settings = true,
 };
 
 static const struct pst_option verify_options[] = {
-    {"noted", "HASH", "an end that was printed earlier: it must be in the trail", &noted, NULL},
+    {"noted", "HASH", "a hash printed by an earlier run, which must still be in the trail", &noted, NULL},
     JSON_OPTION,
 };
 
 static const struct pst_usage verify_usage = {
     .synopsis = "audit verify [--noted HASH] [--json]",
-    .about =
-        "Follows the chain of hashes from the first row to the last, and prints its end. Who can write the\n"
-        "file could make a new chain from the beginning; so note the end elsewhere and give it with --noted\n"
-        "the next time. Exits with 1 when the trail is not whole.",
+    .about = "Verifies the chain of hashes from the first row to the last, and prints the last hash. Anyone "
+             "who can write the "
+             "file could build a whole new chain, so keep that hash somewhere else and pass it with --noted "
+             "next time. Exits "
+             "with 1 when a row was altered or is missing.",
     .options = verify_options,
     .n_options = sizeof(verify_options) / sizeof(verify_options[0]),
     .takes_settings = true,
@@ -141,9 +145,21 @@ static int take_filter(struct pst_audit_filter *filter)
         .actor = pst_str_of(actor),
     };
     if (pst_num_u64(pst_str_of(limit), &filter->limit) < 0)
-        return pst_cmd_wrong_usage(&list_usage, "--limit \"%s\" is no number", limit);
-    int done = key_take_time(&list_usage, "from", from, &filter->from_us);
-    return done < 0 ? key_take_time(&list_usage, "to", to, &filter->to_us) : done;
+        return pst_cmd_wrong_usage(&list_usage, "--limit \"%s\" is not a number", limit);
+    int done = pst_cmd_take_time(&list_usage, "from", from, PST_CMD_AGO, &filter->from_us);
+    return done < 0 ? pst_cmd_take_time(&list_usage, "to", to, PST_CMD_AGO, &filter->to_us) : done;
+}
+
+/* A key may be named; an id may also be that of a deleted key or of a token. */
+static int find_target(struct key_session *session, struct pst_audit_filter *filter)
+{
+    int err = target != NULL ? key_find_in(pst_keys_service_store(session->keys), target, session->id)
+                             : -PST_ENOENT;
+    if (err == 0)
+        filter->target = pst_str_of(session->id);
+    if (err == 0 || err == -PST_ENOENT)
+        return -1;
+    return err == -PST_EEXIST ? PST_EXIT_FAILED : key_store_failed(session);
 }
 
 static int list(int argc, char **argv)
@@ -157,7 +173,9 @@ static int list(int argc, char **argv)
         done = key_session_open(&session, false);
     if (done >= 0)
         return done;
-    done = as_json ? print_array(&session, &filter) : print_table(&session, &filter);
+    done = find_target(&session, &filter);
+    if (done < 0)
+        done = as_json ? print_array(&session, &filter) : print_table(&session, &filter);
     key_session_close(&session);
     return done;
 }
@@ -167,8 +185,8 @@ static int list(int argc, char **argv)
 static const char *trouble(const struct pst_audit_verdict *verdict)
 {
     if (verdict->broken != 0)
-        return verdict->missing ? "rows before it are missing" : "it is not as it was written";
-    return noted != NULL && !verdict->noted_found ? "the hash that was noted is not in the trail" : NULL;
+        return verdict->missing ? "earlier rows are missing" : "it was altered";
+    return noted != NULL && !verdict->noted_found ? "the hash given with --noted is not in the trail" : NULL;
 }
 
 static int print_verdict_json(const struct pst_audit_verdict *verdict, const char *hash)
@@ -190,15 +208,17 @@ static int print_verdict(const struct pst_audit_verdict *verdict)
     if (as_json)
         return print_verdict_json(verdict, hash);
     if (verdict->broken != 0) {
-        pst_cmd_error("row %llu does not follow from the one before: %s", (unsigned long long)verdict->broken,
+        pst_cmd_error("row %llu does not match the chain: %s", (unsigned long long)verdict->broken,
                       trouble(verdict));
         return PST_EXIT_FAILED;
     }
     if (trouble(verdict) != NULL) {
-        pst_cmd_error("%s: the trail was cut or written anew, or retention has passed it", trouble(verdict));
+        pst_cmd_error("%s: the trail was truncated or rewritten, or that row is past its retention",
+                      trouble(verdict));
         return PST_EXIT_FAILED;
     }
-    printf("The trail is whole: %llu rows, %llu to %llu.\nhash  %s\n", (unsigned long long)verdict->rows,
+    printf("The audit trail is intact: %llu rows, %llu to %llu.\nhash  %s\n",
+           (unsigned long long)verdict->rows,
            (unsigned long long)(verdict->rows > 0 ? verdict->first : verdict->last),
            (unsigned long long)verdict->last, hash);
     return pst_cmd_finish();
@@ -211,7 +231,7 @@ static int verify(int argc, char **argv)
     uint8_t hash[PST_AUDIT_HASH_BYTES];
     int done = pst_cmd_parse(&verify_usage, argc, argv, &session.args);
     if (done < 0 && noted != NULL && pst_hex_decode(pst_str_of(noted), hash, sizeof(hash)) < 0)
-        done = pst_cmd_wrong_usage(&verify_usage, "--noted is a hash of %d hex digits", HASH_TEXT_LEN);
+        done = pst_cmd_wrong_usage(&verify_usage, "--noted is not a hash of %d hex digits", HASH_TEXT_LEN);
     if (done < 0)
         done = key_session_open(&session, false);
     if (done >= 0)
@@ -223,8 +243,8 @@ static int verify(int argc, char **argv)
 }
 
 static const struct pst_command commands[] = {
-    {"list", "who changed what", list},
-    {"verify", "whether a row was altered or is missing", verify},
+    {"list", "list changes: who, what, when and from where", list},
+    {"verify", "verify that no row was altered or is missing", verify},
 };
 
 static const struct pst_command_set set = {

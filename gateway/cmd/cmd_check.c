@@ -29,16 +29,15 @@
 static bool print_all, as_json;
 
 static const struct pst_option options[] = {
-    {"print", NULL, "also print each setting with its value and where it came from", NULL, &print_all},
-    {"json", NULL, "what was found, and each setting, as a JSON object", NULL, &as_json},
+    {"print", NULL, "also print every setting with its value and source", NULL, &print_all},
+    {"json", NULL, "print problems and settings as a JSON object", NULL, &as_json},
 };
 
 static const struct pst_usage usage = {
     .synopsis = "check [--print] [--json] [--config FILE] [--SETTING VALUE]...",
-    .about =
-        "Checks the settings and the files they name, and says everything that is wrong, each with its "
-        "place. Exits 0 when `postern serve` would start with them. Nothing is changed, and a gateway that "
-        "runs is not disturbed.",
+    .about = "Reports every problem in the settings and the files they refer to, and where it is. Exits with "
+             "0 when `postern "
+             "serve` would start. It changes nothing and does not disturb a running gateway.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .takes_settings = true,
@@ -67,7 +66,7 @@ static void check_upstream(const struct check *check)
         if (access(upstream.path, F_OK) < 0)
             WARNING(check, "upstream", "%s: %s", upstream.path, strerror(errno));
     } else if (pst_origin_resolve(&upstream, &origin) < 0) {
-        WARNING(check, "upstream", "the name \"%s\" is not known at the moment", upstream.host);
+        WARNING(check, "upstream", "the name \"%s\" cannot be resolved at the moment", upstream.host);
     }
     pst_origin_unref(origin);
 }
@@ -76,14 +75,15 @@ static const char *key_source_problem(int err)
 {
     switch (err) {
     case -PST_EEXIST:
-        return "is there twice";
+        return "is listed twice";
     case -PST_ELIMIT:
-        return "is too long, or one too many";
+        return "is too long, or there are too many";
     case -PST_EINVAL:
-        return "cannot carry a key: only Authorization has a scheme behind it, and headers that frame the "
-               "message or name the host are none to choose";
+        return "cannot carry a key: only Authorization takes a scheme, and headers for framing or for the "
+               "host "
+               "cannot be used";
     default:
-        return "is neither a header's name nor \"Authorization: Scheme\"";
+        return "is neither a header name nor \"Authorization: Scheme\"";
     }
 }
 
@@ -98,7 +98,7 @@ static void check_key_sources(const struct check *check)
             PROBLEM(check, "key_sources", "\"%s\" %s", s->key_sources[i], key_source_problem(err));
     }
     if (pst_key_sources_set_query(&sources, pst_str_of(s->key_query_parameter)) < 0)
-        PROBLEM(check, "key_query_parameter", "\"%s\" cannot be a parameter's name", s->key_query_parameter);
+        PROBLEM(check, "key_query_parameter", "\"%s\" is not a valid parameter name", s->key_query_parameter);
 }
 
 /* It is made at the first start; the folder around it is not. */
@@ -143,14 +143,16 @@ static void check_cors(const struct check *check)
     for (size_t i = 0; i < s->n_cors_allow_origins; i++) {
         const char *origin = s->cors_allow_origins[i];
         if (pst_cors_origin_check(pst_str_of(origin)) < 0)
-            PROBLEM(check, "cors_allow_origins",
-                    "\"%s\" is no origin; write https://host[:port], https://*.domain or *, in small letters "
-                    "and without a path",
-                    origin);
+            PROBLEM(
+                check, "cors_allow_origins",
+                "\"%s\" is not an origin; use https://host[:port], https://*.domain or *, in lower case and "
+                "without a path",
+                origin);
         else if (credentials && strcmp(origin, "*") == 0)
             WARNING(check, "cors_allow_origins",
-                    "* together with cors_allow_credentials lets every page on the web call with what its "
-                    "reader's browser has; name the pages");
+                    "* together with cors_allow_credentials lets any web page call with the user's "
+                    "credentials; list "
+                    "the allowed origins");
     }
 }
 
@@ -215,7 +217,7 @@ static void check_listen(const struct check *check)
             WARNING(check, "listen", "%s is in use at the moment", text);
         else
             PROBLEM(check, "listen", "%s: %s%s", text, strerror(why),
-                    why == EADDRNOTAVAIL ? "; no interface of this machine has it" : "");
+                    why == EADDRNOTAVAIL ? "; no interface of this machine has this address" : "");
     }
 }
 
@@ -241,10 +243,9 @@ static void check_admin(const struct check *check)
     bool off = s->n_admin_listen == 1 && strcmp(s->admin_listen[0], "off") == 0;
     for (size_t i = 0; !off && i < s->n_admin_listen; i++) {
         if (!pst_admin_listen_is_valid(s->admin_listen[i]))
-            PROBLEM(
-                check, "admin_listen",
-                "\"%s\" is neither host:port with a literal address nor unix:/path/of/socket, or off alone",
-                s->admin_listen[i]);
+            PROBLEM(check, "admin_listen",
+                    "\"%s\" is neither address:port nor unix:/path/of/socket; off must be the only value",
+                    s->admin_listen[i]);
     }
     if (s->admin_tls_certificate[0] != '\0' || s->admin_tls_key[0] != '\0')
         (void)!pst_tls_material_check(&files, findings_add, check->found);
@@ -297,7 +298,7 @@ static void check_takes_bearer(const struct check *check)
         readable = pst_key_sources_add(&sources, pst_str_of(s->key_sources[i])) == 0 && readable;
     if (readable && s->n_oidc_issuers > 0 && !pst_key_sources_take_bearer(&sources))
         PROBLEM(check, PST_ISSUERS_SETTING,
-                "key_sources lacks \"Authorization: Bearer\", where tokens come; add it");
+                "tokens are sent in \"Authorization: Bearer\", which key_sources lacks; add it");
 }
 
 static void check_oidc(const struct check *check)
@@ -356,7 +357,7 @@ static void value_text(const struct pst_settings *s, const struct pst_setting_de
         pst_str_clip(pst_str_of(shown[0] != '\0' ? shown : "-"), text, size);
 }
 
-/* "postern.yaml:12" for people who look for it; "default" and the like otherwise. */
+/* "postern.yaml:12", so that it can be found; otherwise "default" and the like. */
 static void from_text(const struct pst_settings *s, const struct pst_setting_def *def, char *text,
                       size_t size)
 {
@@ -417,7 +418,7 @@ static int print_lines(const struct pst_settings *s, const struct findings *foun
     if (print_all)
         print_settings(s);
     if (found->problems == 0)
-        printf("%sThe settings are fine%s%s.\n", print_all ? "\n" : "", s->config != NULL ? ": " : "",
+        printf("%sNo problems found%s%s.\n", print_all ? "\n" : "", s->config != NULL ? ": " : "",
                s->config != NULL ? s->config : "");
     int code = pst_cmd_finish(); /* before the findings, which go to standard error */
     findings_print(found);

@@ -19,22 +19,23 @@ static const char *key_id, *name;
 
 #define JSON_OPTION                                                                                          \
     {                                                                                                        \
-        "json", NULL, "as JSON", NULL, &as_json                                                              \
+        "json", NULL, "print JSON", NULL, &as_json                                                           \
     }
 
 static const struct pst_option approve_options[] = {
-    {"key", "ID", "the key it stands for, with its limits, scopes and usage", &key_id, NULL},
-    {"name", "NAME", "make a key of this name for it (default: the certificate's common name)", &name, NULL},
-    {"public-key", NULL, "approve its public key, whatever certificate of a trusted CA holds it", NULL,
-     &public_key},
+    {"key", "KEY", "the key it stands for, by id or name, with its limits, scopes and usage", &key_id, NULL},
+    {"name", "NAME", "create a key with this name for it (default: the certificate's common name)", &name,
+     NULL},
+    {"public-key", NULL, "approve its public key, in any certificate of a trusted CA", NULL, &public_key},
     JSON_OPTION,
 };
 static const struct pst_option json_options[] = {JSON_OPTION};
 
 static const struct pst_usage approve_usage = {
-    .synopsis = "client-cert approve FILE|SHA256 [--key ID | --name NAME] [--public-key] [--json]",
-    .about = "Approves a client certificate of a CA in client_ca, by a PEM file or the SHA-256 that the log "
-             "says. Without --key a key without secrets is made for it. In force within a second.",
+    .synopsis = "client-cert approve FILE|SHA256 [--key KEY | --name NAME] [--public-key] [--json]",
+    .about = "Approves a client certificate of a CA in client_ca, named by a PEM file or by its SHA-256 as "
+             "logged. Without "
+             "--key, a key without secrets is created for it. Takes effect within a second.",
     .options = approve_options,
     .n_options = sizeof(approve_options) / sizeof(approve_options[0]),
     .takes_settings = true,
@@ -43,16 +44,18 @@ static const struct pst_usage approve_usage = {
 };
 static const struct pst_usage list_usage = {
     .synopsis = "client-cert list [--json]",
-    .about = "Lists the approved and the revoked certificates. Those that fit a rule of "
-             "client_certificate_keys are not in it.",
+    .about = "Lists approved and revoked certificates. Certificates accepted by a rule in "
+             "client_certificate_keys are not "
+             "listed.",
     .options = json_options,
     .n_options = 1,
     .takes_settings = true,
 };
 static const struct pst_usage revoke_usage = {
     .synopsis = "client-cert revoke FILE|SHA256 [--json]",
-    .about = "Refuses a certificate from now on, on open connections too, whatever rule it fits. SHA256: as "
-             "`client-cert list` shows it, or its beginning.",
+    .about = "Revokes a certificate: it is rejected even if it matches a rule, also on open connections. "
+             "SHA256 is as "
+             "`client-cert list` shows it, or the beginning of it.",
     .options = json_options,
     .n_options = 1,
     .takes_settings = true,
@@ -118,7 +121,7 @@ static int describe_word(const char *word, struct pst_client_certificate_row *ro
     free(id);
     if (!ended)
         return -1;
-    pst_cmd_error("%s has expired; approve the one that takes its place", word);
+    pst_cmd_error("%s has expired; approve its replacement", word);
     return PST_EXIT_FAILED;
 }
 
@@ -139,30 +142,37 @@ static int print_row(const struct pst_client_certificate_row *row, const char *w
     return pst_cmd_finish();
 }
 
+/* `id`: of the key it stands for; empty: of a new one with this name. */
+static int approve_in(struct key_session *session, struct pst_client_certificate_row *row, struct pst_str id,
+                      const char *new_name)
+{
+    pst_str_clip(id, row->key_id, sizeof(row->key_id));
+    int err = pst_client_cert_approve(session->keys, row, pst_str_of(new_name), &session->why);
+    return err < 0 ? key_failed(session, &approve_usage, err) : print_row(row, "is approved");
+}
+
 static int approve(int argc, char **argv)
 {
     struct key_session session;
     struct pst_client_certificate_row row = {0};
-    struct pst_str id;
+    struct pst_str id = {NULL, 0};
     char common_name[PST_KEY_NAME_CHARS_MAX + 1] = "";
     int done = pst_cmd_parse(&approve_usage, argc, argv, &session.args);
     if (done < 0 && key_id != NULL && name != NULL)
-        return pst_cmd_wrong_usage(&approve_usage, "--key and --name: one of them");
+        return pst_cmd_wrong_usage(&approve_usage, "use either --key or --name, not both");
     if (done < 0)
         done = describe_word(session.args.words[0], &row, common_name, sizeof(common_name));
-    if (done < 0 && key_id != NULL)
-        done = key_take_id(key_id, &id);
     if (done < 0 && key_id == NULL && name == NULL && common_name[0] == '\0')
-        return pst_cmd_wrong_usage(&approve_usage, "say --key or --name: no common name is known");
+        return pst_cmd_wrong_usage(&approve_usage,
+                                   "--key or --name is required: the certificate's common name is not known");
     if (done < 0)
         done = key_session_open(&session, true);
     if (done >= 0)
         return done;
     if (key_id != NULL)
-        pst_str_clip(id, row.key_id, sizeof(row.key_id));
-    const char *new_name = name != NULL ? name : common_name;
-    int err = pst_client_cert_approve(session.keys, &row, pst_str_of(new_name), &session.why);
-    done = err < 0 ? key_failed(&session, &approve_usage, err) : print_row(&row, "is approved");
+        done = key_find(&session, key_id, &id);
+    if (done < 0)
+        done = approve_in(&session, &row, id, name != NULL ? name : common_name);
     key_session_close(&session);
     return done;
 }
@@ -254,7 +264,8 @@ static int add_unknown(struct search *search)
     if (search->id != NULL)
         describe(search->id, row);
     else if (!is_digest(search->hex, search->len, row->digest)) {
-        pst_cmd_error("no certificate's SHA-256 begins so; `postern client-cert list` shows those there are");
+        pst_cmd_error(
+            "no certificate has a SHA-256 that begins with this; `postern client-cert list` lists them");
         return PST_EXIT_FAILED;
     }
     search->n = 1;
@@ -265,7 +276,7 @@ static int revoke_found(struct key_session *session, struct search *search)
 {
     int done = search->n == 0 ? add_unknown(search) : -1;
     if (done < 0 && search->id == NULL && search->n > 1) {
-        pst_cmd_error("several certificates' SHA-256 begin so; give more of it");
+        pst_cmd_error("several certificates have a SHA-256 that begins with this; give more of it");
         done = PST_EXIT_FAILED;
     }
     for (size_t i = 0; done < 0 && i < search->n; i++) {
@@ -307,14 +318,14 @@ static int revoke_certificate(int argc, char **argv)
 }
 
 static const struct pst_command commands[] = {
-    {"approve", "let a certificate in, as a key or as one made for it", approve},
-    {"list", "approved and revoked certificates", list},
-    {"revoke", "refuse a certificate from now on", revoke_certificate},
+    {"approve", "approve a certificate, for an existing key or a new one", approve},
+    {"list", "list approved and revoked certificates", list},
+    {"revoke", "revoke a certificate", revoke_certificate},
 };
 
 static const struct pst_command_set set = {
     .name = "client-cert ",
-    .about = "Manages the client certificates that are approved one by one.",
+    .about = "Manages client certificates that are approved individually.",
     .commands = commands,
     .n = sizeof(commands) / sizeof(commands[0]),
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The gateway before the sample container, with a key to try: what `./run` starts. */
+/* The gateway in front of the sample container, with a test key: what `./run` starts. */
 #include "postern/auth/admin_token.h"
 #include "postern/auth/keys.h"
 #include "postern/base/clock.h"
@@ -22,11 +22,11 @@
 
 static const struct pst_usage usage = {
     .synopsis = "demo [--SETTING VALUE]...",
-    .about =
-        "Starts a sample container on loopback and the gateway before it, makes a key for this run (it "
-        "expires\n"
-        "after a day) and prints a curl line that works when pasted. Everything is kept in a directory of\n"
-        "its own unless --data-dir says otherwise. Ctrl-C ends it.",
+    .about = "Starts a sample container on loopback with the gateway in front of it, creates a test key that "
+             "expires after a day, "
+             "and prints curl commands ready to paste. Data is kept in a separate directory unless "
+             "--data-dir is given. Ctrl-C "
+             "stops it.",
     .takes_settings = true,
 };
 
@@ -108,20 +108,20 @@ static void print_welcome(const struct pst_server *server, const struct pst_sett
     const char *ca = pst_server_certificate_path(server);
     struct pst_str key = pst_secret_str(&made->secrets[0]);
     printf("\n"
-           "Postern is running on https://localhost:%u, before a sample container.\n"
+           "Postern is running on https://localhost:%u, in front of a sample container.\n"
            "\n"
-           "  key          " PST_STR_FMT "   (id %s, for a day)\n"
+           "  key          " PST_STR_FMT "   (id %s, expires in a day)\n"
            "  fingerprint  %s\n"
            "  data         %s\n",
            port, PST_STR_ARG(key), made->id, pst_server_fingerprint(server), settings->data_dir);
     print_admin(settings);
     printf("\n"
-           "Ask it which language a sentence is in, and what mood:\n"
+           "Detect a language, and the sentiment of a text:\n"
            "\n");
     print_curl(ca, port, key, "languages", "Guten Morgen, wie geht es Ihnen?");
     print_curl(ca, port, key, "sentiment", "The room was lovely. The breakfast was terrible.");
-    printf("Without the key it answers 401. What was used: postern usage --data-dir %s\n"
-           "Ctrl-C ends it. From here on there is a line of log for each request.\n\n",
+    printf("Without the key, requests get 401. To see usage: postern usage --data-dir %s\n"
+           "Ctrl-C stops it. Each request is logged below.\n\n",
            settings->data_dir);
     fflush(stdout);
 }
@@ -155,7 +155,7 @@ static int start_server(struct pst_args *args, struct defaults *defaults, struct
         pst_settings_done(settings);
         if (err != -PST_EBUSY || fixed)
             return err;
-        fprintf(stderr, "postern: port %d or %d is taken, trying the next\n", FIRST_PORT + 2 * i,
+        fprintf(stderr, "postern: port %d or %d is in use, trying the next\n", FIRST_PORT + 2 * i,
                 FIRST_PORT + 2 * i + 1);
     }
     return -PST_EBUSY;
@@ -187,7 +187,8 @@ int pst_cmd_demo(int argc, char **argv)
         return done;
     if (!was_given(&args, "data_dir", "POSTERN_DATA_DIR")) {
         if (choose_data_dir(&defaults) < 0) {
-            pst_cmd_error("no directory for the demo's data: %s; give --data-dir", defaults.data_dir);
+            pst_cmd_error("cannot use %s for the demo's data; choose a directory with --data-dir",
+                          defaults.data_dir);
             return PST_EXIT_FAILED;
         }
         set_flag(&args, "data_dir", defaults.data_dir);

@@ -25,28 +25,30 @@ static bool as_json, list_only;
 static const char *billing, *proxy, *known_roots, *resolve;
 
 static const struct pst_option options[] = {
-    {"billing", "URL[,URL]", "the container's billing endpoint; else from the environment (Billing, BILLING)",
-     &billing, NULL},
-    {"proxy", "URL", "the proxy that leads out; else from the environment (HTTPS_PROXY, HTTP_PROXY)", &proxy,
+    {"billing", "URL[,URL]",
+     "the container's billing endpoint (default: from the environment, Billing or BILLING)", &billing, NULL},
+    {"proxy", "URL", "the outbound proxy (default: from the environment, HTTPS_PROXY or HTTP_PROXY)", &proxy,
      NULL},
-    {"known-roots", "FILE", "PEM: roots that count as the cloud's own (another cloud, a newer root)",
-     &known_roots, NULL},
-    {"resolve", "HOST:PORT:ADDRESS[,...]", "use this address instead of looking the name up", &resolve, NULL},
-    {"list", NULL, "only say which checks there are", NULL, &list_only},
-    {"json", NULL, "as a JSON object", NULL, &as_json},
+    {"known-roots", "FILE",
+     "PEM file with further roots to accept as the cloud's own (another cloud, a newer root)", &known_roots,
+     NULL},
+    {"resolve", "HOST:PORT:ADDRESS[,...]", "use this address instead of resolving the name", &resolve, NULL},
+    {"list", NULL, "only list the checks", NULL, &list_only},
+    {"json", NULL, "print a JSON object", NULL, &as_json},
 };
 
 static const struct pst_usage usage = {
     .synopsis = "doctor [--billing URL[,URL]] [--proxy URL] [--ca-file FILE] [--json] [--config FILE] "
                 "[--SETTING VALUE]...",
-    .about = "Finds out why a pod does not work: looks at the settings, the machine, the certificate, the "
-             "databases, the "
-             "container behind the gateway and the way out to its billing endpoint, and says for each what "
-             "was seen and "
-             "what to do. It takes at most 15 seconds and changes nothing; a gateway that runs is not "
-             "disturbed. Run it in "
-             "the pod, with the gateway's environment: kubectl exec POD -c postern -- postern doctor.\n\n"
-             "Exits 0 when all is well, 1 with warnings, 2 when something failed.",
+    .about =
+        "Diagnoses a pod that does not work: checks the settings, the machine, the certificate, the "
+        "databases, the "
+        "container behind the gateway and the outbound path to its billing endpoint, and reports for each "
+        "what was "
+        "found and what to do. It takes at most 15 seconds, changes nothing and does not disturb a running "
+        "gateway. "
+        "Run it in the pod, with the gateway's environment: kubectl exec POD -c postern -- postern doctor.",
+    .exit_codes = "0 no problems, 1 warnings, 2 failures or wrong usage.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .takes_settings = true,
@@ -207,7 +209,8 @@ static int print_table(struct pst_doctor_report *report)
         print_result(&report->at[i], colour);
     count(report, counts);
     if (counts[PST_DOCTOR_FAILED] + counts[PST_DOCTOR_WARNING] == 0)
-        printf("\nAll is well: %zu ok, %zu skipped.\n", counts[PST_DOCTOR_OK], counts[PST_DOCTOR_SKIPPED]);
+        printf("\nNo problems found: %zu ok, %zu skipped.\n", counts[PST_DOCTOR_OK],
+               counts[PST_DOCTOR_SKIPPED]);
     else
         printf("\n%zu failed, %zu warning%s, %zu ok, %zu skipped.\n", counts[PST_DOCTOR_FAILED],
                counts[PST_DOCTOR_WARNING], counts[PST_DOCTOR_WARNING] == 1 ? "" : "s", counts[PST_DOCTOR_OK],
@@ -236,7 +239,7 @@ static int print_json(const struct pst_doctor_report *report)
 
 static int print_list(void)
 {
-    static const char *const columns[] = {"CHECK", "ASKS WHETHER"};
+    static const char *const columns[] = {"CHECK", "VERIFIES THAT"};
     struct pst_table *table = pst_table_new(columns, 2);
     const struct pst_doctor_check_text *check = pst_doctor_checks();
     for (; table != NULL && check->name != NULL; check++) {

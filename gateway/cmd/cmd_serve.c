@@ -5,8 +5,9 @@
 
 static const struct pst_usage usage = {
     .synopsis = "serve [--config FILE] [--SETTING VALUE]...",
-    .about = "Runs the gateway until SIGTERM or SIGINT; then it finishes what is under way and exits 0.\n"
-             "The access log goes to standard output, messages to standard error.",
+    .about = "Runs the gateway until SIGTERM or SIGINT; it then completes requests in progress and exits "
+             "with 0. The access log "
+             "goes to standard output, messages go to standard error.",
     .takes_settings = true,
 };
 

@@ -12,15 +12,16 @@
 static bool as_json, as_markdown, as_yaml;
 
 static const struct pst_option options[] = {
-    {"json", NULL, "as a JSON array, with everything that is known of them", NULL, &as_json},
-    {"markdown", NULL, "the reference page, docs/settings.md", NULL, &as_markdown},
-    {"yaml", NULL, "the sample file, deploy/postern.yaml", NULL, &as_yaml},
+    {"json", NULL, "print a JSON array with all details", NULL, &as_json},
+    {"markdown", NULL, "print the reference page, docs/settings.md", NULL, &as_markdown},
+    {"yaml", NULL, "print the sample file, deploy/postern.yaml", NULL, &as_yaml},
 };
 
 static const struct pst_usage usage = {
     .synopsis = "settings [NAME...] [--json] [--markdown | --yaml]",
-    .about = "Lists the settings with what they may be and their defaults. With names, says what those mean "
-             "and how they are written. What is in force is said by `postern check --print`.",
+    .about = "Lists the settings with their allowed values and defaults. With names, explains those "
+             "settings. `postern check "
+             "--print` shows the values in effect.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .max_args = PST_ARGS_MAX,
@@ -42,7 +43,7 @@ static int print_document(void (*write)(struct pst_buf *out))
 
 static int print_table(void)
 {
-    static const char *const columns[] = {"SETTING", "WHAT IT MAY BE", "DEFAULT"};
+    static const char *const columns[] = {"SETTING", "ALLOWED VALUES", "DEFAULT"};
     struct pst_table *table = pst_table_new(columns, 3);
     if (table == NULL) {
         pst_cmd_error("out of memory");
@@ -129,7 +130,7 @@ static int choose(const struct pst_args *args, const struct pst_setting_def **re
         const struct pst_setting_def *near = pst_setting_nearest(name.p);
         ret_defs[i] = pst_setting_find(name.p);
         if (ret_defs[i] == NULL)
-            return pst_cmd_wrong_usage(&usage, "there is no setting \"%s\"%s%s%s", args->words[i],
+            return pst_cmd_wrong_usage(&usage, "unknown setting \"%s\"%s%s%s", args->words[i],
                                        near != NULL ? "; did you mean " : "", near != NULL ? near->name : "",
                                        near != NULL ? "?" : "");
     }
@@ -163,11 +164,11 @@ int pst_cmd_settings_list(int argc, char **argv)
     if (done >= 0)
         return done;
     if (as_json + as_markdown + as_yaml > 1)
-        return pst_cmd_wrong_usage(&usage,
-                                   "--json, --markdown and --yaml are different documents: choose one");
+        return pst_cmd_wrong_usage(&usage, "use only one of --json, --markdown and --yaml");
     if (as_markdown || as_yaml)
-        return args.n_words > 0 ? pst_cmd_wrong_usage(&usage, "the documents are about all settings")
-               : as_markdown    ? print_document(pst_settings_write_markdown)
-                                : print_document(pst_settings_write_yaml);
+        return args.n_words > 0 ? pst_cmd_wrong_usage(
+                                      &usage, "--markdown and --yaml take no names: they print all settings")
+               : as_markdown ? print_document(pst_settings_write_markdown)
+                             : print_document(pst_settings_write_yaml);
     return as_json || args.n_words > 0 ? print_chosen(defs, n) : print_table();
 }

@@ -12,13 +12,13 @@
 static bool as_json, verbose;
 
 static const struct pst_option options[] = {
-    {"json", NULL, "as a JSON object", NULL, &as_json},
-    {"verbose", NULL, "and what does the arithmetic of TLS on this processor", NULL, &verbose},
+    {"json", NULL, "print a JSON object", NULL, &as_json},
+    {"verbose", NULL, "also print which cryptographic implementation this processor uses", NULL, &verbose},
 };
 
 static const struct pst_usage usage = {
     .synopsis = "version [--json] [--verbose]",
-    .about = "Prints the version of Postern and of the libraries in it.",
+    .about = "Prints the version of Postern and of its libraries.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
 };

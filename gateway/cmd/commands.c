@@ -6,16 +6,16 @@
 
 static const struct pst_command commands[] = {
     {"serve", "run the gateway", pst_cmd_serve},
-    {"demo", "run it before a sample container, with a key to try", pst_cmd_demo},
-    {"check", "say all that is wrong with the settings and the files they name", pst_cmd_check},
-    {"doctor", "find out why a pod does not work, and what to do about it", pst_cmd_doctor},
-    {"key", "create, list, show, rotate, enable, disable, delete and import keys", pst_cmd_key},
+    {"demo", "run it in front of a sample container, with a test key", pst_cmd_demo},
+    {"check", "report every problem in the settings and the files they refer to", pst_cmd_check},
+    {"doctor", "diagnose a pod that does not work, and say what to do", pst_cmd_doctor},
+    {"key", "create, list, show, rotate, disable, delete and import keys", pst_cmd_key},
     {"client-cert", "approve, list and revoke client certificates", pst_cmd_client_cert},
-    {"admin-token", "create, list and revoke tokens for the admin side", pst_cmd_admin_token},
-    {"audit", "who changed what, and whether the trail is whole", pst_cmd_audit},
-    {"usage", "sums of what was used, by key, hour, day, route or status", pst_cmd_usage},
-    {"settings", "list the settings, or say what one of them means", pst_cmd_settings_list},
-    {"version", "print the version and those of the libraries", pst_cmd_version},
+    {"admin-token", "create, list and revoke tokens for the admin page and API", pst_cmd_admin_token},
+    {"audit", "list changes to keys and tokens, and verify the audit trail", pst_cmd_audit},
+    {"usage", "usage totals by key, hour, day, route or status", pst_cmd_usage},
+    {"settings", "list the settings, or explain one of them", pst_cmd_settings_list},
+    {"version", "print the version of Postern and of its libraries", pst_cmd_version},
 };
 
 static const struct pst_command_set set = {

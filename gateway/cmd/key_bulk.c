@@ -40,7 +40,7 @@ int key_bulk_read(struct key_bulk *bulk, int fd, const char *from)
             break;
         bulk->len += (size_t)n;
         if (bulk->len == bulk->mapped)
-            trouble = "that is more than 512 MiB; import it in parts";
+            trouble = "more than 512 MiB; import them in parts";
     }
     if (trouble == NULL)
         return -1;
@@ -71,7 +71,7 @@ static int take_time(struct pst_str text, const char *field, int64_t *ret_us, st
     /* JSON's strings are terminated and have no NUL inside: jansson refuses those. */
     if (pst_time_parse(text.p, ret_us) == 0)
         return 0;
-    return pst_why_set(why, -PST_EINVAL, field, "write a time as 2027-01-31 or 2027-01-31T12:00:00Z");
+    return pst_why_set(why, -PST_EINVAL, field, "use a time such as 2027-01-31 or 2027-01-31T12:00:00Z");
 }
 
 static int take_member(const char *field, json_t *value, struct pst_key_new *request, struct pst_why *why)
@@ -95,7 +95,7 @@ static int take_member(const char *field, json_t *value, struct pst_key_new *req
         if (json_is_null(value)) /* as `key create --json` writes what is not set */
             return 0;
         if (!json_is_string(value))
-            return pst_why_set(why, -PST_EINVAL, members[i].name, "is a string or null");
+            return pst_why_set(why, -PST_EINVAL, members[i].name, "must be a string or null");
         struct pst_str text = {json_string_value(value), json_string_length(value)};
         if (members[i].time_us != NULL)
             return take_time(text, members[i].name, members[i].time_us, why);
@@ -104,14 +104,14 @@ static int take_member(const char *field, json_t *value, struct pst_key_new *req
     }
     return pst_why_set(
         why, -PST_EINVAL, NULL,
-        "an object has name, key1, key2, id, note, expires_at and not_before, and nothing else");
+        "unknown field: an object may have name, key1, key2, id, note, expires_at and not_before");
 }
 
 static int take_object(json_t *object, struct pst_key_new *request, struct pst_why *why)
 {
     *request = (struct pst_key_new){0};
     if (!json_is_object(object))
-        return pst_why_set(why, -PST_EPARSE, NULL, "that is no JSON object with names that differ");
+        return pst_why_set(why, -PST_EPARSE, NULL, "not a JSON object, or one with a duplicate field");
     const char *field;
     json_t *value;
     json_object_foreach(object, field, value)
@@ -121,7 +121,7 @@ static int take_object(json_t *object, struct pst_key_new *request, struct pst_w
             return err;
     }
     if (request->imports[0].len == 0 && request->imports[1].len == 0)
-        return pst_why_set(why, -PST_EINVAL, "key1", "a key to be imported has a secret, key1 or key2");
+        return pst_why_set(why, -PST_EINVAL, "key1", "required: a secret, key1 or key2");
     return 0;
 }
 
@@ -161,7 +161,7 @@ static int import_lines(struct key_session *session, struct pst_str rest, struct
     }
     if (pst_buf_len(ids) > 0)
         return -1;
-    pst_cmd_error("no key came in: give one JSON object a line");
+    pst_cmd_error("no keys in the input: give one JSON object per line");
     return PST_EXIT_FAILED;
 }
 

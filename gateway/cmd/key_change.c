@@ -13,7 +13,7 @@ static const struct pst_option options[] = {
 static bool yes;
 
 static const struct pst_option delete_options[] = {
-    {"yes", NULL, "do not ask (a script, whose input is no terminal, is never asked)", NULL, &yes},
+    {"yes", NULL, "do not ask for confirmation; required when standard input is not a terminal", NULL, &yes},
     {"json", NULL, "print the key as JSON", NULL, &as_json},
 };
 
@@ -24,23 +24,29 @@ static const struct pst_option delete_options[] = {
     }
 
 static const struct pst_usage enable_usage =
-    USAGE("key enable ID [--json]", "Accepts a key again that was disabled.", options);
-static const struct pst_usage disable_usage =
-    USAGE("key disable ID [--json]",
-          "Refuses both secrets of a key from now on, until it is enabled again.\n"
-          "Requests under way are finished.",
-          options);
+    USAGE("key enable KEY [--json]", "Re-enables a disabled key, named by id or name.", options);
+static const struct pst_usage disable_usage = USAGE(
+    "key disable KEY [--json]",
+    "Disables a key, named by id or name: both of its secrets are rejected until it is re-enabled. Requests "
+    "in progress are completed.",
+    options);
 static const struct pst_usage delete_usage =
-    USAGE("key delete ID [--yes] [--json]",
-          "Removes a key and its secrets for good. What it used stays counted.", delete_options);
+    USAGE("key delete KEY [--yes] [--json]",
+          "Permanently deletes a key, named by id or name, and its secrets. Its usage stays in the totals.",
+          delete_options);
 
 static int open_for(const struct pst_usage *usage, int argc, char **argv, struct key_session *session,
                     struct pst_str *ret_id)
 {
     int done = pst_cmd_parse(usage, argc, argv, &session->args);
     if (done < 0)
-        done = key_take_id(session->args.words[0], ret_id);
-    return done < 0 ? key_session_open(session, false) : done;
+        done = key_session_open(session, false);
+    if (done >= 0)
+        return done;
+    done = key_find(session, session->args.words[0], ret_id);
+    if (done >= 0)
+        key_session_close(session);
+    return done;
 }
 
 static int set_enabled(const struct pst_usage *usage, int argc, char **argv, bool enabled)
@@ -78,13 +84,18 @@ static int confirm(struct key_session *session, struct pst_str id)
 {
     struct pst_arena arena;
     struct pst_key_row row;
-    if (yes || !isatty(STDIN_FILENO))
+    if (yes)
         return -1;
+    if (!isatty(STDIN_FILENO))
+        return pst_cmd_wrong_usage(&delete_usage,
+                                   "standard input is not a terminal, so there is no one to ask: add "
+                                   "--yes to delete the key");
     pst_arena_init(&arena, 4096, PST_KEY_ROW_BYTES_MAX);
     int done = key_read(session, id, &arena, &row);
     if (done < 0) {
         char answer[8] = "";
-        fprintf(stderr, "Delete the key \"" PST_STR_FMT "\" for good? [y/N] ", PST_STR_ARG(row.name));
+        fprintf(stderr, "Permanently delete the key \"" PST_STR_FMT "\" (" PST_STR_FMT ")? [y/N] ",
+                PST_STR_ARG(row.name), PST_STR_ARG(row.id));
         bool agreed = fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
         if (!agreed) {
             fputs("Nothing was deleted.\n", stderr);

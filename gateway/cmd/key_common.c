@@ -61,20 +61,82 @@ int key_store_failed(const struct key_session *session)
     return PST_EXIT_FAILED;
 }
 
-int key_take_id(const char *word, struct pst_str *ret_id)
+/* Keys that have a name. */
+#define NAMED_SHOWN 8
+struct named {
+    size_t n;
+    char ids[NAMED_SHOWN][PST_KEYS_ID_MAX + 1];
+};
+
+static int add_named(const struct pst_key_row *row, void *arg)
 {
-    struct pst_str id = pst_str_of(word);
-    if (pst_str_starts(id, PST_STR(PST_KEY_PREFIX)))
-        id = pst_str_skip(id, sizeof(PST_KEY_PREFIX) - 1);
-    *ret_id = id;
-    if (id.len <= PST_KEY_ID_LEN)
-        return -1;
-    /* Not repeated here: it may be a secret. */
-    pst_cmd_error(
-        "there is no such key: an id has %d characters, and `postern key list` shows those there are. "
-        "If that was a secret, rotate it: others on this machine can see arguments",
-        PST_KEY_ID_LEN);
+    struct named *named = arg;
+    if (named->n++ < NAMED_SHOWN)
+        pst_str_clip(row->id, named->ids[named->n - 1], sizeof(named->ids[0]));
+    return 0;
+}
+
+static void say_ambiguous(const char *word, const struct named *named)
+{
+    char ids[NAMED_SHOWN * (PST_KEYS_ID_MAX + 2) + 1] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < named->n && i < NAMED_SHOWN; i++)
+        used += (size_t)snprintf(ids + used, sizeof(ids) - used, "%s%s", i > 0 ? ", " : "", named->ids[i]);
+    pst_cmd_error("%zu keys are named \"%s\": use an id: %s%s", named->n, word, ids,
+                  named->n > NAMED_SHOWN ? ", ..." : "");
+}
+
+static int find_by_name(struct pst_keys_store *store, const char *word, char id[static PST_KEYS_ID_MAX + 1])
+{
+    struct named named = {0};
+    const struct pst_keys_filter filter = {.name = pst_str_of(word)};
+    int err = filter.name.len > 0 ? pst_keys_list(store, &filter, add_named, &named) : 0;
+    if (err < 0 || named.n == 0)
+        return err < 0 ? err : -PST_ENOENT;
+    if (named.n > 1) {
+        say_ambiguous(word, &named);
+        return -PST_EEXIST;
+    }
+    pst_str_clip(pst_str_of(named.ids[0]), id, PST_KEYS_ID_MAX + 1);
+    return 0;
+}
+
+int key_find_in(struct pst_keys_store *store, const char *word, char id[static PST_KEYS_ID_MAX + 1])
+{
+    struct pst_arena arena;
+    struct pst_key_row row;
+    struct pst_str given = pst_str_of(word);
+    if (pst_str_starts(given, PST_STR(PST_KEY_PREFIX)))
+        given = pst_str_skip(given, sizeof(PST_KEY_PREFIX) - 1);
+    pst_arena_init(&arena, 4096, PST_KEY_ROW_BYTES_MAX);
+    int err = given.len <= PST_KEY_ID_LEN ? pst_keys_get(store, given, &arena, &row) : -PST_ENOENT;
+    pst_arena_done(&arena);
+    if (err == 0)
+        pst_str_clip(given, id, PST_KEYS_ID_MAX + 1);
+    return err == -PST_ENOENT ? find_by_name(store, word, id) : err;
+}
+
+int key_unknown(const char *word)
+{
+    if (strlen(word) <= PST_KEY_ID_LEN)
+        pst_cmd_error("there is no key with the id or name \"%s\"; `postern key list` lists them", word);
+    else
+        pst_cmd_error(
+            "there is no key with this id or name; `postern key list` lists them. If that was a secret, "
+            "rotate it: others on this machine can see arguments");
     return PST_EXIT_FAILED;
+}
+
+int key_find(struct key_session *session, const char *word, struct pst_str *ret_id)
+{
+    int err = key_find_in(pst_keys_service_store(session->keys), word, session->id);
+    if (err == 0) {
+        *ret_id = pst_str_of(session->id);
+        return -1;
+    }
+    if (err == -PST_ENOENT)
+        return key_unknown(word);
+    return err == -PST_EEXIST ? PST_EXIT_FAILED : key_store_failed(session);
 }
 
 int key_read(struct key_session *session, struct pst_str id, struct pst_arena *arena, struct pst_key_row *ret)
@@ -84,8 +146,7 @@ int key_read(struct key_session *session, struct pst_str id, struct pst_arena *a
         return -1;
     if (err != -PST_ENOENT)
         return key_store_failed(session);
-    pst_cmd_error("there is no key \"" PST_STR_FMT "\"; `postern key list` shows those there are",
-                  PST_STR_ARG(id));
+    pst_cmd_error("there is no key \"" PST_STR_FMT "\"; `postern key list` lists them", PST_STR_ARG(id));
     return PST_EXIT_FAILED;
 }
 
@@ -209,13 +270,13 @@ static void print_old(const struct pst_key_slot *slot, const struct pst_usage_ol
 {
     char until[PST_TIME_TEXT_SIZE], last[PST_TIME_TEXT_SIZE];
     pst_time_format(slot->old_valid_until_us, until);
-    printf("%-12s the one before it (\xE2\x80\xA6" PST_STR_FMT ") works until %s", "",
+    printf("%-12s the previous one (\xE2\x80\xA6" PST_STR_FMT ") works until %s", "",
            PST_STR_ARG(slot->old_last4), until);
     if (old != NULL && old->requests == 0) {
-        printf(", nobody has used it since the rotation");
+        printf(", not used since the rotation");
     } else if (old != NULL) {
         pst_time_format(old->last_us, last);
-        printf(",\n%-12s %llu request%s came with it since the rotation, the last %s", "",
+        printf(",\n%-12s %llu request%s used it since the rotation, the last one %s", "",
                (unsigned long long)old->requests, old->requests == 1 ? "" : "s", last);
     }
     puts("");
@@ -233,7 +294,7 @@ static void print_slot(const char *label, const struct pst_key_row *row, int i, 
     char time[PST_TIME_TEXT_SIZE];
     key_shown_text(slot->prefix, slot->last4, shown);
     pst_time_format(slot->created_us, time);
-    printf("%-12s %s, %s %s", label, shown, slot->imported ? "imported" : "made", time);
+    printf("%-12s %s, %s %s", label, shown, slot->imported ? "imported" : "created", time);
     if (use != NULL && use->last.slot_us[i] > 0) {
         pst_time_format(use->last.slot_us[i], time);
         printf(", last used %s", time);

@@ -7,6 +7,7 @@
 #include "postern/base/arena.h"
 #include "postern/base/buf.h"
 #include "postern/cmd/command.h"
+#include "postern/db/keys_store.h"
 #include "postern/db/usage_store.h"
 
 #include <jansson.h>
@@ -19,7 +20,8 @@ struct key_session {
     struct pst_args args;
     struct pst_settings settings;
     struct pst_keys *keys;
-    struct pst_why why; /* of the last call of the keys service that failed */
+    char id[PST_KEYS_ID_MAX + 1]; /* of the key that was named: key_find() */
+    struct pst_why why;           /* of the last call of the keys service that failed */
 };
 
 /* Loads the settings and opens the keys; with `make`, they are made when they are not there. Returns -1 to go
@@ -31,8 +33,15 @@ int key_failed(const struct key_session *session, const struct pst_usage *usage,
 /* The same for a failure of the store. */
 int key_store_failed(const struct key_session *session);
 
-/* Reads the id the user gave, with or without "ps_" before it, as it is shown. -1 or the exit code. */
-int key_take_id(const char *word, struct pst_str *ret_id) PST_MUSTCHECK;
+/* Finds the key that the user named: by its id, with or without "ps_" in front, or by its name when no other
+ * key has it. *ret_id lives as long as the session. -1 or the exit code. */
+int key_find(struct key_session *session, const char *word, struct pst_str *ret_id) PST_MUSTCHECK;
+/* The same for a store. 0; -PST_EEXIST after a message (several keys have this name); -PST_ENOENT and what
+ * the store says, without one. */
+int key_find_in(struct pst_keys_store *store, const char *word,
+                char id[static PST_KEYS_ID_MAX + 1]) PST_MUSTCHECK;
+/* Says that there is no such key: the exit code. The word is not repeated when it may be a secret. */
+int key_unknown(const char *word);
 /* The key's row, its texts in `arena`. -1 or the exit code. */
 int key_read(struct key_session *session, struct pst_str id, struct pst_arena *arena,
              struct pst_key_row *ret) PST_MUSTCHECK;
@@ -80,18 +89,16 @@ struct key_rules {
 int key_rules_take(struct key_rules *rules, const struct pst_usage *usage) PST_MUSTCHECK;
 void key_rules_done(struct key_rules *rules);
 #define KEY_RULES_OPTIONS(rules)                                                                             \
-    {"tag", "TAG, ...", "words to find it by", &(rules).given.tag, NULL},                                    \
-        {"scope", "RULES", "what it may be used for: \"/language; GET,POST /speech\"", &(rules).given.scope, \
-         NULL},                                                                                              \
-        {"network", "CIDR, ...", "where clients may be: \"10.0.0.0/8, fd00::/8\"", &(rules).given.network,   \
-         NULL},                                                                                              \
+    {"tag", "TAG, ...", "labels to search for it by", &(rules).given.tag, NULL},                             \
+        {"scope", "RULES", "allowed paths and methods: \"/language; GET,POST /speech\"",                     \
+         &(rules).given.scope, NULL},                                                                        \
+        {"network", "CIDR, ...", "allowed client networks: \"10.0.0.0/8, fd00::/8\"",                        \
+         &(rules).given.network, NULL},                                                                      \
     {                                                                                                        \
-        "limit", "LIMITS", "\"rate=100/60 concurrency=4 quota=1000/day\" (stored and shown)",                \
+        "limit", "LIMITS",                                                                                   \
+            "\"rate=100/60 concurrency=4 quota=1000/day\"; stored and shown, not enforced yet",              \
             &(rules).given.limit, NULL                                                                       \
     }
-/* Reads a time as people write it into *ret_us (untouched when `text` is NULL). -1 or the exit code. */
-int key_take_time(const struct pst_usage *usage, const char *option, const char *text,
-                  int64_t *ret_us) PST_MUSTCHECK;
 
 /* A sub-command that lists what is beside the keys, as JSON or as a table. */
 struct key_listing {

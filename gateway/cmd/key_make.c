@@ -22,13 +22,14 @@ static const char *name, *note, *expires, *expires_in, *not_before, *file, *whic
     *grace = GRACE_DEFAULT;
 
 #define NEW_KEY_OPTIONS                                                                                      \
-    {"name", "NAME", "by which people know whose key it is (required)", &name, NULL},                        \
-        {"note", "TEXT", "anything worth remembering about it", &note, NULL},                                \
-        {"expires", "TIME", "when it ends: 2027-01-31 or 2027-01-31T12:00:00Z", &expires, NULL},             \
-        {"expires-in", "DURATION", "or how long it lasts: 90d, 12h", &expires_in, NULL},                     \
-        {"not-before", "TIME", "when it begins to work", &not_before, NULL}, KEY_RULES_OPTIONS(rules),       \
+    {"name", "NAME", "a name people will recognise: the team or app (required)", &name, NULL},               \
+        {"note", "TEXT", "free text for your own reference", &note, NULL},                                   \
+        {"expires", "TIME", "when it expires: 2027-01-31 or 2027-01-31T12:00:00Z", &expires, NULL},          \
+        {"expires-in", "DURATION", "or how long it is valid, with a unit: 90d, 12h", &expires_in, NULL},     \
+        {"not-before", "TIME", "when it becomes valid (default: immediately)", &not_before, NULL},           \
+        KEY_RULES_OPTIONS(rules),                                                                            \
     {                                                                                                        \
-        "json", NULL, "as a JSON object", NULL, &as_json                                                     \
+        "json", NULL, "print a JSON object", NULL, &as_json                                                  \
     }
 
 static const struct pst_option create_options[] = {NEW_KEY_OPTIONS};
@@ -37,9 +38,9 @@ static const struct pst_usage create_usage = {
     .synopsis =
         "key create --name NAME [--note TEXT] [--expires TIME | --expires-in DURATION] "
         "[--not-before TIME] [--tag TAGS] [--scope RULES] [--network CIDRS] [--limit LIMITS] [--json]",
-    .about =
-        "Makes a key with two secrets, key1 and key2, and prints them this once: only their digests are\n"
-        "stored. Both work; rotate one while clients use the other.",
+    .about = "Creates a key with two secrets, key1 and key2, and prints them once: only their digests are "
+             "stored. Either "
+             "one works, so that you can rotate one while clients use the other.",
     .options = create_options,
     .n_options = sizeof(create_options) / sizeof(create_options[0]),
     .takes_settings = true,
@@ -47,38 +48,43 @@ static const struct pst_usage create_usage = {
 
 static const struct pst_option import_options[] = {
     NEW_KEY_OPTIONS,
-    {"file", "FILE", "read the secrets from there, not from standard input", &file, NULL},
-    {"id", "ID", "the public id it gets, 12 characters 0-9a-z (made up when not given)", &new_id, NULL},
-    {"bulk", NULL, "many keys: one JSON object a line", NULL, &bulk},
+    {"file", "FILE", "read the secrets from FILE instead of standard input", &file, NULL},
+    {"id", "ID", "its public id, 12 characters 0-9a-z (default: a random one)", &new_id, NULL},
+    {"bulk", NULL, "import many keys: one JSON object per line", NULL, &bulk},
 };
 
 static const struct pst_usage import_usage = {
     .synopsis = "key import --name NAME [--id ID] [--file FILE] [--note TEXT] "
                 "[--expires TIME | --expires-in DURATION] [--not-before TIME] [--tag TAGS] [--scope RULES] "
                 "[--network CIDRS] [--limit LIMITS] [--bulk] [--json]",
-    .about =
-        "Takes over secrets that clients have already, of an Azure resource, say: one or two, one a line,\n"
-        "from standard input or a file. Each has 16 to 128 printable ASCII characters, no blanks, and\n"
-        "does not begin with \"ps_\".\n"
-        "\n"
-        "With --bulk each line is an object with name, key1 and, as wanted, key2, id, note, expires_at and\n"
-        "not_before, and all of them are imported or none. Then --name and the like stand in the lines only.",
+    .about = "Creates a key from one or two secrets that clients already use, those of an Azure resource for "
+             "example. They are "
+             "read from standard input or a file, one per line. Each has 16 to 128 printable ASCII "
+             "characters without spaces "
+             "and does not begin with \"ps_\".\n\n"
+             "With --bulk, each line is a JSON object with name, key1 and optionally key2, id, note, "
+             "expires_at and not_before. "
+             "Either all keys are imported or none. --name and the other options for a single key cannot be "
+             "used with it.",
     .options = import_options,
     .n_options = sizeof(import_options) / sizeof(import_options[0]),
     .takes_settings = true,
 };
 
 static const struct pst_option rotate_options[] = {
-    {"secret", "key1|key2", "which of the two to replace (required)", &which, NULL},
-    {"grace", "DURATION", "how long the old one works on (default 24h; 0: it stops at once)", &grace, NULL},
-    {"json", NULL, "as a JSON object", NULL, &as_json},
+    {"secret", "key1|key2", "which secret to replace (required)", &which, NULL},
+    {"grace", "DURATION", "how long the old secret keeps working (default 24h; 0: it stops immediately)",
+     &grace, NULL},
+    {"json", NULL, "print a JSON object", NULL, &as_json},
 };
 
 static const struct pst_usage rotate_usage = {
-    .synopsis = "key rotate ID --secret key1|key2 [--grace DURATION] [--json]",
-    .about = "Puts a new secret in the place of one of a key's two, and prints it this once. The one it\n"
-             "replaces works on for the grace period, at most 30 days; an older one still in its grace\n"
-             "period stops at once.",
+    .synopsis = "key rotate KEY --secret key1|key2 [--grace DURATION] [--json]",
+    .about = "Replaces one of a key's two secrets and prints the new one once. KEY is an id or a name. The "
+             "old secret keeps "
+             "working for the grace period, at most 30 days; one that was replaced earlier and is still in "
+             "its grace "
+             "period stops immediately.",
     .options = rotate_options,
     .n_options = sizeof(rotate_options) / sizeof(rotate_options[0]),
     .takes_settings = true,
@@ -88,42 +94,25 @@ static const struct pst_usage rotate_usage = {
 
 /* What was asked for */
 
-int key_take_time(const struct pst_usage *usage, const char *option, const char *text, int64_t *ret_us)
-{
-    if (text == NULL || pst_time_parse(text, ret_us) == 0)
-        return -1;
-    return pst_cmd_wrong_usage(
-        usage, "--%s \"%s\" is no time: write 2027-01-31 (midnight UTC) or 2027-01-31T12:00:00+01:00", option,
-        text);
-}
-
-static int take_duration(const struct pst_usage *usage, const char *option, const char *text,
-                         uint64_t *ret_ms)
-{
-    if (pst_num_duration_ms(pst_str_of(text), 1000, ret_ms) == 0 && *ret_ms <= INT64_MAX / 4000)
-        return -1;
-    return pst_cmd_wrong_usage(usage, "--%s \"%s\" is no duration: write 90d, 24h, 30m or 10s", option, text);
-}
-
 static int take_new_key(const struct pst_usage *usage, struct pst_key_new *request)
 {
     if (name == NULL)
-        return pst_cmd_wrong_usage(usage, "--name is missing: by it people know whose key it is");
+        return pst_cmd_wrong_usage(usage, "--name is required: the team or app this key is for");
     if (expires != NULL && expires_in != NULL)
-        return pst_cmd_wrong_usage(usage, "--expires and --expires-in say the same thing twice");
+        return pst_cmd_wrong_usage(usage, "use either --expires or --expires-in, not both");
     *request = (struct pst_key_new){
         .id = pst_str_of(new_id),
         .name = pst_str_of(name),
         .note = pst_str_of(note),
     };
-    int done = key_take_time(usage, "expires", expires, &request->expires_us);
+    int done = pst_cmd_take_time(usage, "expires", expires, PST_CMD_FROM_NOW, &request->expires_us);
     if (done < 0)
-        done = key_take_time(usage, "not-before", not_before, &request->not_before_us);
+        done = pst_cmd_take_time(usage, "not-before", not_before, PST_CMD_FROM_NOW, &request->not_before_us);
     if (done < 0 && expires_in != NULL) {
         uint64_t ms = 0;
-        done = take_duration(usage, "expires-in", expires_in, &ms);
+        done = pst_cmd_take_duration(usage, "expires-in", expires_in, &ms);
         if (done < 0 && ms == 0)
-            return pst_cmd_wrong_usage(usage, "--expires-in 0: the key would never work");
+            return pst_cmd_wrong_usage(usage, "--expires-in 0: the key would expire immediately");
         request->expires_us = pst_clock_real_us() + (int64_t)ms * 1000;
     }
     if (done < 0)
@@ -145,8 +134,8 @@ static int write_out(struct pst_buf *out)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {
-            pst_cmd_error("cannot write to standard output, so nobody has seen the new secrets: %s; rotate "
-                          "them, or delete the key",
+            pst_cmd_error("cannot write to standard output, so the new secrets are lost: %s; rotate them, "
+                          "or delete the key",
                           strerror(errno));
             return PST_EXIT_FAILED;
         }
@@ -154,13 +143,13 @@ static int write_out(struct pst_buf *out)
     }
     if (whole)
         return PST_EXIT_OK;
-    pst_cmd_error("out of memory, so nobody has seen the new secrets: rotate them, or delete the key");
+    pst_cmd_error("out of memory, so the new secrets are lost: rotate them, or delete the key");
     return PST_EXIT_FAILED;
 }
 
 static void warn_once(const char *what)
 {
-    fprintf(stderr, "postern: keep %s now: Postern stores only a digest and cannot show it again\n", what);
+    fprintf(stderr, "postern: save %s now: Postern stores only a digest and cannot show it again\n", what);
 }
 
 static void add_string(struct pst_buf *out, const char *field, struct pst_str value)
@@ -195,13 +184,16 @@ static void write_made_json(struct pst_buf *out, const struct pst_key_new *reque
 static int print_made(const struct pst_key_new *request, const struct pst_key_made *made)
 {
     struct pst_buf out;
+    char expires_text[PST_TIME_TEXT_SIZE];
+    pst_time_format(request->expires_us, expires_text);
     pst_buf_init(&out, OUTPUT_BYTES_MAX);
     /* All at once: a buffer that grows leaves copies behind. On failure the buffer is marked. */
     if (pst_buf_reserve(&out, OUTPUT_BYTES_MAX) == 0 && as_json)
         write_made_json(&out, request, made);
     else
-        pst_buf_printf(&out, "id    %s\nname  " PST_STR_FMT "\nkey1  %s\nkey2  %s\n", made->id,
-                       PST_STR_ARG(request->name), made->secrets[0].text, made->secrets[1].text);
+        pst_buf_printf(&out, "id       %s\nname     " PST_STR_FMT "\nkey1     %s\nkey2     %s\nexpires  %s\n",
+                       made->id, PST_STR_ARG(request->name), made->secrets[0].text, made->secrets[1].text,
+                       request->expires_us != 0 ? expires_text : "never");
     int done = write_out(&out);
     pst_buf_wipe(&out);
     if (done == PST_EXIT_OK)
@@ -257,8 +249,8 @@ static int open_input(void)
     if (file != NULL && strcmp(file, "-") != 0)
         return open(file, O_RDONLY | O_CLOEXEC);
     if (isatty(STDIN_FILENO))
-        fputs(bulk ? "JSON objects, one a line, then Ctrl-D:\n"
-                   : "One or two secrets, one a line, then Ctrl-D:\n",
+        fputs(bulk ? "JSON objects, one per line, then Ctrl-D:\n"
+                   : "One or two secrets, one per line, then Ctrl-D:\n",
               stderr);
     return dup(STDIN_FILENO);
 }
@@ -276,7 +268,7 @@ static int take_secrets(struct pst_buf *input, struct pst_key_new *request)
     int err = fd < 0 ? pst_err_from_errno(errno) : read_input(fd, input);
     if (err < 0) {
         pst_cmd_error("cannot read the secrets from %s: %s", from,
-                      err == -PST_ELIMIT ? "that is more than two secrets" : pst_strerror(err));
+                      err == -PST_ELIMIT ? "too long for two secrets" : pst_strerror(err));
         return PST_EXIT_FAILED;
     }
     struct pst_str rest = pst_buf_str(input);
@@ -296,7 +288,7 @@ static int take_secrets(struct pst_buf *input, struct pst_key_new *request)
     }
     if (n > 0)
         return -1;
-    pst_cmd_error("no secret came from %s: give one or two, one a line", from);
+    pst_cmd_error("%s contains no secret: give one or two, one per line", from);
     return PST_EXIT_FAILED;
 }
 
@@ -323,7 +315,7 @@ static int import_many(struct key_session *session)
                                  rules.given.limit};
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
         if (given[i] != NULL)
-            return pst_cmd_wrong_usage(&import_usage, "with --bulk, what a key is to be stands in its line");
+            return pst_cmd_wrong_usage(&import_usage, "with --bulk, these options are fields of each line");
     }
     struct key_bulk lines = {0};
     PST_FD fd = open_input();
@@ -419,17 +411,17 @@ int key_rotate(int argc, char **argv)
     uint64_t grace_ms = 0;
     int done = pst_cmd_parse(&rotate_usage, argc, argv, &session.args);
     if (done < 0)
-        done = key_take_id(session.args.words[0], &id);
-    if (done < 0)
-        done = take_duration(&rotate_usage, "grace", grace, &grace_ms);
+        done = pst_cmd_take_duration(&rotate_usage, "grace", grace, &grace_ms);
     bool first = which != NULL && strcmp(which, "key1") == 0;
     if (done < 0 && !first && (which == NULL || strcmp(which, "key2") != 0))
-        done = pst_cmd_wrong_usage(&rotate_usage, "--secret says which to replace: key1 or key2");
+        done = pst_cmd_wrong_usage(&rotate_usage, "--secret is required: key1 or key2");
     if (done < 0)
         done = key_session_open(&session, false);
     if (done >= 0)
         return done;
-    done = rotate_in(&session, id, first ? 1 : 2, (int64_t)grace_ms * 1000);
+    done = key_find(&session, session.args.words[0], &id);
+    if (done < 0)
+        done = rotate_in(&session, id, first ? 1 : 2, (int64_t)grace_ms * 1000);
     key_session_close(&session);
     return done;
 }

@@ -89,8 +89,8 @@ int key_rules_take(struct key_rules *rules, const struct pst_usage *usage)
         tags == NULL       ? "--tag is not UTF-8"
         : scopes == NULL   ? "--scope is not UTF-8"
         : networks == NULL ? "--network is not UTF-8"
-        : limits == NULL ? "--limit: write \"rate=100/60 concurrency=4 quota=1000/day\", or some of them; a "
-                           "rate is requests per so many seconds, a quota is per day or month"
+        : limits == NULL ? "--limit: use one or more of \"rate=100/60 concurrency=4 quota=1000/day\": a rate "
+                           "is requests per seconds, a quota is requests per day or month"
                          : NULL;
     rules->tags = dump(tags, &rules->made[0]);
     rules->scopes = dump(scopes, &rules->made[1]);

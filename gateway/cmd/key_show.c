@@ -10,36 +10,39 @@ static bool as_json;
 static const char *state, *text, *tag, *expires_before, *unused_since, *sort = "created", *limit = "0";
 
 static const struct pst_option list_options[] = {
-    {"state", "STATE", "only those that are active, disabled, expired or not_yet", &state, NULL},
-    {"text", "TEXT", "only with this in id, name, note, tags or the shown beginning of a secret", &text,
+    {"state", "STATE", "only keys that are active, disabled, expired or not_yet valid", &state, NULL},
+    {"text", "TEXT", "only keys with this text in id, name, note, tags or the visible part of a secret",
+     &text, NULL},
+    {"tag", "TAG", "only keys with this tag", &tag, NULL},
+    {"expires-before", "TIME", "only keys that expire before this time or within this duration (30d)",
+     &expires_before, NULL},
+    {"unused-since", "TIME",
+     "only keys created before this time and not used since: a date, or how long ago (90d)", &unused_since,
      NULL},
-    {"tag", "TAG", "only with this tag", &tag, NULL},
-    {"expires-before", "TIME", "only those that end before", &expires_before, NULL},
-    {"unused-since", "TIME", "only those that were there then and that nobody has used since", &unused_since,
+    {"sort", "ORDER",
+     "by created, id, name, expires, updated or last_used; with a minus (-name) in descending order", &sort,
      NULL},
-    {"sort", "ORDER", "by created, id, name, expires, updated or last_used; -name: the other way", &sort,
-     NULL},
-    {"limit", "N", "at most N (default: all)", &limit, NULL},
-    {"json", NULL, "as JSON", NULL, &as_json},
+    {"limit", "N", "at most N keys (default: all)", &limit, NULL},
+    {"json", NULL, "print JSON", NULL, &as_json},
 };
 
 static const struct pst_usage list_usage = {
     .synopsis = "key list [--state STATE] [--text TEXT] [--tag TAG] [--expires-before TIME] "
                 "[--unused-since TIME] [--sort ORDER] [--limit N] [--json]",
-    .about = "Lists keys, all of them in the order of their creation unless told otherwise. Of a secret only "
-             "the end is shown.",
+    .about = "Lists keys; without options all of them, oldest first. Only the last characters of a secret "
+             "are shown.",
     .options = list_options,
     .n_options = sizeof(list_options) / sizeof(list_options[0]),
     .takes_settings = true,
 };
 
 static const struct pst_option options[] = {
-    {"json", NULL, "as JSON", NULL, &as_json},
+    {"json", NULL, "print JSON", NULL, &as_json},
 };
 
 static const struct pst_usage show_usage = {
-    .synopsis = "key show ID [--json]",
-    .about = "Shows one key, without its secrets.",
+    .synopsis = "key show KEY [--json]",
+    .about = "Shows one key, named by id or name, without its secrets.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .takes_settings = true,
@@ -124,8 +127,8 @@ static int take_sort(struct pst_keys_filter *filter)
     if (pst_keys_order_of(pst_str_of(sort), &filter->order, &filter->descending) == 0)
         return -1;
     return pst_cmd_wrong_usage(&list_usage,
-                               "--sort \"%s\": it is one of " PST_KEYS_ORDER_TEXTS
-                               ", or -created and so on for the other way",
+                               "--sort \"%s\" is not one of " PST_KEYS_ORDER_TEXTS
+                               ", each also with a minus (-created) for descending order",
                                sort);
 }
 
@@ -133,8 +136,8 @@ static int take_filter(struct pst_keys_filter *filter)
 {
     int shown = state != NULL ? pst_key_shown_of(pst_str_of(state)) : 0;
     if (shown < 0)
-        return pst_cmd_wrong_usage(&list_usage, "--state \"%s\": it is active, disabled, expired or not_yet",
-                                   state);
+        return pst_cmd_wrong_usage(&list_usage,
+                                   "--state \"%s\" is not one of active, disabled, expired, not_yet", state);
     *filter = (struct pst_keys_filter){
         .shown = state != NULL ? 1u << shown : 0,
         .now_us = pst_clock_real_us(),
@@ -142,12 +145,14 @@ static int take_filter(struct pst_keys_filter *filter)
         .tag = pst_str_of(tag),
     };
     if (pst_num_u64(pst_str_of(limit), &filter->limit) < 0)
-        return pst_cmd_wrong_usage(&list_usage, "--limit \"%s\" is no number", limit);
+        return pst_cmd_wrong_usage(&list_usage, "--limit \"%s\" is not a number", limit);
     int done = take_sort(filter);
     if (done < 0)
-        done = key_take_time(&list_usage, "expires-before", expires_before, &filter->expires_before_us);
+        done = pst_cmd_take_time(&list_usage, "expires-before", expires_before, PST_CMD_FROM_NOW,
+                                 &filter->expires_before_us);
     if (done < 0)
-        done = key_take_time(&list_usage, "unused-since", unused_since, &filter->unused_since_us);
+        done = pst_cmd_take_time(&list_usage, "unused-since", unused_since, PST_CMD_AGO,
+                                 &filter->unused_since_us);
     return done;
 }
 
@@ -177,12 +182,12 @@ int key_show(int argc, char **argv)
     struct pst_str id;
     int done = pst_cmd_parse(&show_usage, argc, argv, &session.args);
     if (done < 0)
-        done = key_take_id(session.args.words[0], &id);
-    if (done < 0)
         done = key_session_open(&session, false);
     if (done >= 0)
         return done;
-    done = key_print(&session, id, as_json);
+    done = key_find(&session, session.args.words[0], &id);
+    if (done < 0)
+        done = key_print(&session, id, as_json);
     key_session_close(&session);
     return done;
 }

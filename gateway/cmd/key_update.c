@@ -9,19 +9,21 @@ static struct key_rules rules;
 static const char *name, *note, *expires, *not_before;
 
 static const struct pst_option options[] = {
-    {"name", "NAME", "by which people know whose key it is", &name, NULL},
-    {"note", "TEXT", "anything worth remembering about it", &note, NULL},
-    {"expires", "TIME", "when it ends, or never", &expires, NULL},
-    {"not-before", "TIME", "when it begins to work, or now", &not_before, NULL},
+    {"name", "NAME", "a name people will recognise: the team or app", &name, NULL},
+    {"note", "TEXT", "free text for your own reference", &note, NULL},
+    {"expires", "TIME", "when it expires: a time, how long from now (90d), or never", &expires, NULL},
+    {"not-before", "TIME", "when it becomes valid: a time, how long from now, or now", &not_before, NULL},
     KEY_RULES_OPTIONS(rules),
     {"json", NULL, "print the key as JSON", NULL, &as_json},
 };
 
 static const struct pst_usage usage = {
-    .synopsis = "key update ID [--name NAME] [--note TEXT] [--expires TIME] [--not-before TIME] [--tag TAGS] "
-                "[--scope RULES] [--network CIDRS] [--limit LIMITS] [--json]",
-    .about = "Changes a key; its secrets stay. What is not given stays as it is, and an empty value (--scope "
-             "\"\") takes a rule away.",
+    .synopsis =
+        "key update KEY [--name NAME] [--note TEXT] [--expires TIME] [--not-before TIME] [--tag TAGS] "
+        "[--scope RULES] [--network CIDRS] [--limit LIMITS] [--json]",
+    .about = "Changes a key, named by id or name; its secrets stay the same. Options that are not given are "
+             "left unchanged, and "
+             "an empty value (--scope \"\") removes a restriction.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .takes_settings = true,
@@ -33,7 +35,7 @@ static int take_time(const char *option, const char *text, const char *unset, in
 {
     if (text != NULL && strcmp(text, unset) == 0)
         return -1;
-    return key_take_time(&usage, option, text, ret_us);
+    return pst_cmd_take_time(&usage, option, text, PST_CMD_FROM_NOW, ret_us);
 }
 
 static int take(struct pst_key_row *row, unsigned *ret_what)
@@ -55,7 +57,7 @@ static int take(struct pst_key_row *row, unsigned *ret_what)
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
         *ret_what |= fields[i].given != NULL ? fields[i].bit : 0;
     if (*ret_what == 0)
-        return pst_cmd_wrong_usage(&usage, "nothing to change was given");
+        return pst_cmd_wrong_usage(&usage, "nothing to change: give at least one option");
     row->name = pst_str_of(name);
     row->note = pst_str_of(note);
     int done = take_time("expires", expires, "never", &row->expires_us);
@@ -83,14 +85,14 @@ int key_update(int argc, char **argv)
     unsigned what = 0;
     int done = pst_cmd_parse(&usage, argc, argv, &session.args);
     if (done < 0)
-        done = key_take_id(session.args.words[0], &row.id);
-    if (done < 0)
         done = take(&row, &what);
     if (done >= 0)
         return done;
     done = key_session_open(&session, false);
     if (done < 0) {
-        done = update_in(&session, &row, what);
+        done = key_find(&session, session.args.words[0], &row.id);
+        if (done < 0)
+            done = update_in(&session, &row, what);
         key_session_close(&session);
     }
     key_rules_done(&rules);

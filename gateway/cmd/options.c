@@ -36,7 +36,7 @@ static int no_such_option(const struct pst_usage *usage, const char *name)
         pst_setting_flag_name(def, flag);
     else if (nearest.best != NULL)
         pst_str_clip(pst_str_of(nearest.best), flag + 2, sizeof(flag) - 2);
-    return pst_cmd_wrong_usage(usage, "there is no option --%s%s%s%s", name,
+    return pst_cmd_wrong_usage(usage, "unknown option --%s%s%s%s", name,
                                nearest.best != NULL ? "; did you mean " : "",
                                nearest.best != NULL ? flag : "", nearest.best != NULL ? "?" : "");
 }
@@ -47,7 +47,7 @@ static int split_name(const struct pst_usage *usage, struct cursor *c)
     struct pst_str name = pst_str_cut(pst_str_of(c->argv[c->at] + 2), '=', &value);
     c->value = value.p;
     if (pst_str_copy(name, c->name, sizeof(c->name)) < 0)
-        return pst_cmd_wrong_usage(usage, "there is no option %s", c->argv[c->at]);
+        return pst_cmd_wrong_usage(usage, "unknown option %s", c->argv[c->at]);
     return -1;
 }
 
@@ -121,9 +121,9 @@ int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv, struct p
             if (done >= 0)
                 return done;
         } else if (arg[0] == '-' && arg[1] != '\0') {
-            return pst_cmd_wrong_usage(usage, "there is no option %s", arg);
+            return pst_cmd_wrong_usage(usage, "unknown option %s", arg);
         } else if (ret_args->n_words >= usage->max_args || ret_args->n_words >= PST_ARGS_MAX) {
-            return pst_cmd_wrong_usage(usage, "\"%s\" is one word too many", arg);
+            return pst_cmd_wrong_usage(usage, "unexpected argument \"%s\"", arg);
         } else {
             ret_args->words[ret_args->n_words++] = arg;
         }

@@ -67,16 +67,16 @@ int usage_missing_word(const struct pst_usage *usage, size_t n_words)
     for (size_t i = 0; i <= n_words && *word == ' '; i++) {
         const char *end = word + 1 + strcspn(word + 1, " ");
         if (i == n_words && word[1] >= 'A' && word[1] <= 'Z')
-            return pst_cmd_wrong_usage(usage, "%.*s is missing", (int)(end - word - 1), word + 1);
+            return pst_cmd_wrong_usage(usage, "missing argument %.*s", (int)(end - word - 1), word + 1);
         word = end;
     }
-    return pst_cmd_wrong_usage(usage, "something is missing");
+    return pst_cmd_wrong_usage(usage, "missing argument");
 }
 
 int pst_cmd_finish(void)
 {
     if (pst_table_was_cut()) {
-        pst_cmd_error("out of memory: the table is not complete");
+        pst_cmd_error("out of memory: the table is incomplete");
         return PST_EXIT_FAILED;
     }
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -152,10 +152,11 @@ void pst_cmd_print_help(const struct pst_usage *usage)
     for (size_t i = 0; i < usage->n_options; i++)
         print_option(usage->options[i].name, usage->options[i].value, usage->options[i].help);
     if (usage->takes_settings) {
-        print_option("config", "FILE", "settings file (YAML); POSTERN_CONFIG can name it, too");
+        print_option("config", "FILE", "settings file (YAML); default: the one named by POSTERN_CONFIG");
         print_option("SETTING", "VALUE",
-                     "any setting, for instance --data-dir DIR; `postern settings` lists them");
+                     "any setting, such as --data-dir DIR; `postern settings` lists them");
     }
-    print_option("help", NULL, "print this");
-    puts("\nExit codes: 0 done, 1 failed, 2 wrong usage.");
+    print_option("help", NULL, "print this help");
+    printf("\nExit codes: %s\n",
+           usage->exit_codes != NULL ? usage->exit_codes : "0 done, 1 failed, 2 wrong usage.");
 }

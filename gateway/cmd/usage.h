@@ -7,8 +7,8 @@
 
 /* From now on errors name this command. */
 void usage_enter(const struct pst_usage *usage);
-/* "ID is missing": wrong usage, with the name from the synopsis of the word behind the `n_words` that are
- * there. Returns PST_EXIT_USAGE. */
+/* "missing argument KEY": wrong usage, with the name from the synopsis of the word behind the `n_words` that
+ * are there. Returns PST_EXIT_USAGE. */
 int usage_missing_word(const struct pst_usage *usage, size_t n_words);
 
 #endif

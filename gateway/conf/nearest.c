@@ -3,9 +3,15 @@
 
 #include "postern/base/str.h"
 
+#include <stdbool.h>
+
 #define LENGTH_MAX 64
 /* A typo is a letter or three; in a short word less, or every short word would be one of every other. */
 #define DISTANCE_MAX 3
+/* A name that was not written to its end, or further than that, counts as so many letters. */
+#define DISTANCE_CUT  1
+#define DISTANCE_MORE 2
+#define BEGINNING_MIN 4
 
 static char folded(char c)
 {
@@ -31,6 +37,25 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return row[b_len];
 }
 
+static bool begins_with(const char *text, const char *beginning, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (folded(text[i]) != folded(beginning[i])) /* the shorter one's end differs, too */
+            return false;
+    }
+    return true;
+}
+
+/* "max_body" of max_body_size; "listen_address" of listen. */
+static size_t beginning(const char *word, size_t word_len, const char *name, size_t name_len)
+{
+    if (word_len >= BEGINNING_MIN && begins_with(name, word, word_len))
+        return DISTANCE_CUT;
+    if (name_len >= BEGINNING_MIN && begins_with(word, name, name_len) && folded(word[name_len]) == '_')
+        return DISTANCE_MORE;
+    return DISTANCE_MAX + 1;
+}
+
 void pst_nearest_begin(struct pst_nearest *nearest, const char *word)
 {
     *nearest = (struct pst_nearest){.word = word, .distance = DISTANCE_MAX + 1};
@@ -43,7 +68,11 @@ void pst_nearest_offer(struct pst_nearest *nearest, const char *name)
     if (word_len > LENGTH_MAX || name_len > LENGTH_MAX)
         return;
     size_t d = distance(nearest->word, word_len, name, name_len);
-    if (d < nearest->distance && d <= (shorter + 1) / 2) {
+    if (d > (shorter + 1) / 2)
+        d = DISTANCE_MAX + 1;
+    size_t cut = beginning(nearest->word, word_len, name, name_len);
+    d = cut < d ? cut : d;
+    if (d < nearest->distance) {
         nearest->distance = d;
         nearest->best = name;
     }

@@ -193,11 +193,11 @@ static void warn_unknown(struct loading *load, const char *name)
     if (near == NULL && strcmp(name, "POSTERN_PORT") == 0)
         near = pst_setting_find("listen");
     if (near == NULL) {
-        report(load, true, "%s: there is no such setting; `postern settings` lists them all", name);
+        report(load, true, "%s: unknown setting; `postern settings` lists them all", name);
         return;
     }
     pst_setting_variable(near, variable);
-    report(load, true, "%s: there is no such setting; did you mean %s?", name, variable);
+    report(load, true, "%s: unknown setting; did you mean %s?", name, variable);
 }
 
 static void load_variable(struct loading *load, struct pst_str name, const char *value)
@@ -229,7 +229,7 @@ static void load_flags(struct loading *load)
         if (def != NULL)
             set_text(load, def, flag->value, PST_FROM_FLAG);
         else
-            report(load, false, "--%s: there is no such setting", flag->name);
+            report(load, false, "--%s: unknown setting", flag->name);
     }
 }
 

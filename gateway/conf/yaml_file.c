@@ -171,10 +171,9 @@ static bool tell_unknown(struct reading *reading, const char *name)
     const struct pst_setting_def *near = pst_setting_nearest(name);
     char sentence[400];
     if (near != NULL)
-        snprintf(sentence, sizeof(sentence), "there is no setting \"%s\"; did you mean %s?", name,
-                 near->name);
+        snprintf(sentence, sizeof(sentence), "unknown setting \"%s\"; did you mean %s?", name, near->name);
     else
-        snprintf(sentence, sizeof(sentence), "there is no setting \"%s\"; `postern settings` lists them all",
+        snprintf(sentence, sizeof(sentence), "unknown setting \"%s\"; `postern settings` lists them all",
                  name);
     reading->problem(reading->arg, NULL, key != NULL ? key->line : reading->line, sentence);
     size_t n = reading->n_fields - reading->n_settings;

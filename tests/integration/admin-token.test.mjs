@@ -32,8 +32,8 @@ test('made, listed, revoked; never stored, and of no use as a key', limit, async
     assert.equal((await list())[0].state, 'revoked');
     const unknown = await postern.cli(['admin-token', 'revoke', 'zzzzzzzzzzzz']);
     assert.equal(unknown.code, 1);
-    assert.match(unknown.stderr, /no such admin token/);
-    for (const [args, why] of [[['--role', 'boss', '--name', 'x'], /--role is admin or viewer/], [[], /--name is missing/], [['--name', 'x', '--expires', '2001-01-01'], /in the past/]]) {
+    assert.match(unknown.stderr, /no admin token with this id or name/);
+    for (const [args, why] of [[['--role', 'boss', '--name', 'x'], /--role "boss" is not one of admin, viewer/], [[], /--name is required/], [['--name', 'x', '--expires', '2001-01-01'], /in the past/]]) {
       const done = await postern.cli(['admin-token', 'create', ...args]);
       assert.equal(done.code, 2, done.stderr);
       assert.match(done.stderr, why);

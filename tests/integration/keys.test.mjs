@@ -169,7 +169,7 @@ describe('changes reach a running gateway within a second', limit, () => {
   });
   test('delete', limit, async () => {
     const made = await postern.createKey('gone');
-    await change(['delete', made.id], made.key2, 401);
+    await change(['delete', made.id, '--yes'], made.key2, 401);
     assertRefused(await ask({ 'api-key': made.key1 }), WRONG);
     const shown = await postern.cli(['key', 'show', made.id, '--json']);
     assert.equal(shown.code, 1);
@@ -310,6 +310,6 @@ describe('the command line', limit, () => {
     assert.equal((await postern.cli(['key', 'explode'])).code, 2);
     assert.equal((await postern.cli(['key', 'create', '--nonsense'])).code, 2);
     assert.equal((await postern.cli(['key', 'show', 'nosuchid'])).code, 1);
-    assert.equal((await postern.cli(['key', 'delete', 'nosuchid'])).code, 1);
+    assert.equal((await postern.cli(['key', 'delete', 'nosuchid', '--yes'])).code, 1);
   });
 });

@@ -595,13 +595,13 @@ describe('approved one by one', limit, () => {
       assert.notEqual(done.code, 0, args.join(' '));
       assert.match(done.stderr, pattern);
     };
-    await fails(/there is no key "zzzzzzzzzzzz"/, 'approve', certificates.good.cert, '--key', 'zzzzzzzzzzzz');
-    await fails(/one of them/, 'approve', certificates.good.cert, '--key', other.id, '--name', 'x');
-    await fails(/say --key or --name/, 'approve', sha('good'));
+    await fails(/no key with the id or name "zzzzzzzzzzzz"/, 'approve', certificates.good.cert, '--key', 'zzzzzzzzzzzz');
+    await fails(/use either --key or --name/, 'approve', certificates.good.cert, '--key', other.id, '--name', 'x');
+    await fails(/--key or --name is required/, 'approve', sha('good'));
     await fails(/nothing\.crt/, 'approve', '/nonexistent/nothing.crt', '--key', other.id);
     await fails(/PEM|X509|certificate/i, 'approve', certificates.good.key, '--key', other.id);
     await fails(/has expired/, 'approve', certificates.expired.cert, '--key', other.id);
-    await fails(/no certificate's SHA-256 begins so/, 'revoke', '0123456789');
+    await fails(/no certificate has a SHA-256 that begins with this/, 'revoke', '0123456789');
   });
 });
 

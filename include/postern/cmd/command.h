@@ -50,8 +50,9 @@ struct pst_usage {
     const char *about; /* what it does, in sentences, filled to the width; an empty line parts paragraphs */
     const struct pst_option *options;
     size_t n_options;
-    bool takes_settings; /* --config FILE and every setting as a flag */
-    size_t min_args;     /* words that are no options */
+    const char *exit_codes; /* for the help; NULL: those of most commands */
+    bool takes_settings;    /* --config FILE and every setting as a flag */
+    size_t min_args;        /* words that are no options */
     size_t max_args;
 };
 
@@ -73,6 +74,18 @@ int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv,
 /* Loads the settings from --config, the environment and the flags; prints problems and warnings to standard
  * error. 0 or -PST_EINVAL. pst_settings_done() afterwards. */
 int pst_cmd_settings(const struct pst_args *args, struct pst_settings *ret_settings) PST_MUSTCHECK;
+
+/* Values of options. Both return -1 to go on, or the exit code after a message. */
+
+/* "90d", "24h", "30m", "10s", "250ms"; a number without a unit is refused unless it is 0. */
+int pst_cmd_take_duration(const struct pst_usage *usage, const char *option, const char *text,
+                          uint64_t *ret_ms) PST_MUSTCHECK;
+/* Where a relative time points to. */
+enum pst_cmd_when { PST_CMD_AGO, PST_CMD_FROM_NOW };
+/* RFC 3339, a date alone (midnight UTC) or a duration before or after now, in real microseconds; *ret_us
+ * stays as it is when `text` is NULL. */
+int pst_cmd_take_time(const struct pst_usage *usage, const char *option, const char *text,
+                      enum pst_cmd_when when, int64_t *ret_us) PST_MUSTCHECK;
 
 /* What pst_cmd_settings() loads from, for a command that wants more of pst_settings_collect(). */
 struct pst_settings_input pst_cmd_settings_input(const struct pst_args *args);

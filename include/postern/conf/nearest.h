@@ -9,7 +9,7 @@
 struct pst_nearest {
     const char *word;
     const char *best; /* NULL: nothing is near */
-    size_t distance;  /* letters that `best` differs in */
+    size_t distance;  /* letters that `best` differs in; an abbreviation counts as few */
 };
 
 void pst_nearest_begin(struct pst_nearest *nearest, const char *word);

@@ -135,11 +135,11 @@ static void test_unknown_commands(void **state)
 {
     (void)state;
     assert_int_equal(RUN("chek"), PST_EXIT_USAGE);
-    assert_string_equal(err, "postern: there is no command \"chek\"; did you mean `postern check`?\n");
+    assert_string_equal(err, "postern: unknown command \"chek\"; did you mean `postern check`?\n");
     assert_int_equal(RUN("help", "setings"), PST_EXIT_USAGE);
-    assert_string_equal(err, "postern: there is no command \"setings\"; did you mean `postern settings`?\n");
+    assert_string_equal(err, "postern: unknown command \"setings\"; did you mean `postern settings`?\n");
     assert_int_equal(RUN("frobnicate"), PST_EXIT_USAGE);
-    assert_string_equal(err, "postern: there is no command \"frobnicate\"; `postern --help` lists them\n");
+    assert_string_equal(err, "postern: unknown command \"frobnicate\"; `postern --help` lists them\n");
     assert_string_equal(out, "");
 }
 
@@ -192,7 +192,7 @@ static void test_settings(void **state)
     SAYS(out, "  value    one of intermediate, modern\n  default  intermediate\n"
               "  also as  POSTERN_TLS_PROFILE, --tls-profile\n");
     assert_int_equal(RUN("settings", "wokers"), PST_EXIT_USAGE);
-    SAYS(err, "postern settings: there is no setting \"wokers\"; did you mean workers?\n");
+    SAYS(err, "postern settings: unknown setting \"wokers\"; did you mean workers?\n");
     assert_int_equal(RUN("settings", "--yaml", "--markdown"), PST_EXIT_USAGE);
     assert_int_equal(RUN("settings", "--yaml", "workers"), PST_EXIT_USAGE);
 }
@@ -201,7 +201,7 @@ static void test_check_is_content(void **state)
 {
     (void)state;
     assert_int_equal(RUN("check", "--data-dir", dir, "--listen", "127.0.0.1:0"), PST_EXIT_OK);
-    assert_string_equal(out, "The settings are fine.\n");
+    assert_string_equal(out, "No problems found.\n");
     assert_string_equal(err, "");
     /* It leaves nothing behind. */
     assert_int_equal(rmdir(dir), 0);
@@ -224,15 +224,15 @@ static void test_check_tells_all(void **state)
     assert_int_equal(fclose(file), 0);
     assert_int_equal(RUN("check", "--config", config), PST_EXIT_FAILED);
     static const char *const lines[] = {
-        "%s/p.yaml:1: there is no setting \"wokers\"; did you mean workers?\n",
+        "%s/p.yaml:1: unknown setting \"wokers\"; did you mean workers?\n",
         "%s/p.yaml:2: log_level: \"loud\" is not one of error, warning, info, debug\n",
         "%s/p.yaml:3: data_dir: ",
         "%s/c.pem: ",
         "%s/k.pem: ",
-        "%s/p.yaml:6: key_sources: \"a b\" is neither a header's name nor \"Authorization: Scheme\"\n",
-        "%s/p.yaml:6: key_sources: \"Api-Key\" is there twice\n",
+        "%s/p.yaml:6: key_sources: \"a b\" is neither a header name nor \"Authorization: Scheme\"\n",
+        "%s/p.yaml:6: key_sources: \"Api-Key\" is listed twice\n",
         "%s/p.yaml:6: key_sources: \"Host\" cannot carry a key",
-        "%s/p.yaml:7: key_query_parameter: \"a&b\" cannot be a parameter's name\n",
+        "%s/p.yaml:7: key_query_parameter: \"a&b\" is not a valid parameter name\n",
         "%s/p.yaml:8: listen: 192.0.2.1:8443: Cannot assign requested address",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -297,7 +297,7 @@ static void test_check_shows_sources(void **state)
     SAYS(out, "  POSTERN_MAX_HEADERS  50\n");
     SAYS(out, "  --listen             127.0.0.1:0\n");
     SAYS(out, " (here: ");
-    SAYS(out, "\n\nThe settings are fine.\n");
+    SAYS(out, "\n\nNo problems found.\n");
     assert_int_equal(RUN("check", "--json", "--data-dir", dir, "--listen", "127.0.0.1:0", "--workers", "x"),
                      PST_EXIT_FAILED);
     assert_int_equal(unsetenv("POSTERN_MAX_HEADERS"), 0);

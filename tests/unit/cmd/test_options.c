@@ -105,20 +105,20 @@ static void test_wrong_usage(void **state)
         const char *const *words;
         const char *told;
     } cases[] = {
-        {WORDS("w", "--nmae", "x"), "there is no option --nmae; did you mean --name?"},
-        {WORDS("w", "--nam", "x"), "there is no option --nam; did you mean --name?"},
-        {WORDS("w", "--hlep"), "there is no option --hlep; did you mean --help?"},
-        {WORDS("w", "--colour", "x"), "there is no option --colour\n"},
+        {WORDS("w", "--nmae", "x"), "unknown option --nmae; did you mean --name?"},
+        {WORDS("w", "--nam", "x"), "unknown option --nam; did you mean --name?"},
+        {WORDS("w", "--hlep"), "unknown option --hlep; did you mean --help?"},
+        {WORDS("w", "--colour", "x"), "unknown option --colour\n"},
         {WORDS("w", "--name"), "--name needs a value"},
         {WORDS("w", "--json=yes"), "--json takes no value"},
-        {WORDS("w", "-n"), "there is no option -n"},
-        {WORDS("w", "--=x"), "there is no option --"},
-        {WORDS("w", "--workers", "3"), "there is no option --workers\n"},
-        {WORDS("w", "--config", "f"), "there is no option --config"},
-        {WORDS("1", "2", "3"), "\"3\" is one word too many"},
-        {WORDS("--name", "x"), "WORD is missing"},
+        {WORDS("w", "-n"), "unknown option -n"},
+        {WORDS("w", "--=x"), "unknown option --"},
+        {WORDS("w", "--workers", "3"), "unknown option --workers\n"},
+        {WORDS("w", "--config", "f"), "unknown option --config"},
+        {WORDS("1", "2", "3"), "unexpected argument \"3\""},
+        {WORDS("--name", "x"), "missing argument WORD"},
         {WORDS("w", "--an-option-with-a-name-longer-than-any-name-that-an-option-could-have", "x"),
-         "there is no option"},
+         "unknown option"},
     };
     for (size_t i = 0; i < N(cases); i++) {
         struct pst_args args;
@@ -168,8 +168,9 @@ static void test_settings_as_flags(void **state)
     assert_string_equal(args.flags[1].value, "2MiB");
     assert_string_equal(args.flags[2].name, "data_dir");
     assert_int_equal(parse(&serving, WORDS("--wokers", "3"), &args), PST_EXIT_USAGE);
-    assert_memory_equal(printed[1],
-                        "postern thing serve: there is no option --wokers; did you mean --workers?\n", 73);
+    assert_ptr_equal(
+        strstr(printed[1], "postern thing serve: unknown option --wokers; did you mean --workers?\n"),
+        printed[1]);
     assert_int_equal(parse(&serving, WORDS("--max-boddy-size=3"), &args), PST_EXIT_USAGE);
     assert_non_null(strstr(printed[1], "did you mean --max-body-size?"));
     assert_int_equal(parse(&serving, WORDS("--workers"), &args), PST_EXIT_USAGE);

@@ -105,11 +105,11 @@ static void test_help_fits(void **state)
                         "                            any terminal, wherever it would begin, and goes on\n"
                         "  --a-name-that-needs-the-line FOR-ITSELF\n"
                         "                            and then some\n"
-                        "  --config FILE             settings file (YAML); POSTERN_CONFIG can name it,\n"
-                        "                            too\n"
-                        "  --SETTING VALUE           any setting, for instance --data-dir DIR; `postern\n"
+                        "  --config FILE             settings file (YAML); default: the one named by\n"
+                        "                            POSTERN_CONFIG\n"
+                        "  --SETTING VALUE           any setting, such as --data-dir DIR; `postern\n"
                         "                            settings` lists them\n"
-                        "  --help                    print this\n"
+                        "  --help                    print this help\n"
                         "\n"
                         "Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
 }

@@ -49,8 +49,12 @@ static void test_settings(void **state)
     (void)state;
     assert_string_equal(pst_setting_nearest("max-heders")->name, "max_headers");
     assert_string_equal(pst_setting_nearest("DATADIR")->name, "data_dir");
-    assert_string_equal(pst_setting_nearest("tls_cert")->name, "tls_key"); /* near in letters, no more */
+    assert_string_equal(pst_setting_nearest("tls_cert")->name, "tls_certificate");
+    assert_string_equal(pst_setting_nearest("max_body")->name, "max_body_size"); /* not written to its end */
+    assert_string_equal(pst_setting_nearest("listen-address")->name, "listen");  /* or further than that */
+    assert_string_equal(pst_setting_nearest("log_formt")->name, "log_format");
     assert_null(pst_setting_nearest("certificate_authority"));
+    assert_null(pst_setting_nearest("max"));
 }
 
 int main(void)

@@ -140,9 +140,9 @@ static const struct {
     const char *yaml;
     const char *told;
 } wrong[] = {
-    {"log_level: info\nwokers: 3\n", ":2: there is no setting \"wokers\"; did you mean workers?\n"},
-    {"max-headers: 3\n", ":1: there is no setting \"max-headers\"; did you mean max_headers?\n"},
-    {"\"colour\": 3\n", ":1: there is no setting \"colour\"; `postern settings` lists them all\n"},
+    {"log_level: info\nwokers: 3\n", ":2: unknown setting \"wokers\"; did you mean workers?\n"},
+    {"max-headers: 3\n", ":1: unknown setting \"max-headers\"; did you mean max_headers?\n"},
+    {"\"colour\": 3\n", ":1: unknown setting \"colour\"; `postern settings` lists them all\n"},
     {"workers: many\n", ":1: workers: \"many\" is not a number from 0 to 256\n"},
     {"workers: -1\n", ":1: workers: \"-1\" is not a number from 0 to 256\n"},
     {"workers:\n", ":1: workers: \"\" is not a number from 0 to 256\n"},
@@ -205,14 +205,14 @@ static const struct {
     {"workers: 1\n--- # more\nworkers: 2\n", ":2: a second YAML document begins here; only one is read\n"},
     /* Each problem is told, not only the first, whatever kind it is of. */
     {"wokers: 1\nworkers: x\nlog_level: [a]\nhost: 2\nhost: 3\nlog_level: b\nmax_headers: 1\n",
-     ":1: there is no setting \"wokers\"; did you mean workers?\n"
+     ":1: unknown setting \"wokers\"; did you mean workers?\n"
      ":3: log_level: one value is expected, not a list\n"
-     ":4: there is no setting \"host\"; `postern settings` lists them all\n"
+     ":4: unknown setting \"host\"; did you mean host_header?\n"
      ":7: max_headers: \"1\" is out of range: a number from 8 to 1000 is allowed\n"
      ":2: workers: \"x\" is not a number from 0 to 256\n"},
     /* What stands deeper is no setting's line. */
     {"other:\n  workers: 3\nworkers: x\n",
-     ":1: there is no setting \"other\"; `postern settings` lists them all\n"
+     ":1: unknown setting \"other\"; `postern settings` lists them all\n"
      ":3: workers: \"x\" is not a number from 0 to 256\n"},
 };
 
@@ -383,7 +383,7 @@ static void test_every_problem_is_told(void **state)
     assert_non_null(strstr(told.text, ":2: tls_profile: \"old\""));
     assert_non_null(strstr(told.text, "POSTERN_WORKERS: \"x\""));
     assert_non_null(strstr(told.text, "--max-headers: \"y\""));
-    assert_non_null(strstr(told.text, "--nonsense: there is no such setting\n"));
+    assert_non_null(strstr(told.text, "--nonsense: unknown setting\n"));
 }
 
 /* A wrong value leaves the earlier source's; the rest can be looked at. */
@@ -534,11 +534,11 @@ static void test_unknown_variables(void **state)
                                  "POSTERN_PORT_8443_TPC=1", NULL};
     assert_int_equal(load(NULL, environment, NULL, 0, &told, &s), 0);
     assert_int_equal(told.warnings, 4);
-    assert_string_equal(
-        told.text, "POSTERN_WORKRS: there is no such setting; did you mean POSTERN_WORKERS?\n"
-                   "POSTERN_PORT: there is no such setting; did you mean POSTERN_LISTEN?\n"
-                   "POSTERN_HEADER: there is no such setting; `postern settings` lists them all\n"
-                   "POSTERN_PORT_8443_TPC: there is no such setting; `postern settings` lists them all\n");
+    assert_string_equal(told.text,
+                        "POSTERN_WORKRS: unknown setting; did you mean POSTERN_WORKERS?\n"
+                        "POSTERN_PORT: unknown setting; did you mean POSTERN_LISTEN?\n"
+                        "POSTERN_HEADER: unknown setting; `postern settings` lists them all\n"
+                        "POSTERN_PORT_8443_TPC: unknown setting; `postern settings` lists them all\n");
     pst_settings_done(&s);
 }
 
