@@ -5,6 +5,7 @@
 #include "postern/base/log.h"
 #include "postern/crypto/hash.h"
 #include "postern/http/job_id.h"
+#include "postern/http/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -305,17 +306,30 @@ static bool is_of_another(struct pst_job_owners *owners, const struct pst_job_id
     return another;
 }
 
+/* Whether what the path says, when it is decoded so often, is about no job of another key. */
+static bool permits_reading(struct pst_job_owners *owners, struct pst_job_id_scan reading,
+                            struct pst_str key_id, int64_t now_us)
+{
+    struct pst_job_id ids[PST_JOB_IDS_MAX];
+    struct pst_job_id_scan scan = reading;
+    for (size_t n; (n = pst_job_id_next(&scan, ids)) > 0;) {
+        for (size_t i = 0; i < n; i++) {
+            if (is_of_another(owners, &ids[i], key_id, now_us))
+                return false;
+        }
+    }
+    return !pst_job_id_is_disguised(reading);
+}
+
 bool pst_job_owners_permit(struct pst_job_owners *owners, struct pst_str path, struct pst_str key_id,
                            int64_t now_real_us)
 {
-    struct pst_job_id id;
     if (!atomic_load_explicit(&owners->any, memory_order_relaxed))
         return true;
-    for (struct pst_str rest = path; pst_job_id_next(&rest, &id);) {
-        if (is_of_another(owners, &id, key_id, now_real_us))
-            return false;
-    }
-    return !pst_job_id_is_disguised(path);
+    struct pst_job_id_scan once = {.rest = path}, twice = {.rest = path, .twice = true};
+    bool differs = pst_path_decodes_twice(path);
+    return permits_reading(owners, once, key_id, now_real_us) &&
+           (!differs || permits_reading(owners, twice, key_id, now_real_us));
 }
 
 uint64_t pst_job_owners_forgotten(const struct pst_job_owners *owners)

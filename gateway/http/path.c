@@ -97,6 +97,16 @@ bool pst_path_is_plain(struct pst_str path)
     return in_segment == 0 || !only_dots || in_segment > 2;
 }
 
+bool pst_path_decodes_twice(struct pst_str path)
+{
+    while (path.len > 0) {
+        bool escaped;
+        if (pst_path_take(&path, &escaped) == '%' && escaped)
+            return true;
+    }
+    return false;
+}
+
 bool pst_path_is_spelled_below(struct pst_str path, struct pst_str prefix)
 {
     return pst_str_starts(path, prefix) && (path.len == prefix.len || path.p[prefix.len] == '/');

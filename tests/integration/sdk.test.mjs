@@ -133,7 +133,8 @@ describe('a job of another key', () => {
     const id = GUID.exec(path)[0];
     const seen = container.hosts.length;
     const spellings = [id, id.toUpperCase(), id.replaceAll('-', ''), `{${id}}`, `%7B${id}%7D`, `(${id})`, `%${id.charCodeAt(0).toString(16)}${id.slice(1)}`,
-      `${id}/figures/1.1`, `.//${id}`, `x%2F..%2F${id}`, `%20${id}`, '{0x12345678,0x1234,0x1234,{0x1,0x2,0x3,0x4,0x5,0x6,0x7,0x8}}'];
+      `${id}/figures/1.1`, `.//${id}`, `x%2F..%2F${id}`, `%20${id}`, `%C2%A0${id}`, `${id};x`, `%25${id.charCodeAt(0).toString(16)}${id.slice(1)}`, `1${id}`,
+      '{0x12345678,0x1234,0x1234,{0x1,0x2,0x3,0x4,0x5,0x6,0x7,0x8}}'];
     for (const spelling of spellings) {
       for (const method of ['GET', 'DELETE', 'POST']) {
         const answer = await request(postern.port, path.replace(id, spelling), { method, key: other.key1 });

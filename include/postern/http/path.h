@@ -25,6 +25,9 @@ unsigned char pst_path_take(struct pst_str *path, bool *ret_escaped);
  *   is an ASCII letter. */
 bool pst_path_is_plain(struct pst_str path);
 
+/* Whether decoding the path once more would change it: a '%' in it is escaped. */
+bool pst_path_decodes_twice(struct pst_str path);
+
 /* The two ways to hold a plain path against a prefix, which has no '/' at its end ("" is everything). Both
  * end at a segment's end: "/a" has "/a" and "/a/b", but not "/ab".
  *

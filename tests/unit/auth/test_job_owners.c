@@ -68,6 +68,19 @@ static void test_ownership(void **state)
     assert_false(
         pst_job_owners_permit(owners, PST_STR("/JOBS/%7B00000001000040008000000000000001%7D/x"), KEY_B, 1));
     assert_false(pst_job_owners_permit(owners, PST_STR("/jobs/{0x00000001,0x0"), KEY_A, 1));
+    static const char *const spellings[] = {
+        "/jobs/0x000001-0000-4000-8000-000000000001",
+        "/jobs/+0000001-+000-4000-8000-000000000001",
+        "/jobs/1-0-4000-8000-1",
+        "/jobs/%2530%25300000001-0000-4000-8000-000000000001",
+        "/jobs/%257b0x1",
+    };
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
+        if (pst_job_owners_permit(owners, pst_str_of(spellings[i]), KEY_B, 1))
+            fail_msg("%s", spellings[i]);
+    }
+    assert_true(
+        pst_job_owners_permit(owners, PST_STR("/jobs/%2B0x00001-0000-4000-8000-000000000001"), KEY_A, 1));
     assert_true(pst_job_owners_permit(owners, PST_STR("/sentiment"), KEY_B, 1));
     /* Who says it is his comes too late. */
     pst_job_owners_add(owners, path, KEY_B, 2);
