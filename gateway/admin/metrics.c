@@ -106,12 +106,22 @@ static void add_stores(struct pst_buf *out, const struct pst_admin_status *s)
     COUNTER(out, "journal_lost_total", "Requests not noted because the journal was full.",
             s->traffic.records_lost);
     GAUGE(out, "usage_store_failing", "1: usage.db could not be written the last time.", s->usage_failing);
-    moment(out, "upstream_last_answer_timestamp_seconds", "When the container answered last.",
-           s->upstream_answered_us);
-    moment(out, "upstream_last_failure_timestamp_seconds",
-           "When the container could not be reached last, or gave no answer.", s->upstream_failed_us);
     moment(out, "certificate_expiry_timestamp_seconds", "When the first of the certificates ends.",
            s->certificate.not_after_us);
+}
+
+static void add_upstream(struct pst_buf *out, const struct pst_reach_sum *upstream)
+{
+    GAUGE(out, "upstream_down", "1: the last request forwarded to the container failed.",
+          upstream->state == PST_REACH_DOWN);
+    COUNTER(out, "upstream_failures_total", "Requests to which the container gave no complete response.",
+            upstream->failed);
+    moment(out, "upstream_last_request_timestamp_seconds", "When a request was forwarded last.",
+           upstream->asked_us);
+    moment(out, "upstream_last_answer_timestamp_seconds", "When the container responded last.",
+           upstream->answered_us);
+    moment(out, "upstream_last_failure_timestamp_seconds",
+           "When the container last could not be reached or gave no complete response.", upstream->failed_us);
 }
 
 static void add_egress(struct pst_buf *out, const struct pst_admin_egress *egress)
@@ -151,6 +161,7 @@ void admin_metrics_get(struct admin_request *r)
     add_errors(out, &s.traffic);
     add_connections(out, &s);
     add_stores(out, &s);
+    add_upstream(out, &s.upstream);
     add_egress(out, &s.egress);
     if (pst_buf_failed(out)) {
         admin_fail(r, 503, "OutOfMemory", "There is no memory for the answer; try again.");

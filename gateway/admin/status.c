@@ -15,15 +15,44 @@ static json_t *time_or_null(int64_t time_us)
     return time_us > 0 ? admin_time(time_us) : json_null();
 }
 
-/* By the last request: Postern asks the container nothing of its own accord. */
-static json_t *upstream_json(const struct pst_admin_status *s, const char *url)
+/* What the last response to GET /status said, whoever asked. */
+static json_t *api_status_json(const struct pst_reach_sum *upstream)
 {
-    const char *state = s->upstream_answered_us == 0 && s->upstream_failed_us == 0 ? "unknown"
-                        : s->upstream_answered_us >= s->upstream_failed_us         ? "up"
-                                                                                   : "down";
-    return json_pack("{s:s, s:s, s:o, s:o}", "url", url, "state", state, "last_answer",
-                     time_or_null(s->upstream_answered_us), "last_failure",
-                     time_or_null(s->upstream_failed_us));
+    static const char *const grades[] = {
+        [PST_API_SERVES] = "serves", [PST_API_UNSURE] = "unsure", [PST_API_REFUSES] = "refuses"};
+    const struct pst_api_status *api = upstream->api;
+    if (api == NULL)
+        return json_null();
+    return json_pack("{s:s, s:s, s:s, s:o}", "value", api->name, "grade", grades[api->grade], "meaning",
+                     api->meaning, "seen", admin_time(upstream->api_us));
+}
+
+static json_t *failure_json(const struct pst_reach_sum *upstream)
+{
+    if (upstream->failed_us == 0)
+        return json_null();
+    return json_pack("{s:s, s:s}", "error", pst_error_def(upstream->error)->name, "reason",
+                     pst_reach_reason(upstream->error));
+}
+
+static json_t *outage_json(const struct pst_reach_sum *upstream)
+{
+    if (upstream->state != PST_REACH_DOWN)
+        return json_null();
+    return json_pack("{s:o, s:I}", "since", time_or_null(upstream->down_since_us), "failed_requests",
+                     (json_int_t)upstream->failed_since);
+}
+
+/* By the last request: Postern asks the container nothing of its own accord. */
+static json_t *upstream_json(const struct pst_reach_sum *upstream, const char *url)
+{
+    static const char *const states[] = {
+        [PST_REACH_UNKNOWN] = "unknown", [PST_REACH_UP] = "up", [PST_REACH_DOWN] = "down"};
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "url", url, "state", states[upstream->state],
+                     "last_request", time_or_null(upstream->asked_us), "last_answer",
+                     time_or_null(upstream->answered_us), "last_failure", time_or_null(upstream->failed_us),
+                     "failure", failure_json(upstream), "outage", outage_json(upstream), "api_status",
+                     api_status_json(upstream));
 }
 
 static json_t *egress_json(const struct pst_admin_egress *egress)
@@ -69,7 +98,7 @@ void admin_status_get(struct admin_request *r)
         "version", admin->parts.version, "started", admin_time(admin->started_us),                 //
         "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),                   //
         "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,                //
-        "upstream", upstream_json(&s, admin->parts.settings->upstream),                            //
+        "upstream", upstream_json(&s.upstream, admin->parts.settings->upstream),                   //
         "egress", egress_json(&s.egress),                                                          //
         "stores", "keys", keys_ok ? "ok" : "failing", "usage", s.usage_failing ? "failing" : "ok", //
         "journal", "waiting", (json_int_t)s.journal_waiting, "lost", (json_int_t)lost,             //

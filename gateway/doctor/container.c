@@ -4,6 +4,7 @@
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/fetch/fetch.h"
+#include "postern/upstream/api_status.h"
 #include "postern/upstream/origin.h"
 
 #include <ifaddrs.h>
@@ -18,31 +19,6 @@
 
 #define ASK_MS  4000
 #define PORT_MS 2000
-
-/* What the container says of its own subscription (`apiStatus` of GET /status). */
-static const struct {
-    const char *says;
-    enum pst_doctor_status status;
-    const char *means;
-    const char *todo;
-} api_states[] = {
-    {"Valid", PST_DOCTOR_OK, "its ApiKey is valid and it may serve", NULL},
-    {"Invalid", PST_DOCTOR_FAILED, "the ApiKey it was started with is not valid: it serves no queries",
-     "Start it with a key of the resource that Billing names (portal: Keys and Endpoint)."},
-    {"Mismatch", PST_DOCTOR_FAILED,
-     "ApiKey and Billing are of different resources, or the resource is of another kind",
-     "Start it with Billing and ApiKey of one and the same resource, of the kind this container is for."},
-    {"CouldNotConnect", PST_DOCTOR_FAILED, "it cannot reach its billing endpoint",
-     "See the way out below: the container needs it too, and its HTTP_PROXY is a setting of its own."},
-    {"OutOfQuota", PST_DOCTOR_FAILED, "the resource's quota is used up",
-     "Raise the quota or the resource's tier."},
-    {"BillingEndpointBusy", PST_DOCTOR_WARNING, "the billing endpoint is busy; it tries again by itself",
-     "Wait some minutes; if it stays, ask Azure's support."},
-    {"ContainerUseUnauthorized", PST_DOCTOR_FAILED, "this resource is not approved for containers",
-     "Apply for access to the container, or use a resource that has it."},
-    {"Unknown", PST_DOCTOR_WARNING, "it does not know yet whether it may serve",
-     "Wait a minute and look again; then see the container's log."},
-};
 
 static int ask(struct visit *visit, const struct pst_upstream *upstream, const char *path,
                struct pst_fetch_answer *ret_answer, struct pst_fetch_why *ret_why)
@@ -67,12 +43,14 @@ static const char *json_text(const json_t *object, const char *name)
 static void tell_billing(struct visit *visit, const json_t *status)
 {
     const char *says = json_text(status, "apiStatus"), *message = json_text(status, "apiStatusMessage");
-    for (size_t i = 0; i < sizeof(api_states) / sizeof(api_states[0]); i++) {
-        if (strcmp(api_states[i].says, says) == 0) {
-            visit_note(visit, CHECK_BILLING, api_states[i].status, api_states[i].todo, "%s: %s (\"%.200s\")",
-                       says, api_states[i].means, message);
-            return;
-        }
+    static const enum pst_doctor_status grades[] = {[PST_API_SERVES] = PST_DOCTOR_OK,
+                                                    [PST_API_UNSURE] = PST_DOCTOR_WARNING,
+                                                    [PST_API_REFUSES] = PST_DOCTOR_FAILED};
+    const struct pst_api_status *known = pst_api_status_find(pst_str_of(says));
+    if (known != NULL) {
+        visit_note(visit, CHECK_BILLING, grades[known->grade], known->todo, "%s: %s (\"%.200s\")", says,
+                   known->meaning, message);
+        return;
     }
     if (says[0] == '\0')
         visit_note(visit, CHECK_BILLING, PST_DOCTOR_SKIPPED, NULL,

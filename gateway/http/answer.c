@@ -19,7 +19,9 @@ struct pst_answer_parser {
     unsigned flags;
     unsigned n_interim;
     size_t head_bytes; /* of this answer, interim heads included */
-    size_t overhead;   /* bytes since the last body byte of a chunked body */
+    uint64_t fed;      /* of this answer, whatever went through the parser */
+    uint64_t fault_at;
+    size_t overhead; /* bytes since the last body byte of a chunked body */
     bool has_head;
     int err; /* why a callback stopped llhttp; 0: llhttp's own finding */
     const char *fault;
@@ -214,7 +216,7 @@ static const char *judge(struct pst_answer *answer, unsigned flags)
     struct framing_fields found;
     gather(answer, &found);
     if (found.n_lengths > 1)
-        return "several Content-Length";
+        return "more than one Content-Length";
     if (!found.length_is_number)
         return "Content-Length is not a number";
     if (found.n_codings > 0 && found.n_lengths > 0)
@@ -263,7 +265,7 @@ static int on_headers_complete(llhttp_t *llhttp)
     int minor = llhttp_get_http_minor(llhttp);
     answer->status = (uint16_t)llhttp_get_status_code(llhttp);
     if (major != 1 || (minor != 0 && minor != 1))
-        return stop(parser, -PST_EPROTO, "neither HTTP/1.0 nor HTTP/1.1");
+        return stop(parser, -PST_EPROTO, "a version other than HTTP/1.0 and HTTP/1.1");
     if (answer->status < 100)
         return stop(parser, -PST_EPROTO, "a status below 100");
     if (answer->status == 101) {
@@ -272,7 +274,7 @@ static int on_headers_complete(llhttp_t *llhttp)
         answer->upgraded = true;
     } else if (answer->status < 200) {
         if (++parser->n_interim > PST_ANSWER_INTERIM_MAX)
-            return stop(parser, -PST_EPROTO, "too many interim answers");
+            return stop(parser, -PST_EPROTO, "too many interim (1xx) responses");
         return HPE_PAUSED;
     }
     answer->http_1_0 = minor == 0;
@@ -379,6 +381,7 @@ void pst_answer_begin(struct pst_answer_parser *parser, unsigned flags)
     parser->n_interim = 0;
     parser->head_bytes = 0;
     parser->overhead = 0;
+    parser->fed = parser->fault_at = 0;
     parser->err = 0;
     parser->fault = "";
 }
@@ -389,15 +392,20 @@ static int execute(struct pst_answer_parser *parser, const char *data, size_t le
     llhttp_errno_t result = llhttp_execute(&parser->llhttp, data, len);
     if (result == HPE_OK) {
         *ret_taken = len;
+        parser->fed += len;
         return 0;
     }
+    const char *at = llhttp_get_error_pos(&parser->llhttp);
     if (result == HPE_PAUSED) {
-        *ret_taken = (size_t)(llhttp_get_error_pos(&parser->llhttp) - data);
+        *ret_taken = (size_t)(at - data);
+        parser->fed += *ret_taken;
         llhttp_resume(&parser->llhttp);
         return 0;
     }
-    if (parser->err == 0)
+    if (parser->err == 0) {
         set_fault(parser, llhttp_get_error_reason(&parser->llhttp));
+        parser->fault_at = at != NULL ? parser->fed + (uint64_t)(at - data) + 1 : 0;
+    }
     return parser->err != 0 ? parser->err : -PST_EPROTO;
 }
 
@@ -457,6 +465,11 @@ const struct pst_answer *pst_answer_head(const struct pst_answer_parser *parser)
 const char *pst_answer_fault(const struct pst_answer_parser *parser)
 {
     return parser->fault;
+}
+
+uint64_t pst_answer_fault_at(const struct pst_answer_parser *parser)
+{
+    return parser->fault_at;
 }
 
 size_t pst_answer_parser_bytes(const struct pst_answer_parser *parser)

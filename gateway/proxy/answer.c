@@ -139,6 +139,7 @@ static ssize_t read_body(void *arg, uint64_t position, char *data, size_t max)
         return 0;
     }
     pst_debug("upstream", "request %s: the answer broke off: %s", x->request_id, pst_strerror((int)n));
+    forward_note_break(x, (int)n);
     x->state = EXCHANGE_DEAD;
     x->end = PST_END_UPSTREAM_BROKE;
     count(&x->client->front->parts.stats->answers_cut);
@@ -155,6 +156,14 @@ static uint64_t length_of(const struct exchange *x, const struct pst_answer *ans
     return answer->has_content_length ? answer->content_length : (x->is_head ? MHD_SIZE_UNKNOWN : 0);
 }
 
+/* What the container says of its subscription, when somebody asks it. */
+static void note_status(const struct exchange *x, const struct pst_answer *answer, struct pst_str body)
+{
+    const struct pst_front *front = x->client->front;
+    if (answer->status == 200 && pst_str_eq(x->target.path, PST_STR("/status")))
+        pst_reach_status_body(&front->parts.stats->reach, pst_loop_real_us(front->parts.loop), body);
+}
+
 static struct MHD_Response *make_response(struct exchange *x, const struct pst_answer *answer)
 {
     struct pst_str whole;
@@ -164,6 +173,7 @@ static struct MHD_Response *make_response(struct exchange *x, const struct pst_a
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READ_BYTES, read_body, x, NULL);
     if (!bodiless && pst_upconn_body_buffered(x->lease.conn, &whole)) {
         x->bytes_out = whole.len;
+        note_status(x, answer, whole);
         return MHD_create_response_from_buffer_static(whole.len, whole.p != NULL ? whole.p : "");
     }
     if (length == 0 || (bodiless && answer->status == 204))

@@ -344,5 +344,6 @@ static void on_timer(struct pst_timer *timer, void *arg)
 {
     (void)timer;
     struct exchange *x = arg;
+    forward_note_failure(x, PST_ERROR_UPSTREAM_TIMEOUT);
     exchange_fail(x, PST_ERROR_UPSTREAM_TIMEOUT, PST_END_UPSTREAM_TIMEOUT);
 }

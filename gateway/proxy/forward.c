@@ -56,18 +56,36 @@ static void retry(struct exchange *x)
         forward_end(x);
 }
 
-static void note_upstream(const struct exchange *x, bool answered)
+static struct pst_reach *reach_of(const struct exchange *x)
 {
-    struct pst_front_stats *stats = x->client->front->parts.stats;
-    atomic_store_explicit(answered ? &stats->upstream_answered_us : &stats->upstream_failed_us,
-                          pst_loop_real_us(x->client->front->parts.loop), memory_order_relaxed);
+    return &x->client->front->parts.stats->reach;
+}
+
+static int64_t real_us(const struct exchange *x)
+{
+    return pst_loop_real_us(x->client->front->parts.loop);
+}
+
+void forward_note_failure(const struct exchange *x, enum pst_error_id id)
+{
+    const struct pst_upconn *conn = x->lease.conn;
+    bool ours =
+        id == PST_ERROR_UPSTREAM_BUSY || id == PST_ERROR_UPSTREAM_SHARE || id == PST_ERROR_INTERNAL;
+    if (!ours)
+        pst_reach_failed(reach_of(x), real_us(x), id);
+    if (id == PST_ERROR_UPSTREAM_RUBBISH && conn != NULL)
+        pst_reach_malformed(reach_of(x), x->request_id, pst_upconn_fault(conn), pst_upconn_fault_at(conn));
+}
+
+void forward_note_break(const struct exchange *x, int err)
+{
+    forward_note_failure(x, pst_error_from_upstream(err, false));
 }
 
 static void fail_upstream(struct exchange *x, int err, bool connecting)
 {
     enum pst_error_id id = pst_error_from_upstream(err, connecting);
-    if (id != PST_ERROR_UPSTREAM_BUSY && id != PST_ERROR_UPSTREAM_SHARE && id != PST_ERROR_INTERNAL)
-        note_upstream(x, false);
+    forward_note_failure(x, id);
     pst_debug("upstream", "request %s: %s%s", x->request_id, pst_strerror(err),
               connecting ? " (connecting)" : "");
     exchange_fail(x, id, note_end_of_error(id));
@@ -110,7 +128,7 @@ static void on_answer_head(struct pst_upconn *conn, void *arg)
 {
     struct exchange *x = arg;
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
-    note_upstream(x, true);
+    pst_reach_answered(reach_of(x), real_us(x));
     if (pst_upconn_head(conn)->upgraded) {
         websocket_start(x);
     } else if (x->state == EXCHANGE_AWAIT) {
@@ -188,6 +206,7 @@ void forward_lease(struct exchange *x, unsigned flags)
     } else if (got < 0) {
         x->state = EXCHANGE_REFUSED;
         x->refusal = pst_error_from_upstream(got, true);
+        forward_note_failure(x, x->refusal);
         x->end = note_end_of_error(x->refusal);
     } else if (x->lease.state == PST_LEASE_WAITING) {
         count_wait(x);
@@ -198,6 +217,7 @@ static void start(struct exchange *x)
 {
     x->state = EXCHANGE_SEND;
     unsigned flags = (x->is_head ? PST_ANSWER_TO_HEAD : 0u) | (x->upgrade ? PST_ANSWER_MAY_UPGRADE : 0u);
+    pst_reach_asked(reach_of(x), real_us(x));
     pst_upconn_start(x->lease.conn, &handlers, x, flags);
 }
 

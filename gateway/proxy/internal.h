@@ -294,6 +294,10 @@ void forward_lease(struct exchange *x, unsigned flags);
 void forward_body(struct exchange *x, const char *data, size_t *size);
 /* The body is whole: sends what is left; then waits for the answer. */
 void forward_end(struct exchange *x);
+/* For the record of the container's reachability: why there is no response, or no whole one; `err` is
+ * pst_upconn_read()'s. While the lease holds the connection. */
+void forward_note_failure(const struct exchange *x, enum pst_error_id id);
+void forward_note_break(const struct exchange *x, int err);
 
 /* answer.c: answers through libmicrohttpd. */
 int answer_queue(struct exchange *x);

@@ -175,6 +175,7 @@ static bool take_piece(struct exchange *x)
         return false;
     }
     if (n < 0) {
+        forward_note_break(x, (int)n);
         exchange_fail(x, PST_ERROR_UPSTREAM_RESET, PST_END_UPSTREAM_BROKE);
         return false;
     }

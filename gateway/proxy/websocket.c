@@ -390,8 +390,9 @@ void websocket_start(struct exchange *x)
 {
     const struct pst_answer *answer = pst_upconn_head(x->lease.conn);
     if (x->state != EXCHANGE_AWAIT || !pst_websocket_agreed(answer, x->accept)) {
-        pst_debug("upstream", "request %s: the container's 101 does not answer this handshake",
-                  x->request_id);
+        struct pst_reach *reach = &x->client->front->parts.stats->reach;
+        pst_reach_failed(reach, pst_loop_real_us(x->client->front->parts.loop), PST_ERROR_UPSTREAM_RUBBISH);
+        pst_reach_malformed(reach, x->request_id, "its 101 does not complete this WebSocket handshake", 0);
         exchange_fail(x, PST_ERROR_UPSTREAM_RUBBISH, PST_END_UPSTREAM_BROKE);
         return;
     }

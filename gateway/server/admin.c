@@ -46,15 +46,21 @@ static void add_traffic(const struct pst_front_stats *stats, struct pst_admin_tr
     ret->records_lost += get(&stats->records_lost);
 }
 
-/* Sums and latest times over the workers. */
+void workers_reach(struct pst_worker *const *workers, unsigned n, struct pst_reach_sum *ret)
+{
+    const struct pst_reach *each[MAX_WORKERS];
+    *ret = (struct pst_reach_sum){.state = PST_REACH_UNKNOWN};
+    for (unsigned i = 0; i < n; i++) {
+        each[i] = &pst_worker_stats(workers[i])->reach;
+        pst_reach_add(each[i], ret);
+    }
+    pst_reach_judge(each, n, ret);
+}
+
 static void add_worker(const struct pst_front_stats *stats, struct pst_admin_status *ret)
 {
     add_traffic(stats, &ret->traffic);
-    int64_t answered = atomic_load_explicit(&stats->upstream_answered_us, memory_order_relaxed);
-    int64_t failed = atomic_load_explicit(&stats->upstream_failed_us, memory_order_relaxed);
     ret->connections += get(&stats->connections_open);
-    ret->upstream_answered_us = answered > ret->upstream_answered_us ? answered : ret->upstream_answered_us;
-    ret->upstream_failed_us = failed > ret->upstream_failed_us ? failed : ret->upstream_failed_us;
 }
 
 static void set_certificate(const struct pst_tls_material *material, struct pst_admin_certificate *ret)
@@ -83,6 +89,7 @@ static void on_status(void *arg, struct pst_admin_status *ret)
     };
     for (unsigned i = 0; i < server->n_started; i++)
         add_worker(pst_worker_stats(server->workers[i]), ret);
+    workers_reach(server->workers, server->n_started, &ret->upstream);
     set_certificate(server->material, &ret->certificate);
     set_certificate(server->admin_material, &ret->admin_certificate);
     set_egress(server, &ret->egress);

@@ -60,6 +60,8 @@ struct keeper {
     const struct pst_tls_material *materials[2]; /* whose dates it watches; NULL: no second */
     int64_t dates_seen_us;                       /* real time */
 
+    struct pst_reach_watch reach; /* what the log was told of the container */
+
     bool stepped_back;
     uint64_t next_dates_us;
     uint64_t next_trust_us;
@@ -117,7 +119,9 @@ int egress_start(struct pst_server *server) PST_MUSTCHECK;
 int oidc_open(struct pst_server *server) PST_MUSTCHECK;
 void oidc_close(struct pst_server *server);
 
-/* admin.c: starts the admin side where the settings want one; last, when all it tells of is there. */
+/* admin.c. What the workers noted of the container, taken together; any thread. */
+void workers_reach(struct pst_worker *const *workers, unsigned n, struct pst_reach_sum *ret);
+/* Starts the admin side where the settings want one; last, when all it tells of is there. */
 int admin_start(struct pst_server *server) PST_MUSTCHECK;
 
 #endif

@@ -81,6 +81,25 @@ static void rotate(struct keeper *keeper, uint64_t now)
     explicit_bzero(&key, sizeof(key));
 }
 
+static void log_line(const struct pst_reach_line *line)
+{
+    pst_log(line->level, "upstream", "%s", line->text);
+}
+
+/* What the workers noted of the container; the log is written here, off the request path. */
+static void watch_container(struct keeper *keeper, uint64_t now)
+{
+    struct pst_reach_sum sum;
+    struct pst_reach_line line;
+    for (unsigned i = 0; i < keeper->n_workers; i++) {
+        if (pst_reach_take_fault(&keeper->reach, pst_worker_reach(keeper->workers[i]), now, &line))
+            log_line(&line);
+    }
+    workers_reach(keeper->workers, keeper->n_workers, &sum);
+    if (pst_reach_look(&keeper->reach, &sum, keeper->upstream.authority, now, &line))
+        log_line(&line);
+}
+
 static void log_dates(void *arg, enum pst_tls_dates dates, const char *text)
 {
     (void)arg;
@@ -114,6 +133,7 @@ static void turn(void *arg)
     client_certificates_refresh(keeper, now);
     rotate(keeper, now);
     watch_dates(keeper, now);
+    watch_container(keeper, now);
     pst_sts_rotate(keeper->sts, pst_clock_real_us());
 }
 
@@ -130,4 +150,5 @@ int keeper_start(struct keeper *keeper)
 void keeper_stop(struct keeper *keeper)
 {
     pst_ticker_stop(&keeper->ticker);
+    watch_container(keeper, pst_clock_mono_us()); /* what happened since its last turn */
 }

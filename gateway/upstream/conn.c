@@ -219,3 +219,8 @@ const char *pst_upconn_fault(const struct pst_upconn *conn)
 {
     return conn->fault;
 }
+
+uint64_t pst_upconn_fault_at(const struct pst_upconn *conn)
+{
+    return pst_answer_fault_at(conn->parser);
+}

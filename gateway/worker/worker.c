@@ -340,6 +340,11 @@ const struct pst_front_stats *pst_worker_stats(const struct pst_worker *worker)
     return &worker->stats;
 }
 
+struct pst_reach *pst_worker_reach(struct pst_worker *worker)
+{
+    return &worker->stats.reach;
+}
+
 /* Life */
 
 static int add_listeners(struct pst_worker *worker, const struct pst_worker_parts *parts)

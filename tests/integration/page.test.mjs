@@ -7,7 +7,8 @@ import { assertAccessible, assertFits, assertQuiet, launch, noChromium, person, 
 import { request } from './lib/client.mjs';
 import { Gateway, createKey, drawnAnew, heading, readSecrets, signIn, visit } from './lib/page.mjs';
 import { Postern } from './lib/postern.mjs';
-import { eventually } from './lib/util.mjs';
+import { Upstream } from './lib/upstream.mjs';
+import { eventually, freePort } from './lib/util.mjs';
 
 const limit = { timeout: 180000, skip: noChromium };
 const MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script>"\'&amp;';
@@ -614,7 +615,7 @@ test('a gateway that goes and comes back: said once, and what somebody has selec
   const page = await person(browser);
   try {
     await signIn(page, own, '#/status');
-    await page.getByText('All is well.').waitFor();
+    await page.getByText('No problems found.').waitFor();
     const digest = page.getByRole('definition').locator('code.small');
     await digest.evaluate((code) => getSelection().selectAllChildren(code));
     const selected = () => page.evaluate(() => getSelection().toString());
@@ -635,10 +636,41 @@ test('a gateway that goes and comes back: said once, and what somebody has selec
     await page.getByRole('heading', { name: 'Sign in again' }).waitFor({ timeout: 30000 });
     await dialog(page).getByLabel('Admin token').fill(own.token);
     await dialog(page).getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('All is well.').waitFor();
+    await page.getByText('No problems found.').waitFor();
     assertQuiet(page, [401, 'net::ERR_']);
   } finally {
     await page.context().close();
+    await own.stop();
+  }
+});
+
+test('the status claims of the container only what is known', limit, async () => {
+  const port = await freePort();
+  const own = await Gateway.start({ upstream: `http://127.0.0.1:${port}`, open_paths: '/status, /other' });
+  const page = await person(browser);
+  let upstream;
+  const says = (text) => page.getByText(text).first().waitFor({ timeout: 30000 });
+  try {
+    await signIn(page, own, '#/status');
+    await says('No problems found. The container has not been asked since the start');
+    await own.status(undefined, '/other');
+    await says('The container does not respond: it does not accept connections. 1 request failed since');
+    await says('Not responding');
+    let apiStatus = 'Invalid';
+    upstream = await Upstream.start((x) => (x.path === '/status' ? x.json({ apiStatus }) : x.answer(200, 'ok')), { port });
+    await own.status(undefined, '/other');
+    await says('No problems found. The container responds. Whether its subscription allows it to serve is not known');
+    await own.status(undefined, '/status');
+    await says(/the container’s API status was Invalid: the ApiKey it was started with is not valid/);
+    assert.equal(await page.getByText('All is well.').count(), 0);
+    apiStatus = 'Valid';
+    await own.status(undefined, '/status');
+    await says('All is well. The container responds, and its subscription is valid.');
+    await assertAccessible(page, 'status');
+    assertQuiet(page);
+  } finally {
+    await page.context().close();
+    await upstream?.stop();
     await own.stop();
   }
 });

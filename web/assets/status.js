@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the gateway is. It looks again every few seconds; what changed for the worse is said aloud once.
 import { get } from './api.js';
+import { containerFacts, containerKnown, containerTroubles } from './container.js';
 import { badge, facts, failure, fill, h, loading, refresh } from './dom.js';
 import { clockText, number, plural, span, time } from './format.js';
 
 const AGAIN_MS = 5000;
-
-const upstreamBadges = { up: ['ok', 'Up'], down: ['danger', 'Down'], unknown: ['', 'Not known yet'] };
 
 const certificateBadges = { valid: ['ok', 'Valid'], expires_soon: ['warn', 'Expires soon'], not_yet_valid: ['danger', 'Not valid yet'], expired: ['danger', 'Expired'] };
 const certificateTroubles = {
@@ -21,13 +20,16 @@ function troubles(status) {
   return [
     status.stores.keys === 'failing' && 'The keys cannot be read. Requests are judged by the keys known so far.',
     status.stores.usage === 'failing' && 'The usage cannot be written. Requests are served and wait in the journal.',
-    status.upstream.state === 'down' && 'The container does not answer.',
+    ...containerTroubles(status),
     status.egress?.metering.silent && 'The container has not reached its billing host for a while. It stops serving when that goes on: see “The way out”, and run postern doctor.',
     status.journal.lost > 0 && `${plural(status.journal.lost, 'request')} could not be counted.`,
     certificateTrouble('The certificate', status.certificate),
     certificateTrouble('The certificate of this page', status.admin_certificate),
   ].filter(Boolean);
 }
+
+/** “All is well” is said only when it is known. */
+const allRight = (well, known) => h('div', { class: `message${well ? ' ok' : ''}` }, h('div', {}, h('strong', {}, well ? 'All is well.' : 'No problems found.'), ' ', known));
 
 const store = (state) => (state === 'ok' ? badge('ok', 'OK') : badge('danger', 'Failing'));
 
@@ -51,11 +53,10 @@ function certificateCard(title, certificate) {
 }
 
 function cards(status) {
-  const { upstream, certificate, journal } = status;
+  const { certificate, journal } = status;
   return h('div', { class: 'cards' },
     card('Gateway', facts([['Version', status.version], ['Running for', span(status.uptime_seconds), ', since ', time(status.started)], ['Workers', number(status.workers)], ['Cryptography', status.crypto], ['Connections', number(status.connections)]])),
-    card('Container', facts([['Address', h('code', {}, upstream.url)], upstream.state ? ['State', badge(...(upstreamBadges[upstream.state] ?? ['', upstream.state]))] : null,
-      ['Last answer', seen(upstream.last_answer, 'none since the start')], upstream.last_failure ? ['Last failure', seen(upstream.last_failure)] : null])),
+    card('Container', containerFacts(status)),
     wayOut(status),
     certificateCard('Certificate', certificate),
     status.admin_certificate ? certificateCard('Certificate of this page', status.admin_certificate) : null,
@@ -75,9 +76,11 @@ export async function statusView(main, { signal }) {
     try {
       const status = await get('/status', {}, signal);
       const bad = troubles(status);
-      if (said !== bad.join()) {
-        said = bad.join();
-        fill(summary, bad.length === 0 ? h('div', { class: 'message ok' }, h('strong', {}, 'All is well.')) : h('div', { class: 'message danger' }, h('div', {}, bad.map((text) => h('p', {}, text)))));
+      const [well, known] = containerKnown(status);
+      const now = bad.length > 0 ? bad : [known];
+      if (said !== now.join()) {
+        said = now.join();
+        fill(summary, bad.length > 0 ? h('div', { class: 'message danger' }, h('div', {}, bad.map((text) => h('p', {}, text)))) : allRight(well, known));
       }
       refresh(body.firstElementChild, cards(status));
       fill(checked, `As of ${clockText(new Date(), true)}; it looks again every ${AGAIN_MS / 1000} seconds.`);

@@ -14,6 +14,7 @@
 #include "postern/base/err.h"
 #include "postern/conf/settings.h"
 #include "postern/http/error.h"
+#include "postern/upstream/reach.h"
 #include "postern/usage/traffic.h"
 
 #include <stdbool.h>
@@ -52,10 +53,9 @@ struct pst_admin_certificate {
 
 struct pst_admin_status {
     unsigned workers;
-    uint64_t connections;         /* clients' connections, open now */
-    uint64_t journal_waiting;     /* requests served and not in usage.db yet */
-    int64_t upstream_answered_us; /* when the container answered last, real time; 0: never */
-    int64_t upstream_failed_us;   /* when it did not, or could not be reached; 0: never */
+    uint64_t connections;          /* clients' connections, open now */
+    uint64_t journal_waiting;      /* requests served and not in usage.db yet */
+    struct pst_reach_sum upstream; /* what the traffic tells of the container */
     struct pst_admin_egress egress;
     struct pst_admin_traffic traffic;
     bool usage_failing;                             /* usage.db could not be written the last time */

@@ -82,6 +82,8 @@ enum pst_answer_state pst_answer_state(const struct pst_answer_parser *parser);
 const struct pst_answer *pst_answer_head(const struct pst_answer_parser *parser);
 /* What was wrong, in a few words, for the log; "" without a fault. Static text. */
 const char *pst_answer_fault(const struct pst_answer_parser *parser);
+/* At which byte of the answer, counted from 1 and over interim answers; 0: it is no single byte's fault. */
+uint64_t pst_answer_fault_at(const struct pst_answer_parser *parser);
 /* Bytes of heap the parser holds, for tests and the memory budget. */
 size_t pst_answer_parser_bytes(const struct pst_answer_parser *parser);
 

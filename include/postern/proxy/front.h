@@ -20,6 +20,7 @@
 #include "postern/proxy/routes.h"
 #include "postern/tls/context.h"
 #include "postern/upstream/pool.h"
+#include "postern/upstream/reach.h"
 #include "postern/usage/journal.h"
 #include "postern/usage/traffic.h"
 
@@ -89,9 +90,8 @@ struct pst_front_stats {
     atomic_ullong upstream_share_waits;  /* ... though one was free: their owner had its share of them */
     atomic_ullong answers_cut;           /* broken off in mid-answer */
     atomic_ullong clients_left;
-    atomic_llong upstream_answered_us; /* when the container answered last, real time; 0: never */
-    atomic_llong upstream_failed_us;   /* when it could not be reached, or gave no answer */
-    atomic_ullong records_lost;        /* the journal was full */
+    struct pst_reach reach;
+    atomic_ullong records_lost; /* the journal was full */
 };
 
 struct pst_front_parts {

@@ -90,5 +90,7 @@ uint64_t pst_upconn_request_bytes(const struct pst_upconn *conn);
 uint64_t pst_upconn_last_progress_us(const struct pst_upconn *conn);
 /* What was wrong with the answer, in a few words; "" when nothing was. Static text. */
 const char *pst_upconn_fault(const struct pst_upconn *conn);
+/* At which byte of the response, counted from 1; 0: nowhere in particular. */
+uint64_t pst_upconn_fault_at(const struct pst_upconn *conn);
 
 #endif

@@ -60,5 +60,7 @@ bool pst_worker_ended(const struct pst_worker *worker);
 void pst_worker_free(struct pst_worker *worker);
 
 const struct pst_front_stats *pst_worker_stats(const struct pst_worker *worker);
+/* What it noted of the container, for the one thread that logs it (pst_reach_take_fault()). */
+struct pst_reach *pst_worker_reach(struct pst_worker *worker);
 
 #endif
