@@ -69,8 +69,7 @@ static int64_t real_us(const struct exchange *x)
 void forward_note_failure(const struct exchange *x, enum pst_error_id id)
 {
     const struct pst_upconn *conn = x->lease.conn;
-    bool ours =
-        id == PST_ERROR_UPSTREAM_BUSY || id == PST_ERROR_UPSTREAM_SHARE || id == PST_ERROR_INTERNAL;
+    bool ours = id == PST_ERROR_UPSTREAM_BUSY || id == PST_ERROR_UPSTREAM_SHARE || id == PST_ERROR_INTERNAL;
     if (!ours)
         pst_reach_failed(reach_of(x), real_us(x), id);
     if (id == PST_ERROR_UPSTREAM_RUBBISH && conn != NULL)

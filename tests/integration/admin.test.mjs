@@ -38,7 +38,9 @@ test('status says when the container answered last, and when it did not', async 
   const gateway = await Postern.start({ upstream: container.url, admin_listen: `unix:${own}` });
   const state = async () => (await caller({ socketPath: own })('GET', '/admin/v1/status')).json.upstream;
   try {
-    assert.deepEqual(await state(), { url: container.url, state: 'unknown', last_answer: null, last_failure: null });
+    const { url, state: unknown, ...rest } = await state();
+    assert.deepEqual([url, unknown], [container.url, 'unknown']);
+    for (const [name, value] of Object.entries(rest)) assert.equal(value, null, name);
     assert.equal((await request(gateway.port, '/ready')).status, 200);
     const up = await state();
     assert.equal(up.state, 'up');
