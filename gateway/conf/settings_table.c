@@ -306,7 +306,7 @@ static const struct pst_setting_def defs[] = {
     {DURATION(websocket_usage_interval), .min = 100, .max = D, .default_text = "60s",
      .help = "What a stream used is noted this often and at its end."},
     {INT(usage_journal_records), .group = "Usage", .min = 64, .max = 4194304, .default_text = "32768",
-     .help = "Finished requests per worker that can wait to be written down (320 bytes each)."},
+     .help = "Finished requests per worker that can wait to be written down (384 bytes each)."},
     {DURATION(usage_retention), .min = 0, .max = 36500 * D, .default_text = "7d",
      .help = "Single requests are kept this long. 0: for ever."},
     {DURATION(usage_hourly_retention), .min = 0, .max = 36500 * D, .default_text = "90d",

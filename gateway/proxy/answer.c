@@ -141,7 +141,7 @@ static ssize_t read_body(void *arg, uint64_t position, char *data, size_t max)
     pst_debug("upstream", "request %s: the answer broke off: %s", x->request_id, pst_strerror((int)n));
     forward_note_break(x, (int)n);
     x->state = EXCHANGE_DEAD;
-    x->end = PST_END_UPSTREAM_BROKE;
+    note_end(x, pst_error_from_upstream((int)n, false), PST_END_UPSTREAM_BROKE);
     count(&x->client->front->parts.stats->answers_cut);
     return break_off(x);
 }

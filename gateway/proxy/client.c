@@ -345,13 +345,13 @@ void client_write_error(struct client *client, enum pst_error_id id, struct pst_
     pst_buf_done(&out);
     count(&front->parts.stats->errors[id]);
     if (x == NULL) {
-        note_refusal(client, pst_error_def(id)->status, note_end_of_error(id), request_id, body_bytes);
+        note_refusal(client, id, request_id, body_bytes);
         return;
     }
     x->request_id_str = request_id;
     x->state = x->state == EXCHANGE_NEW ? EXCHANGE_REFUSED : x->state;
     x->status = pst_error_def(id)->status;
-    x->end = note_end_of_error(id);
+    note_end(x, id, note_end_of_error(id));
     x->bytes_out = body_bytes;
     pst_pool_discard(&x->lease);
 }

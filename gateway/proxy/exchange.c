@@ -135,7 +135,7 @@ static void set_refusal(struct exchange *x, enum pst_error_id id, uint8_t end)
     x->state = EXCHANGE_REFUSED;
     x->refusal = id;
     x->own_status = 0;
-    x->end = end;
+    note_end(x, id, end);
 }
 
 /* At the head libmicrohttpd takes an answer at once, but closes the connection after it. So the answer to a
@@ -170,7 +170,7 @@ void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end)
     case EXCHANGE_STREAM:
         /* The head is out: all that can be said is that the answer is not whole. */
         x->state = EXCHANGE_DEAD;
-        x->end = end;
+        note_end(x, id, end);
         count(&x->client->front->parts.stats->answers_cut);
         client_cut(x->client);
         return;

@@ -199,6 +199,7 @@ void forward_lease(struct exchange *x, unsigned flags)
 {
     x->state = EXCHANGE_LEASE;
     uint64_t owner = x->keyed ? pst_key_id_number(pst_str_of(x->key.id)) : PST_LEASE_NOBODY;
+    x->attempts += x->attempts < UINT8_MAX;
     int got = pst_pool_lease(x->client->front->parts.pool, &x->lease, owner, flags, on_lease, x);
     if (got > 0) {
         start(x);
@@ -206,7 +207,7 @@ void forward_lease(struct exchange *x, unsigned flags)
         x->state = EXCHANGE_REFUSED;
         x->refusal = pst_error_from_upstream(got, true);
         forward_note_failure(x, x->refusal);
-        x->end = note_end_of_error(x->refusal);
+        note_end(x, x->refusal, note_end_of_error(x->refusal));
     } else if (x->lease.state == PST_LEASE_WAITING) {
         count_wait(x);
     }

@@ -147,12 +147,15 @@ int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_fr
     virtual_epoll_use(&front->sockets);
     int err = pst_request_ids_init(&front->ids);
     if (err == 0)
+        err = note_names_init(front);
+    if (err == 0)
         front->daemon = start_daemon(front);
     if (err == 0 && front->daemon == NULL) {
         pst_error("proxy", "libmicrohttpd did not start; at log_level debug it says why");
         err = -PST_EIO;
     }
     if (err < 0) {
+        note_names_done(front);
         free(front);
         return err;
     }
@@ -168,6 +171,7 @@ void pst_front_free(struct pst_front *front)
     MHD_stop_daemon(front->daemon);
     virtual_epoll_done(&front->sockets);
     exchanges_free(front);
+    note_names_done(front);
     websockets_done(front);
     free(front);
 }
@@ -228,7 +232,7 @@ void pst_front_abort(struct pst_front *front)
     {
         struct client *client = PST_CONTAINER(node, struct client, node);
         if (client->exchange != NULL && client->exchange->end == PST_END_OK)
-            client->exchange->end = PST_END_SHUTDOWN;
+            note_end(client->exchange, PST_ERROR_SHUTTING_DOWN, PST_END_SHUTDOWN);
         client->cut = true;
         if (client->mhd != NULL)
             client_end(client);

@@ -157,10 +157,20 @@ struct exchange {
     uint64_t bytes_out;
     uint16_t status;
     uint8_t end; /* enum pst_usage_end */
+    uint8_t attempts;
+    enum pst_error_id error; /* what went wrong, whether the client could be told or not */
+};
+
+/* What usage records say by number: the journal's, 0 without one (note.c). */
+struct note_names {
+    uint16_t errors[PST_ERROR_MAX];
+    uint16_t endpoint;
+    uint16_t *rules; /* by their numbers */
 };
 
 struct pst_front {
     struct pst_front_parts parts;
+    struct note_names names;
     struct MHD_Daemon *daemon;
     struct virtual_epoll sockets;
     struct pst_request_ids ids;
@@ -330,10 +340,14 @@ int raw_format_error(struct pst_front *front, const struct exchange *x, enum pst
                      struct pst_str detail, struct pst_str request_id, struct pst_buf *out,
                      uint64_t *ret_body_bytes) PST_MUSTCHECK;
 
-/* note.c */
+/* note.c: gives the journal the names that records will have. Before the first request; 0 or -PST_ENOMEM. */
+int note_names_init(struct pst_front *front) PST_MUSTCHECK;
+void note_names_done(struct pst_front *front);
+/* How the exchange ends, and why; PST_ERROR_NONE where the catalogue has no word for it. */
+void note_end(struct exchange *x, enum pst_error_id error, uint8_t end);
 void note_exchange(struct exchange *x);
 /* For what was refused before libmicrohttpd saw a request target. */
-void note_refusal(struct client *client, uint16_t status, uint8_t end, struct pst_str request_id,
+void note_refusal(struct client *client, enum pst_error_id id, struct pst_str request_id,
                   uint64_t body_bytes);
 uint8_t note_end_of_error(enum pst_error_id id);
 

@@ -3,7 +3,40 @@
 #include "internal.h"
 #include "websocket.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+int note_names_init(struct pst_front *front)
+{
+    struct pst_journal *journal = front->parts.journal;
+    const struct pst_routes *routes = front->parts.settings->routes;
+    struct note_names *names = &front->names;
+    size_t n_rules = pst_routes_count(routes);
+    names->rules = calloc(n_rules + 1, sizeof(names->rules[0]));
+    if (names->rules == NULL)
+        return -PST_ENOMEM;
+    if (journal == NULL)
+        return 0;
+    for (int id = PST_ERROR_NONE + 1; id < PST_ERROR_MAX; id++)
+        names->errors[id] = pst_journal_name(journal, pst_str_of(pst_error_def((enum pst_error_id)id)->name));
+    names->endpoint = pst_journal_name(journal, front->parts.settings->endpoint);
+    for (size_t i = 1; i <= n_rules; i++) {
+        struct pst_str path = pst_routes_at(routes, i)->path;
+        names->rules[i] = pst_journal_name(journal, path.len > 0 ? path : PST_STR("/"));
+    }
+    return 0;
+}
+
+void note_names_done(struct pst_front *front)
+{
+    free(front->names.rules);
+}
+
+void note_end(struct exchange *x, enum pst_error_id error, uint8_t end)
+{
+    x->error = error;
+    x->end = end;
+}
 
 uint8_t note_end_of_error(enum pst_error_id id)
 {
@@ -14,12 +47,14 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_KEY_WRONG:
     case PST_ERROR_KEY_EXPIRED:
     case PST_ERROR_KEY_NOT_YET:
+    case PST_ERROR_KEY_CONFLICT:
     case PST_ERROR_KEY_OFF:
     case PST_ERROR_KEY_SCOPE:
     case PST_ERROR_KEY_SPELLING:
     case PST_ERROR_KEY_NETWORK:
     case PST_ERROR_TOKEN_WRONG:
     case PST_ERROR_TOKEN_DENIED:
+    case PST_ERROR_TOKEN_KEYS:
     case PST_ERROR_CERTIFICATE_MISSING:
     case PST_ERROR_CERTIFICATE_WRONG:
     case PST_ERROR_CERTIFICATE_DENIED:
@@ -80,6 +115,7 @@ static bool was_asked(const struct exchange *x)
 
 void note_prepare(struct exchange *x, struct pst_usage_record *record)
 {
+    const struct pst_front *front = x->client->front;
     *record = (struct pst_usage_record){
         .time_us = x->start_real_us,
         .duration_us = exchange_age_us(x),
@@ -90,6 +126,10 @@ void note_prepare(struct exchange *x, struct pst_usage_record *record)
         .method = (uint8_t)pst_usage_method_of(x->method),
         .secret_slot = x->key.secret_slot,
         .end = x->end,
+        .error = front->names.errors[x->error],
+        .rule = front->names.rules[x->route->number],
+        .endpoint = x->attempts > 0 ? front->names.endpoint : 0,
+        .attempts = x->attempts,
         .flags = x->key.old_secret ? PST_USAGE_OLD_SECRET : 0,
         .http = x->http_1_0 ? PST_USAGE_HTTP_10 : PST_USAGE_HTTP_11,
     };
@@ -123,6 +163,7 @@ void note_stream(struct exchange *x, bool last)
     record.bytes_in = x->bytes_in - ws->noted_in;
     record.bytes_out = x->bytes_out - ws->noted_out;
     record.end = x->end;
+    record.error = front->names.errors[x->error];
     record.ttfb_us = last ? x->ttfb_us : 0;
     append(front, &record);
     ws->noted_us = now;
@@ -130,8 +171,7 @@ void note_stream(struct exchange *x, bool last)
     ws->noted_out = x->bytes_out;
 }
 
-void note_refusal(struct client *client, uint16_t status, uint8_t end, struct pst_str request_id,
-                  uint64_t body_bytes)
+void note_refusal(struct client *client, enum pst_error_id id, struct pst_str request_id, uint64_t body_bytes)
 {
     struct pst_front *front = client->front;
     struct pst_usage_record record = {
@@ -139,8 +179,9 @@ void note_refusal(struct client *client, uint16_t status, uint8_t end, struct ps
         .duration_us = 1,
         .ttfb_us = 1,
         .bytes_out = body_bytes,
-        .status = status,
-        .end = end,
+        .status = pst_error_def(id)->status,
+        .end = note_end_of_error(id),
+        .error = front->names.errors[id],
     };
     set_client(&record, client);
     pst_usage_set_request_id(&record, request_id);

@@ -115,9 +115,11 @@ int pst_routes_parse(char *const *items, size_t n, const struct pst_route *rest,
     if (routes == NULL)
         return pst_why_set(why, -PST_ENOMEM, NULL, "out of memory");
     routes->rest = *rest;
+    routes->rest.number = 0;
     for (; routes->n < n; routes->n++) {
         struct pst_route *rule = &routes->rules[routes->n];
         *rule = *rest;
+        rule->number = routes->n + 1;
         int err = parse_rule(pst_str_trim(pst_str_of(items[routes->n])), rule, why);
         if (err < 0) {
             free(routes);
@@ -142,6 +144,16 @@ const struct pst_route *pst_routes_find(const struct pst_routes *routes, struct 
             return &routes->rules[i];
     }
     return &routes->rest;
+}
+
+size_t pst_routes_count(const struct pst_routes *routes)
+{
+    return routes->n;
+}
+
+const struct pst_route *pst_routes_at(const struct pst_routes *routes, size_t number)
+{
+    return number > 0 ? &routes->rules[number - 1] : &routes->rest;
 }
 
 static bool needs(const struct pst_route *route)

@@ -38,10 +38,18 @@ static void finish(struct websocket *ws)
     client_end(ws->x->client);
 }
 
+/* Of the ends that a cut has. */
+static enum pst_error_id error_of_cut(uint8_t end)
+{
+    return end == PST_END_UPSTREAM_BROKE ? PST_ERROR_UPSTREAM_RESET
+           : end == PST_END_INTERNAL     ? PST_ERROR_INTERNAL
+                                         : PST_ERROR_NONE;
+}
+
 static void cut(struct websocket *ws, uint8_t end)
 {
     if (ws->x->end == PST_END_OK)
-        ws->x->end = end;
+        note_end(ws->x, error_of_cut(end), end);
     ws->x->client->cut = true;
     finish(ws);
 }
@@ -176,12 +184,13 @@ static void on_more(struct pst_deferred *deferred, void *arg)
 /* Ends in Postern's name */
 
 /* A close frame may stand between two frames only; a stream in the middle of one is cut. */
-static void end_with(struct websocket *ws, uint16_t code, struct pst_str reason, uint8_t end)
+static void end_with(struct websocket *ws, uint16_t code, struct pst_str reason, enum pst_error_id error,
+                     uint8_t end)
 {
     struct exchange *x = ws->x;
     if (!is_live(ws) || ws->last)
         return;
-    x->end = end;
+    note_end(x, error, end);
     if (!pst_websocket_between_frames(&ws->scan)) {
         cut(ws, end);
         return;
@@ -200,7 +209,7 @@ static void end_with(struct websocket *ws, uint16_t code, struct pst_str reason,
 
 static void end_for_shutdown(struct websocket *ws)
 {
-    end_with(ws, 1001, PST_STR("The gateway is shutting down."), PST_END_SHUTDOWN);
+    end_with(ws, 1001, PST_STR("The gateway is shutting down."), PST_ERROR_SHUTTING_DOWN, PST_END_SHUTDOWN);
 }
 
 void websockets_stop(struct pst_front *front)
@@ -253,7 +262,7 @@ static void check_credential(struct websocket *ws)
     enum pst_error_id error = error_of(x, verdict);
     pst_debug("auth", "stream %s of key %s ends: the key, or the token for it, is %s", x->request_id,
               x->key.id, pst_key_verdict_text(verdict));
-    end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(error)->message), PST_END_REFUSED);
+    end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(error)->message), error, PST_END_REFUSED);
 }
 
 static void check_times(struct websocket *ws)
@@ -273,15 +282,17 @@ static void check_times(struct websocket *ws)
         now - ws->sent_us > settings->send_timeout_us)
         cut(ws, PST_END_CLIENT_TIMEOUT);
     else if (now - ws->moved_us > settings->websocket_idle_us)
-        end_with(ws, 1000, PST_STR("The stream was idle for too long."), PST_END_LIMIT);
+        end_with(ws, 1000, PST_STR("The stream was idle for too long."), PST_ERROR_NONE, PST_END_LIMIT);
     else if (settings->websocket_max_us > 0 && now - ws->start_us > settings->websocket_max_us)
-        end_with(ws, 1000, PST_STR("The stream has reached its longest duration."), PST_END_LIMIT);
+        end_with(ws, 1000, PST_STR("The stream has reached its longest duration."), PST_ERROR_NONE,
+                 PST_END_LIMIT);
 }
 
 static void check_refused(struct websocket *ws)
 {
     if (now_us(ws->x->client->front) >= ws->refuse_at_us)
-        end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(ws->refused)->message), ws->x->end);
+        end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(ws->refused)->message), ws->refused,
+                 ws->x->end);
 }
 
 static void check_stream(struct websocket *ws)

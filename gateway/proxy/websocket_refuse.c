@@ -46,7 +46,7 @@ int websocket_refuse(struct exchange *x, enum pst_error_id id)
     struct pst_front *front = x->client->front;
     const struct pst_error_def *def = pst_error_def(id);
     x->status = def->status;
-    x->end = note_end_of_error(id);
+    note_end(x, id, note_end_of_error(id));
     count(&front->parts.stats->errors[id]);
     raw_upgrade_head(x, NULL);
     if (front->n_refusals >= MAX_REFUSALS || front->stopping || websocket_open(x) == NULL)

@@ -132,6 +132,8 @@ static int find_upstream(struct pst_server *server)
         pst_error("server", "upstream \"%s\": %s", server->settings->upstream, reason);
         return -PST_EINVAL;
     }
+    server->front.endpoint =
+        pst_str_of(keeper->upstream.is_unix ? server->settings->upstream : keeper->upstream.authority);
     int err = pst_origin_resolve(&keeper->upstream, &keeper->origin);
     if (err < 0)
         pst_warn("upstream", "%s has no address yet (%s); requests get 503 until it has",

@@ -4,6 +4,7 @@
 #include "postern/base/buf.h"
 #include "postern/base/clock.h"
 #include "postern/base/num.h"
+#include "postern/usage/journal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -109,7 +110,23 @@ static void add_or_null(struct pst_buf *buf, struct pst_str s)
         add_quoted(buf, s);
 }
 
-static void add_json_line(struct pst_access_log *log, const struct pst_usage_record *r)
+static void add_outcome(struct pst_buf *buf, const struct pst_usage_record *r,
+                        const struct pst_usage_names *names)
+{
+    ADD(buf, ",\"end\":\"");
+    pst_buf_add_cstr(buf, pst_usage_end_text(r->end));
+    ADD(buf, "\",\"error\":");
+    add_or_null(buf, names->error);
+    ADD(buf, ",\"rule\":");
+    add_or_null(buf, names->rule);
+    ADD(buf, ",\"endpoint\":");
+    add_or_null(buf, names->endpoint);
+    ADD(buf, ",\"attempts\":");
+    pst_buf_add_u64(buf, r->attempts);
+}
+
+static void add_json_line(struct pst_access_log *log, const struct pst_usage_record *r,
+                          const struct pst_usage_names *names)
 {
     struct pst_buf *buf = &log->buf;
     ADD(buf, "{\"time\":\"");
@@ -142,9 +159,8 @@ static void add_json_line(struct pst_access_log *log, const struct pst_usage_rec
         add_ms(buf, r->ttfb_us);
     else
         ADD(buf, "null");
-    ADD(buf, ",\"end\":\"");
-    pst_buf_add_cstr(buf, pst_usage_end_text(r->end));
-    ADD(buf, "\",\"tls\":");
+    add_outcome(buf, r, names);
+    ADD(buf, ",\"tls\":");
     add_or_null(buf, pst_str_of(pst_usage_tls_text(r->tls)));
     if ((r->flags & PST_USAGE_STREAM) != 0)
         pst_buf_add_cstr(buf, (r->flags & PST_USAGE_GOES_ON) != 0 ? ",\"stream\":\"goes_on\""
@@ -160,7 +176,8 @@ static void add_or_dash(struct pst_buf *buf, struct pst_str s)
         pst_buf_add_json(buf, s); /* the same escapes keep a line a line */
 }
 
-static void add_text_line(struct pst_access_log *log, const struct pst_usage_record *r)
+static void add_text_line(struct pst_access_log *log, const struct pst_usage_record *r,
+                          const struct pst_usage_names *names)
 {
     struct pst_buf *buf = &log->buf;
     add_client(buf, r->client);
@@ -186,6 +203,10 @@ static void add_text_line(struct pst_access_log *log, const struct pst_usage_rec
     add_ms(buf, r->duration_us);
     ADD(buf, " ");
     pst_buf_add_cstr(buf, (r->flags & PST_USAGE_GOES_ON) != 0 ? "goes_on" : pst_usage_end_text(r->end));
+    ADD(buf, " ");
+    add_or_dash(buf, names->error);
+    ADD(buf, " ");
+    add_or_dash(buf, names->endpoint);
     ADD(buf, "\n");
 }
 
@@ -246,10 +267,14 @@ void pst_access_log_flush(struct pst_access_log *log)
     flush(log, FLUSH_WAIT_MS);
 }
 
-/* The longest line: every byte of the path and the id escaped, and the rest. */
-#define LINE_MAX_BYTES ((PST_USAGE_PATH_SIZE + PST_USAGE_REQUEST_ID_SIZE + PST_USAGE_KEY_ID_SIZE) * 6 + 512)
+/* The longest line: every byte of the path, the id and the names escaped, and the rest. */
+#define LINE_MAX_BYTES                                                                                       \
+    ((PST_USAGE_PATH_SIZE + PST_USAGE_REQUEST_ID_SIZE + PST_USAGE_KEY_ID_SIZE + 3 * PST_JOURNAL_NAME_MAX) *  \
+         6 +                                                                                                 \
+     512)
 
-void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_record *record)
+void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_record *record,
+                        const struct pst_usage_names *names)
 {
     if (log->format == PST_ACCESS_OFF)
         return;
@@ -260,9 +285,9 @@ void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_recor
         return;
     }
     if (log->format == PST_ACCESS_JSON)
-        add_json_line(log, record);
+        add_json_line(log, record, names);
     else
-        add_text_line(log, record);
+        add_text_line(log, record, names);
     if (pst_buf_len(&log->buf) >= FLUSH_AT_BYTES)
         flush(log, 0);
 }

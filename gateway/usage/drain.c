@@ -56,10 +56,13 @@ static int collect(struct pst_ledger *ledger, struct source *source)
         source->next = head - capacity;
     }
     for (; source->next < head && ledger->n_batch < PST_LEDGER_BATCH; source->next++) {
-        if (!journal_read(source->journal, source->next, &ledger->batch[ledger->n_batch]))
+        struct pst_usage_record *record = &ledger->batch[ledger->n_batch];
+        if (!journal_read(source->journal, source->next, record)) {
             source->damaged++;
-        else
-            ledger->in_log[ledger->n_batch++] = source->next < source->logged;
+            continue;
+        }
+        ledger->names[ledger->n_batch] = journal_names(source->journal, record);
+        ledger->in_log[ledger->n_batch++] = source->next < source->logged;
     }
     return 0;
 }
@@ -77,7 +80,7 @@ static void log_batch(struct pst_ledger *ledger)
 {
     for (size_t i = 0; i < ledger->n_batch; i++) {
         if (!ledger->in_log[i])
-            pst_access_log_add(ledger->log, &ledger->batch[i]);
+            pst_access_log_add(ledger->log, &ledger->batch[i], &ledger->names[i]);
     }
     pst_access_log_flush(ledger->log);
     for (size_t i = 0; i < ledger->n_sources; i++) {
@@ -98,8 +101,10 @@ static void log_waiting(struct pst_ledger *ledger)
         struct source *source = &ledger->sources[i];
         uint64_t head = source->known ? journal_head(source->journal) : 0;
         for (; source->logged < head; source->logged++) {
-            if (journal_read(source->journal, source->logged, record))
-                pst_access_log_add(ledger->log, record);
+            if (!journal_read(source->journal, source->logged, record))
+                continue;
+            const struct pst_usage_names names = journal_names(source->journal, record);
+            pst_access_log_add(ledger->log, record, &names);
         }
         if (source->known)
             journal_set_logged(source->journal, source->logged);

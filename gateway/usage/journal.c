@@ -20,13 +20,14 @@ static size_t bytes_for(uint32_t capacity)
     return JOURNAL_HEAD_SIZE + (size_t)capacity * sizeof(struct pst_usage_record);
 }
 
-static struct pst_journal *wrap(void *map, size_t bytes, const char *path)
+static struct pst_journal *wrap(void *map, uint32_t version, size_t bytes, const char *path)
 {
     struct pst_journal *journal = calloc(1, sizeof(*journal));
     if (journal == NULL)
         return NULL;
     journal->head = map;
-    journal->ring = (struct pst_usage_record *)(void *)((char *)map + JOURNAL_HEAD_SIZE);
+    journal->names = version == 1 ? NULL : (char *)map + JOURNAL_PAGE;
+    journal->ring = (char *)map + (version == 1 ? JOURNAL_V1_HEAD_SIZE : JOURNAL_HEAD_SIZE);
     journal->map_bytes = bytes;
     pst_str_clip(pst_str_of(path), journal->path, sizeof(journal->path));
     return journal;
@@ -99,7 +100,7 @@ int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records, s
         path[0] = '\0';
         map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     }
-    struct pst_journal *journal = map != MAP_FAILED ? wrap(map, bytes, path) : NULL;
+    struct pst_journal *journal = map != MAP_FAILED ? wrap(map, PST_JOURNAL_VERSION, bytes, path) : NULL;
     if (journal == NULL) {
         if (map != MAP_FAILED)
             munmap(map, bytes);
@@ -127,14 +128,16 @@ static int check_head(const struct journal_head *head, size_t file_bytes)
         return -PST_ENOENT; /* its maker died before it was begun: nothing is in it */
     if (head->magic != JOURNAL_MAGIC)
         return -PST_EPARSE;
-    if (head->version != PST_JOURNAL_VERSION)
+    bool old = head->version == 1;
+    if (head->version != PST_JOURNAL_VERSION && !old)
         return -PST_EVERSION;
+    size_t head_bytes = old ? JOURNAL_V1_HEAD_SIZE : JOURNAL_HEAD_SIZE;
+    size_t record_bytes = old ? JOURNAL_V1_RECORD_BYTES : sizeof(struct pst_usage_record);
     uint32_t capacity = head->capacity;
     bool power = capacity >= PST_JOURNAL_RECORDS_MIN && capacity <= PST_JOURNAL_RECORDS_MAX &&
                  (capacity & (capacity - 1)) == 0;
-    if (head->record_bytes != sizeof(struct pst_usage_record) || !power || bytes_for(capacity) != file_bytes)
-        return -PST_EPARSE;
-    return 0;
+    bool fits = power && head_bytes + capacity * record_bytes == file_bytes;
+    return head->record_bytes == record_bytes && fits ? 0 : -PST_EPARSE;
 }
 
 int journal_map(const char *path, struct pst_journal **ret)
@@ -145,14 +148,15 @@ int journal_map(const char *path, struct pst_journal **ret)
         return pst_err_from_errno(errno);
     if (S_ISREG(st.st_mode) && st.st_size == 0)
         return -PST_ENOENT;
-    if (!S_ISREG(st.st_mode) || st.st_size < JOURNAL_HEAD_SIZE)
+    if (!S_ISREG(st.st_mode) || st.st_size < JOURNAL_PAGE)
         return -PST_EPARSE;
     size_t bytes = (size_t)st.st_size;
     void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return pst_err_from_errno(errno);
     int err = check_head(map, bytes);
-    struct pst_journal *journal = err == 0 ? wrap(map, bytes, path) : NULL;
+    uint32_t version = err == 0 ? ((const struct journal_head *)map)->version : 0;
+    struct pst_journal *journal = err == 0 ? wrap(map, version, bytes, path) : NULL;
     if (journal == NULL) {
         munmap(map, bytes);
         return err < 0 ? err : -PST_ENOMEM;
@@ -163,31 +167,41 @@ int journal_map(const char *path, struct pst_journal **ret)
 
 /* Records */
 
-#define CHECK_WORDS (sizeof(struct pst_usage_record) / 8)
 #define CHECK_LANES 4
-_Static_assert(CHECK_WORDS % CHECK_LANES == 0, "the lanes share the words evenly");
-#define CHECK_AT (offsetof(struct pst_usage_record, check) / 8)
+#define LANES_BYTES (CHECK_LANES * sizeof(uint64_t))
+_Static_assert(offsetof(struct pst_usage_record, path) % LANES_BYTES == 0 &&
+                   PST_USAGE_PATH_SIZE % LANES_BYTES == 0,
+               "the lanes share the words evenly");
 
-/* A multiplicative hash over the record's words, the field `check` left out: enough to tell a whole record
+/* What of a record is used, rounded up: the rest of the path's room is neither copied nor looked at. */
+static size_t used_bytes(const struct pst_usage_record *record)
+{
+    size_t path = (record->path_len + LANES_BYTES - 1) / LANES_BYTES * LANES_BYTES;
+    return offsetof(struct pst_usage_record, path) + path;
+}
+
+static inline uint64_t mix(uint64_t lane, const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return (lane ^ word) * UINT64_C(0xFF51AFD7ED558CCD) + (lane >> 29);
+}
+
+/* A multiplicative hash over the words of a record whose field `check` is 0: enough to tell a whole record
  * from a torn or an old one. In lanes, because this is on the worker's way and one chain of multiplications
  * would wait for itself. */
-uint32_t journal_check(const struct pst_usage_record *record, uint64_t n, const uint8_t *uuid)
+static uint32_t check_of(const struct pst_usage_record *record, uint64_t n, const uint8_t *uuid)
 {
     uint64_t lanes[CHECK_LANES];
-    const char *bytes = (const char *)record;
     memcpy(lanes, uuid, PST_JOURNAL_UUID_BYTES);
     lanes[2] = n * UINT64_C(0x9E3779B97F4A7C15);
     lanes[3] = ~n;
-    for (size_t i = 0; i < CHECK_WORDS; i++) {
-        uint64_t word;
-        memcpy(&word, bytes + i * sizeof(word), sizeof(word));
-        if (i == CHECK_AT) { /* the other half of this word counts */
-            const uint32_t none = 0;
-            memcpy((char *)&word + offsetof(struct pst_usage_record, check) % sizeof(word), &none,
-                   sizeof(none));
-        }
-        uint64_t *lane = &lanes[i % CHECK_LANES];
-        *lane = (*lane ^ word) * UINT64_C(0xFF51AFD7ED558CCD) + (*lane >> 29);
+    const char *at = (const char *)record;
+    for (size_t n_bytes = used_bytes(record); n_bytes > 0; n_bytes -= LANES_BYTES, at += LANES_BYTES) {
+        lanes[0] = mix(lanes[0], at);
+        lanes[1] = mix(lanes[1], at + 8);
+        lanes[2] = mix(lanes[2], at + 16);
+        lanes[3] = mix(lanes[3], at + 24);
     }
     uint64_t hash = 0;
     for (size_t i = 0; i < CHECK_LANES; i++)
@@ -203,22 +217,31 @@ int pst_journal_append(struct pst_journal *journal, const struct pst_usage_recor
         atomic_fetch_add_explicit(&head->lost, 1, memory_order_relaxed);
         return -PST_EBUSY;
     }
-    struct pst_usage_record *place = &journal->ring[n & (head->capacity - 1)];
-    *place = *record;
-    place->check = journal_check(record, n, head->uuid);
+    void *at = journal->ring + (n & (head->capacity - 1)) * sizeof(*record);
+    struct pst_usage_record *place = at;
+    memcpy(at, record, offsetof(struct pst_usage_record, path));
+    for (size_t i = 0; i < record->path_len; i += LANES_BYTES)
+        memcpy(place->path + i, record->path + i, LANES_BYTES);
+    place->check = check_of(record, n, head->uuid);
     atomic_store_explicit(&head->head, n + 1, memory_order_release);
     return 0;
 }
 
 bool journal_read(const struct pst_journal *journal, uint64_t n, struct pst_usage_record *ret)
 {
-    *ret = journal->ring[n & (journal->head->capacity - 1)];
+    const uint8_t *uuid = journal->head->uuid;
+    uint64_t i = n & (journal->head->capacity - 1);
+    if (journal->names == NULL)
+        return journal_v1_read(journal->ring + i * JOURNAL_V1_RECORD_BYTES, n, uuid, ret);
+    memcpy(ret, journal->ring + i * sizeof(*ret), sizeof(*ret));
     /* What is read from a file is not trusted, even where the check fits. */
     if (ret->path_len > sizeof(ret->path))
         ret->path_len = sizeof(ret->path);
     if (ret->request_id_len > sizeof(ret->request_id))
         ret->request_id_len = sizeof(ret->request_id);
-    bool whole = ret->check == journal_check(ret, n, journal->head->uuid);
+    uint32_t check = ret->check;
+    ret->check = 0;
+    bool whole = check == check_of(ret, n, uuid);
     ret->key_id[sizeof(ret->key_id) - 1] = '\0';
     return whole;
 }

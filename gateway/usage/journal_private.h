@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ring's layout, and the keeper's end of it. */
+/* The ring's layout, and the keeper's end of it.
+ *
+ *     page 0      struct journal_head
+ *     28 KiB      names: {check of 16 bits, text, NUL} one after the other; a name's number is the place of
+ * its text, so that 0 is none records     `capacity` of them
+ *
+ * Version 1 had no names and smaller records (journal_v1.c). */
 #ifndef POSTERN_USAGE_JOURNAL_PRIVATE_H
 #define POSTERN_USAGE_JOURNAL_PRIVATE_H
 
@@ -8,10 +14,13 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define JOURNAL_MAGIC     UINT64_C(0x4C4E4A2D50545350) /* "PSTP-JNL" */
-#define JOURNAL_HEAD_SIZE 4096
+#define JOURNAL_MAGIC      UINT64_C(0x4C4E4A2D50545350) /* "PSTP-JNL" */
+#define JOURNAL_PAGE       4096
+#define JOURNAL_NAMES_SIZE (7 * JOURNAL_PAGE)
+#define JOURNAL_HEAD_SIZE  (JOURNAL_PAGE + JOURNAL_NAMES_SIZE)
 
-/* The file's first page. `head` is the worker's, `drained` the keeper's; each on a cache line of its own. */
+/* The file's first page. `head` is the worker's, `drained` the keeper's; each on a cache line of its own. The
+ * fields of version 1 stay where they were. */
 struct journal_head {
     uint64_t magic;
     uint32_t version;
@@ -23,12 +32,14 @@ struct journal_head {
     atomic_uint_fast64_t lost;                 /* records refused */
     _Alignas(64) atomic_uint_fast64_t drained; /* records that are in usage.db */
     atomic_uint_fast64_t logged;               /* records whose access log line was written or dropped */
+    _Alignas(64) atomic_uint names_used;       /* bytes of the names */
 };
-_Static_assert(sizeof(struct journal_head) <= JOURNAL_HEAD_SIZE, "the head is one page");
+_Static_assert(sizeof(struct journal_head) <= JOURNAL_PAGE, "the head is one page");
 
 struct pst_journal {
     struct journal_head *head; /* the mapping's beginning */
-    struct pst_usage_record *ring;
+    char *names;               /* NULL: version 1 */
+    char *ring;                /* struct pst_usage_record, or version 1's */
     size_t map_bytes;
     char path[512]; /* empty: plain memory */
 };
@@ -39,8 +50,13 @@ int journal_map(const char *path, struct pst_journal **ret) PST_MUSTCHECK;
 /* Unmaps; the file stays. */
 void journal_unmap(struct pst_journal *journal);
 /* Copies record number `n` (drained <= n < head). False when it is not what was appended under that number: a
- * power cut lost it. */
+ * power cut lost it, or something damaged it. */
 bool journal_read(const struct pst_journal *journal, uint64_t n, struct pst_usage_record *ret);
+/* What a number in one of its records stands for; "unknown" when that cannot be told, empty for 0. Lives as
+ * long as the mapping. */
+struct pst_str journal_name(const struct pst_journal *journal, uint16_t number);
+struct pst_usage_names journal_names(const struct pst_journal *journal,
+                                     const struct pst_usage_record *record);
 uint64_t journal_head(const struct pst_journal *journal);
 /* What the ring itself says of it, for a ring that usage.db knows nothing of. */
 uint64_t journal_drained_hint(const struct pst_journal *journal);
@@ -49,7 +65,11 @@ uint64_t journal_logged(const struct pst_journal *journal);
 void journal_set_logged(struct pst_journal *journal, uint64_t n);
 /* Records up to `n` are in usage.db: their room is free. */
 void journal_release(struct pst_journal *journal, uint64_t n);
-/* What a record of that number must carry in `check`. */
-uint32_t journal_check(const struct pst_usage_record *record, uint64_t n, const uint8_t *uuid);
+
+/* journal_v1.c: a ring that version 1 left. */
+#define JOURNAL_V1_HEAD_SIZE    JOURNAL_PAGE
+#define JOURNAL_V1_RECORD_BYTES 320
+/* As journal_read(), from the 320 bytes at `place`. */
+bool journal_v1_read(const char *place, uint64_t n, const uint8_t *uuid, struct pst_usage_record *ret);
 
 #endif

@@ -47,7 +47,8 @@ struct pst_ledger {
     struct names routes;
     struct rollup rollup;
     struct pst_usage_record batch[PST_LEDGER_BATCH];
-    bool in_log[PST_LEDGER_BATCH]; /* its line was written by an earlier try */
+    struct pst_usage_names names[PST_LEDGER_BATCH]; /* of the batch's records, in their rings' heads */
+    bool in_log[PST_LEDGER_BATCH];                  /* its line was written by an earlier try */
     size_t n_batch;
     struct last_use uses[64];
     size_t n_uses;

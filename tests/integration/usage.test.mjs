@@ -125,6 +125,33 @@ describe('the access log', limit, () => {
     const all = postern.stdout + postern.stderr;
     for (const secret of [key.key1, key.key2, key.key2.slice(-12), 'hush', 'token=', 'abc.def', 'private']) assert.ok(!all.includes(secret), secret);
   });
+  test('what went wrong has its name, where it went is said', limit, async (t) => {
+    const gone = await Upstream.start(routes({}));
+    const url = gone.url;
+    await gone.stop();
+    const gateway = await Postern.start({ upstream: upstream.url, routes: '/ruled credentials=key' });
+    const lost = await Postern.start({ upstream: url });
+    t.after(() => Promise.all([gateway.stop(), lost.stop()]));
+    const key = await gateway.createKey('named');
+    const scoped = (await gateway.cli(['key', 'create', '--name', 'scoped', '--scope', 'GET /only', '--json'])).json();
+    const other = await lost.createKey('lost');
+    await eventually(5000, 'the keys', async () => (await request(gateway.port, '/only', { key: scoped.key1 })).status === 200);
+    const line = async (of, id, target, options = {}) => {
+      await request(of.port, target, { ...options, headers: { 'X-Request-Id': id, ...options.headers } });
+      const { end, error, rule, endpoint, attempts } = await of.logged((l) => l.request_id === id);
+      return { end, error, rule, endpoint, attempts };
+    };
+    const nowhere = { rule: null, endpoint: null, attempts: 0 };
+    const there = { rule: null, endpoint: new URL(upstream.url).host, attempts: 1 };
+    assert.deepEqual(await line(gateway, 'name-1', '/x', { key: key.key1 }), { end: 'ok', error: null, ...there });
+    assert.deepEqual(await line(gateway, 'name-2', '/ruled/x', { key: key.key1 }), { end: 'ok', error: null, ...there, rule: '/ruled' });
+    assert.deepEqual(await line(gateway, 'name-3', '/x'), { end: 'refused', error: 'key_missing', ...nowhere });
+    assert.deepEqual(await line(gateway, 'name-4', '/x', { key: 'ps_wrong' }), { end: 'refused', error: 'key_wrong', ...nowhere });
+    assert.deepEqual(await line(gateway, 'name-5', '/x', { key: scoped.key1 }), { end: 'refused', error: 'key_scope', ...nowhere });
+    assert.deepEqual(await line(gateway, 'name-6', '/ruled//x', { key: key.key1 }), { end: 'bad_request', error: 'path_spelling', ...nowhere });
+    assert.deepEqual(await line(gateway, 'name-7', '/x', { key: key.key1, headers: { 'api-key': key.key2 } }), { end: 'refused', error: 'key_conflict', ...nowhere });
+    assert.deepEqual(await line(lost, 'name-8', '/x', { key: other.key1 }), { end: 'upstream_refused', error: 'upstream_refused', rule: null, endpoint: new URL(url).host, attempts: 1 });
+  });
   test('log injection: a path with control bytes or quotes stays one line', limit, async () => {
     const key = await postern.createKey('inject');
     await request(postern.port, '/x%0a%22%7b}"quoted', { key: key.key1, headers: { 'X-Request-Id': 'log-3' } });

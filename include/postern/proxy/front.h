@@ -47,6 +47,7 @@ struct pst_front_settings {
     size_t n_upstream_names;
     struct pst_cors cors;
     const struct pst_routes *routes; /* what differs from path to path */
+    struct pst_str endpoint;         /* the container's address, as usage has it: "127.0.0.1:5000" */
     bool flat_errors;                /* {"statusCode", "message"} instead of {"error": {...}} */
     bool keys_off;                   /* only tokens of issuers and certificates are taken */
     bool forward_certificate;        /* in X-Forwarded-Client-Cert */

@@ -42,6 +42,7 @@ enum pst_websocket_refusal {
 
 struct pst_route {
     struct pst_str path; /* without a slash at its end: "" is everything */
+    size_t number;       /* of the rule, from 1 on; 0: what holds elsewhere */
     enum pst_front_credentials credentials;
     enum pst_certificate_mode certificate;
     enum pst_websocket_refusal websocket_refusal;
@@ -59,6 +60,9 @@ void pst_routes_free(struct pst_routes *routes);
  * than one way (pst_path_is_plain()) fits none surely: then *ret_unclear is true. */
 const struct pst_route *pst_routes_find(const struct pst_routes *routes, struct pst_str path,
                                         bool *ret_unclear);
+/* How many rules there are, and one of them: 1 is the first. */
+size_t pst_routes_count(const struct pst_routes *routes);
+const struct pst_route *pst_routes_at(const struct pst_routes *routes, size_t number);
 /* Whether one of them, or what holds elsewhere, looks at certificates. */
 bool pst_routes_need_certificates(const struct pst_routes *routes);
 

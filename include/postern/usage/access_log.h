@@ -3,10 +3,12 @@
  *
  *   json  {"time":"2026-11-23T16:04:53.123Z","request_id":"…","client":"192.0.2.7","key_id":"…",
  *          "secret":"key1","method":"POST","path":"/text/analytics","status":200,"bytes_in":14,
- *          "bytes_out":512,"duration_ms":3.214,"ttfb_ms":3.101,"end":"ok","tls":"TLSv1.3"}
+ *          "bytes_out":512,"duration_ms":3.214,"ttfb_ms":3.101,"end":"ok","error":null,
+ *          "rule":null,"endpoint":"127.0.0.1:5000","attempts":1,"tls":"TLSv1.3"}
  *   text  client - key_id [time] "METHOD path HTTP/1.1" status bytes_out request_id secret duration_ms end
+ *        error endpoint
  *
- * What is not known (no key, no answer) is null, or "-". Neither a key nor a query string is ever in it;
+ * What is not known (no key, no response) is null, or "-". Neither a key nor a query string is ever in it;
  * control bytes are escaped and bytes that are not UTF-8 become U+FFFD, so a line is a line.
  *
  * A reader that stalls or goes away must not hold up counting: the buffer is bounded (1 MiB), waiting for a
@@ -29,7 +31,8 @@ int pst_access_log_new(int fd, enum pst_access_format format, struct pst_access_
 /* Tries once more to write what is buffered. NULL is fine. */
 void pst_access_log_free(struct pst_access_log *log);
 /* Adds a line; writes when enough have come together. Nothing to do for the caller when a line is dropped. */
-void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_record *record);
+void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_record *record,
+                        const struct pst_usage_names *names);
 /* Writes what is buffered. */
 void pst_access_log_flush(struct pst_access_log *log);
 /* Lines dropped so far. */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ring's file: what it says of itself, what an earlier version left in it, what is not believed. */
+#include "journal_private.h"
+#include "usage_test.h"
+
+/* Names */
+
+static void test_names(void **state)
+{
+    (void)state;
+    struct pst_journal *journal = NULL;
+    char long_name[PST_JOURNAL_NAME_MAX + 50];
+    memset(long_name, 'n', sizeof(long_name));
+    make_journal_dir();
+    assert_int_equal(pst_journal_open(dir, 0, RING, &journal), 0);
+    assert_int_equal(pst_journal_name(journal, PST_STR("")), 0);
+    uint16_t missing = pst_journal_name(journal, PST_STR("key_missing"));
+    uint16_t wrong = pst_journal_name(journal, PST_STR("key_wrong"));
+    uint16_t cut = pst_journal_name(journal, (struct pst_str){long_name, sizeof(long_name)});
+    assert_true(missing > 0 && wrong > 0 && cut > 0 && missing != wrong);
+    assert_int_equal(pst_journal_name(journal, PST_STR("key_missing")), missing);
+    assert_true(pst_str_eq(journal_name(journal, missing), PST_STR("key_missing")));
+    assert_true(pst_str_eq(journal_name(journal, wrong), PST_STR("key_wrong")));
+    assert_int_equal(journal_name(journal, cut).len, PST_JOURNAL_NAME_MAX);
+    assert_int_equal(journal_name(journal, 0).len, 0);
+    /* Numbers that nobody gave, and a name that was damaged. */
+    for (unsigned n = 1; n <= UINT16_MAX; n++) {
+        if (n != missing && n != wrong && n != cut)
+            assert_true(pst_str_eq(journal_name(journal, (uint16_t)n), PST_STR("unknown")));
+    }
+    journal->names[missing + 4] ^= 1;
+    assert_true(pst_str_eq(journal_name(journal, missing), PST_STR("unknown")));
+    pst_journal_close(journal);
+}
+
+static void test_room_for_names_ends(void **state)
+{
+    (void)state;
+    struct pst_journal *journal = NULL;
+    char text[PST_JOURNAL_NAME_MAX + 1];
+    uint16_t numbers[1000];
+    unsigned n = 0;
+    make_journal_dir();
+    assert_int_equal(pst_journal_open(dir, 0, RING, &journal), 0);
+    for (; n < 1000; n++) {
+        snprintf(text, sizeof(text), "%0*u", 1 + (int)(n * 37 % PST_JOURNAL_NAME_MAX), n);
+        numbers[n] = pst_journal_name(journal, pst_str_of(text));
+        if (numbers[n] == 0)
+            break;
+    }
+    assert_true(n > 100 && n < 1000);
+    while (n-- > 0) {
+        snprintf(text, sizeof(text), "%0*u", 1 + (int)(n * 37 % PST_JOURNAL_NAME_MAX), n);
+        assert_true(pst_str_eq(journal_name(journal, numbers[n]), pst_str_of(text)));
+    }
+    pst_journal_close(journal);
+}
+
+/* Every length of a path is read back as it was, whatever stood in its place before. */
+static void test_paths_of_every_length(void **state)
+{
+    (void)state;
+    struct pst_journal *journal = NULL;
+    char path[PST_USAGE_PATH_SIZE + 1];
+    make_journal_dir();
+    assert_int_equal(pst_journal_open(dir, 0, RING, &journal), 0);
+    for (uint64_t n = 0; n < 4 * PST_USAGE_PATH_SIZE; n++) {
+        struct pst_usage_record read, record = record_of("aaaaaaaaaaaa", "", 200);
+        size_t len = (n * 67) % (PST_USAGE_PATH_SIZE + 1);
+        memset(path, 'a' + (int)(n % 26), len);
+        pst_usage_set_path(&record, (struct pst_str){path, len});
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+        assert_true(journal_read(journal, n, &read));
+        assert_int_equal(read.path_len, len);
+        assert_memory_equal(read.path, path, len);
+        assert_false(journal_read(journal, n + RING, &read)); /* it is of that number alone */
+        if (len > 0) {
+            journal->ring[n % RING * sizeof(read) + offsetof(struct pst_usage_record, path) + len - 1] ^= 1;
+            assert_false(journal_read(journal, n, &read));
+        }
+        journal_release(journal, n + 1);
+    }
+    pst_journal_close(journal);
+}
+
+/* Version 1: its layout and its check, written down once more. */
+
+struct head_v1 {
+    uint64_t magic;
+    uint32_t version, record_bytes, capacity, reserved;
+    uint8_t uuid[16];
+    _Alignas(64) uint64_t head;
+    uint64_t lost;
+    _Alignas(64) uint64_t drained;
+    uint64_t logged;
+};
+
+struct record_v1 {
+    int64_t time_us;
+    uint64_t duration_us, ttfb_us, bytes_in, bytes_out;
+    uint16_t status, client_port;
+    uint8_t method, secret_slot, end, tls, http, flags, request_id_len, path_len;
+    uint32_t check;
+    uint8_t client[16];
+    char key_id[24], request_id[64], path[160];
+};
+
+static uint32_t check_v1(const struct record_v1 *record, uint64_t n, const uint8_t *uuid)
+{
+    uint64_t lanes[4], words[40], hash = 0;
+    assert_int_equal(sizeof(*record), sizeof(words));
+    memcpy(words, record, sizeof(words));
+    memcpy(lanes, uuid, 16);
+    lanes[2] = n * UINT64_C(0x9E3779B97F4A7C15);
+    lanes[3] = ~n;
+    for (size_t i = 0; i < 40; i++)
+        lanes[i % 4] = (lanes[i % 4] ^ words[i]) * UINT64_C(0xFF51AFD7ED558CCD) + (lanes[i % 4] >> 29);
+    for (size_t i = 0; i < 4; i++)
+        hash = (hash ^ lanes[i]) * UINT64_C(0xC4CEB9FE1A85EC53) + (hash >> 31);
+    return (uint32_t)(hash >> 32);
+}
+
+/* Records `drained` to `head` of a ring that has gone around, the last of them damaged. */
+static void write_ring_v1(uint64_t drained, uint64_t head)
+{
+    static struct {
+        union {
+            struct head_v1 head;
+            char page[4096];
+        };
+        struct record_v1 ring[RING];
+    } file;
+    char path[128];
+    memset(&file, 0, sizeof(file));
+    file.head = (struct head_v1){
+        .magic = UINT64_C(0x4C4E4A2D50545350),
+        .version = 1,
+        .record_bytes = sizeof(struct record_v1),
+        .capacity = RING,
+        .uuid = "a ring of before",
+        .head = head,
+        .lost = 3,
+        .drained = drained,
+        .logged = drained + 5,
+    };
+    for (uint64_t n = drained; n < head; n++) {
+        struct record_v1 *record = &file.ring[n % RING];
+        *record = (struct record_v1){.time_us = pst_clock_real_us(),
+                                     .duration_us = 3000,
+                                     .ttfb_us = 1000,
+                                     .bytes_in = 7,
+                                     .bytes_out = 11,
+                                     .status = 401,
+                                     .client_port = 4711,
+                                     .method = PST_USAGE_POST,
+                                     .secret_slot = 1,
+                                     .end = PST_END_REFUSED,
+                                     .tls = PST_USAGE_TLS_13,
+                                     .http = PST_USAGE_HTTP_11,
+                                     .request_id_len = 5,
+                                     .path_len = 160,
+                                     .client = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1},
+                                     .key_id = "oldkeyoldkey",
+                                     .request_id = "old-1"};
+        memset(record->path, 'p', sizeof(record->path));
+        record->path[0] = '/';
+        record->check = check_v1(record, n, file.head.uuid);
+    }
+    file.ring[(head - 1) % RING].path[80] = '!';
+    make_journal_dir();
+    snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR "/worker-0.ring", dir);
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    assert_int_equal(write(fd, &file, sizeof(file)), sizeof(file));
+    close(fd);
+}
+
+static void test_rings_of_version_1_are_drained(void **state)
+{
+    (void)state;
+    char path[128], text[32768] = "";
+    snprintf(path, sizeof(path), "%s/access.log", dir);
+    int fd = open(path, O_CREAT | O_RDWR, 0600);
+    write_ring_v1(1000, 1030);
+    struct pst_ledger *ledger = open_ledger(fd, PST_ACCESS_JSON);
+    struct pst_usage_stats stats;
+    pst_ledger_stats(ledger, &stats);
+    assert_int_equal(stats.requests, 29);
+    assert_int_equal(stats.lost, 1); /* the damaged one; what the ring refused was written down before */
+    assert_int_equal(stats.set_aside, 0);
+    pst_ledger_close(ledger);
+    struct total by_key = ask(PST_BY_KEY);
+    assert_int_equal(by_key.requests, 29);
+    assert_int_equal(by_key.bytes_out, 29 * 11);
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    close(fd);
+    size_t lines = 0;
+    for (const char *c = text; *c != '\0'; c++)
+        lines += *c == '\n';
+    assert_int_equal(lines, 24); /* five had theirs */
+    assert_non_null(
+        strstr(text, "\"request_id\":\"old-1\",\"client\":\"192.0.2.1\",\"key_id\":\"oldkeyoldkey\""));
+    assert_non_null(strstr(text, "\"end\":\"refused\",\"error\":null"));
+    snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR "/left-612072696e67206f66206265666f7265.ring", dir);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_names),
+        TEST(test_room_for_names_ends),
+        TEST(test_paths_of_every_length),
+        TEST(test_rings_of_version_1_are_drained),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
