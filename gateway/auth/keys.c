@@ -7,6 +7,7 @@
 #include "pepper_of_store.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
+#include "postern/db/data_dir.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -55,22 +56,16 @@ static int change_result(const struct pst_keys *keys, int err, struct pst_str id
 
 /* Opening */
 
-static int ensure_data_dir(const char *data_dir, struct pst_why *why)
-{
-    int err = pst_dir_ensure(data_dir);
-    if (err == -PST_ENOENT)
-        return pst_why_set(why, err, "data_dir", "%s cannot be made: its parent directory does not exist",
-                           data_dir);
-    return err < 0 ? pst_why_set(why, err, "data_dir", "%s cannot be made: %s", data_dir, pst_strerror(err))
-                   : 0;
-}
-
 /* Who may write there could put keys and a pepper of their own in. */
-static int check_private(const char *data_dir, struct pst_why *why)
+static int settle_data_dir(const char *data_dir, bool make, struct pst_why *why)
 {
-    char text[PATH_MAX + 128];
-    int err = pst_dir_check_private(data_dir, text, sizeof(text));
-    return err == -PST_EACCES ? pst_why_set(why, err, "data_dir", "%s", text) : 0; /* the rest opening says */
+    struct pst_access_why access_why;
+    char text[PST_ACCESS_TEXT_SIZE];
+    int err = make ? pst_data_dir_ensure(data_dir, &access_why) : pst_data_dir_settle(data_dir, &access_why);
+    if (err == 0 || (err == -PST_ENOENT && !make))
+        return 0; /* that it is missing, looking for the database says */
+    pst_access_text(&access_why, text);
+    return pst_why_set(why, err, "data_dir", "%s", text);
 }
 
 static int check_there(const char *data_dir, struct pst_why *why)
@@ -89,9 +84,9 @@ static int check_there(const char *data_dir, struct pst_why *why)
 static int open_store(struct pst_keys *keys, struct pst_why *why)
 {
     struct pst_db_why db_why = {""};
-    int err = keys->may_make ? ensure_data_dir(keys->data_dir, why) : check_there(keys->data_dir, why);
-    if (err == 0)
-        err = check_private(keys->data_dir, why);
+    int err = settle_data_dir(keys->data_dir, keys->may_make, why);
+    if (err == 0 && !keys->may_make)
+        err = check_there(keys->data_dir, why);
     if (err < 0)
         return err;
     err = pst_keys_open(keys->data_dir, PST_DB_WRITE, &keys->store, &db_why);

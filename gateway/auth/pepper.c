@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/auth/pepper.h"
 
+#include "postern/base/access.h"
 #include "postern/base/buf.h"
 #include "postern/base/fd.h"
 #include "postern/base/num.h"
 #include "postern/crypto/random.h"
 #include "postern/crypto/secret.h"
+#include "postern/db/data_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,28 +26,20 @@ static int say_system(struct pst_why *why, const char *path, const char *what)
     return pst_why_set(why, pst_err_from_errno(saved), NULL, "%s: %s: %s", path, what, strerror(saved));
 }
 
-/* Who may read it decides who can check guesses against a copied database, so anything but "we alone" stops
- * us, before a byte is read. */
-static int check_owner_and_mode(int fd, const char *path, struct pst_why *why)
+/* Whoever can read it can check guesses against a copied database: that is refused before a byte is read. */
+static int check_access(int fd, const char *path, struct pst_why *why)
 {
     struct stat st;
+    struct pst_access_why access_why;
     if (fstat(fd, &st) < 0)
         return say_system(why, path, "cannot be examined");
     if (!S_ISREG(st.st_mode))
         return pst_why_set(why, -PST_EACCES, NULL, "%s is not a regular file: put the pepper itself there",
                            path);
-    if (st.st_uid != geteuid())
-        return pst_why_set(
-            why, -PST_EACCES, NULL,
-            "%s belongs to user %u, but this process runs as user %u: run it as user %u, or give "
-            "the whole data directory to user %u (chown -R)",
-            path, (unsigned)st.st_uid, (unsigned)geteuid(), (unsigned)st.st_uid, (unsigned)geteuid());
-    if ((st.st_mode & 077) != 0)
-        return pst_why_set(
-            why, -PST_EACCES, NULL,
-            "%s can be read by others than its owner (mode %04o): chmod 600 %s; if somebody may "
-            "have copied it, also make new keys",
-            path, (unsigned)(st.st_mode & 07777), path);
+    if (pst_access_judge(path, &st, PST_ACCESS_SECRET, &access_why) < 0)
+        return pst_why_set(why, -PST_EACCES, NULL,
+                           "%s: %s; if somebody may have copied it, also make new keys", access_why.seen,
+                           access_why.todo);
     return 0;
 }
 
@@ -94,15 +88,19 @@ static int read_all(int fd, struct pst_buf *content)
 /* -PST_ENOENT without a sentence when the file is not there. */
 static int load(const char *path, struct pst_pepper *ret, struct pst_why *why)
 {
-    PST_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct pst_access_why access_why;
+    (void)!pst_access_settle(path, PST_ACCESS_SECRET,
+                             &access_why); /* what others can do is judged when open */
+    PST_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return -PST_ENOENT;
-    if (fd < 0 && errno == ELOOP)
-        return pst_why_set(why, -PST_EACCES, NULL, "%s is a symbolic link: put the pepper itself there",
-                           path);
+    if (fd < 0 && errno == EACCES) {
+        pst_access_denied(path, EACCES, PST_ACCESS_SECRET, &access_why);
+        return pst_why_set(why, -PST_EACCES, NULL, "%s: %s", access_why.seen, access_why.todo);
+    }
     if (fd < 0)
         return say_system(why, path, "cannot be opened");
-    int err = check_owner_and_mode(fd, path, why);
+    int err = check_access(fd, path, why);
     if (err < 0)
         return err;
     struct pst_buf content;
@@ -139,8 +137,7 @@ static int create(const char *path, struct pst_why *why)
 int pst_pepper_load(const char *data_dir, bool may_create, struct pst_pepper *ret, struct pst_why *why)
 {
     char path[PATH_MAX];
-    int n = snprintf(path, sizeof(path), "%s/%s", data_dir, PST_PEPPER_FILE);
-    if (n < 0 || (size_t)n >= sizeof(path))
+    if (pst_data_dir_file(data_dir, PST_PEPPER_FILE, path, sizeof(path)) < 0)
         return pst_why_set(why, -PST_EINVAL, NULL, "the path of the data directory is too long");
     int err = load(path, ret, why);
     if (err == -PST_ENOENT && may_create) {

@@ -3,6 +3,7 @@
 
 #include "postern/auth/jwks.h"
 #include "postern/auth/sts.h"
+#include "postern/base/access.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
@@ -186,6 +187,9 @@ static int read_file(const char *path, struct sts_keys *keys)
 {
     char text[FILE_MAX];
     struct stat st;
+    struct pst_access_why why;
+    (void)!pst_access_settle(path, PST_ACCESS_SECRET,
+                             &why); /* what others can do is judged when it is open */
     PST_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
         return -PST_ENOENT;
@@ -193,12 +197,12 @@ static int read_file(const char *path, struct sts_keys *keys)
         pst_error("auth", "%s: %s", path, strerror(errno));
         return -PST_EIO;
     }
-    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if (pst_access_judge(path, &st, PST_ACCESS_SECRET, &why) < 0) {
         pst_error(
             "auth",
-            "%s signs access tokens and can be read by others (mode %04o); chmod 0600 it, or remove it, "
-            "and with it all tokens that are out",
-            path, (unsigned)(st.st_mode & 07777));
+            "%s: %s; it signs access tokens: if somebody may have copied it, remove it, and with it all "
+            "tokens that are out",
+            why.seen, why.todo);
         return -PST_EACCES;
     }
     ssize_t n = read(fd, text, sizeof(text));

@@ -150,20 +150,3 @@ int pst_dir_ensure(const char *path)
         return pst_err_from_errno(errno);
     return S_ISDIR(st.st_mode) ? 0 : -PST_EACCES;
 }
-
-int pst_dir_check_private(const char *path, char *why, size_t size)
-{
-    struct stat st;
-    why[0] = '\0';
-    if (stat(path, &st) < 0)
-        return pst_err_from_errno(errno);
-    bool ours = st.st_uid == geteuid() || geteuid() == 0;
-    bool open = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-    if (!ours)
-        snprintf(why, size, "%s belongs to user %u, and this is user %u; chown it", path, (unsigned)st.st_uid,
-                 (unsigned)geteuid());
-    else if (open)
-        snprintf(why, size, "%s can be written by others (mode %04o); chmod 0700 it", path,
-                 (unsigned)(st.st_mode & 07777));
-    return ours && !open ? 0 : -PST_EACCES;
-}

@@ -5,6 +5,7 @@
 #include "postern/auth/issuer_keys.h"
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
+#include "postern/db/data_dir.h"
 #include "postern/fetch/url.h"
 #include "postern/http/cors.h"
 #include "postern/http/location.h"
@@ -19,11 +20,8 @@
 #include "findings.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static bool print_all, as_json;
@@ -101,7 +99,6 @@ static void check_key_sources(const struct check *check)
         PROBLEM(check, "key_query_parameter", "\"%s\" is not a valid parameter name", s->key_query_parameter);
 }
 
-/* It is made at the first start; the folder around it is not. */
 static void check_public_url(const struct check *check)
 {
     struct pst_public_base base;
@@ -164,41 +161,14 @@ static void check_egress(const struct check *check)
     explicit_bzero(&egress, sizeof(egress));
 }
 
-static void check_missing_dir(const struct check *check)
-{
-    char copy[PATH_MAX];
-    const char *path = check->s->data_dir;
-    pst_str_clip(pst_str_of(path), copy, sizeof(copy));
-    const char *parent = dirname(copy);
-    if (access(parent, F_OK) != 0)
-        PROBLEM(check, "data_dir", "%s is not there, nor is %s, in which it would be made", path, parent);
-    else if (access(parent, W_OK | X_OK) != 0)
-        PROBLEM(check, "data_dir", "%s is not there, and this user (%u) may not make it in %s", path,
-                (unsigned)geteuid(), parent);
-}
-
 static void check_data_dir(const struct check *check)
 {
-    const char *path = check->s->data_dir;
-    struct stat st;
-    if (stat(path, &st) < 0) {
-        if (errno == ENOENT)
-            check_missing_dir(check);
-        else
-            PROBLEM(check, "data_dir", "%s: %s", path, strerror(errno));
+    struct pst_access_why why;
+    char text[PST_ACCESS_TEXT_SIZE];
+    if (pst_data_dir_look(check->s->data_dir, &why) == 0)
         return;
-    }
-    if (!S_ISDIR(st.st_mode))
-        PROBLEM(check, "data_dir", "%s is not a directory", path);
-    else if (access(path, R_OK | W_OK | X_OK) != 0)
-        PROBLEM(check, "data_dir", "%s: this user (%u) may not read and write there", path,
-                (unsigned)geteuid());
-    else if (st.st_uid != geteuid() && geteuid() != 0)
-        PROBLEM(check, "data_dir", "%s belongs to user %u, not to this one (%u); chown it", path,
-                (unsigned)st.st_uid, (unsigned)geteuid());
-    else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        PROBLEM(check, "data_dir", "%s can be written by others (mode %04o); chmod 0700 it", path,
-                (unsigned)(st.st_mode & 07777));
+    pst_access_text(&why, text);
+    PROBLEM(check, "data_dir", "%s", text);
 }
 
 static void check_listen(const struct check *check)
@@ -439,6 +409,7 @@ int pst_cmd_check(int argc, char **argv)
         pst_cmd_error("out of memory");
         return PST_EXIT_FAILED;
     }
+    pst_cmd_find_data(&settings);
     check_all(&(struct check){&settings, &found});
     int code = as_json ? print_json(&settings, &found) : print_lines(&settings, &found);
     findings_done(&found);

@@ -290,6 +290,7 @@ int pst_cmd_doctor(int argc, char **argv)
         pst_cmd_error("out of memory");
         return PST_EXIT_USAGE;
     }
+    pst_cmd_find_data(&settings);
     take_proxy(&doctor);
     join(&found, problems, sizeof(problems));
     doctor.settings_usable = found.problems == 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/base/str.h"
 #include "postern/conf/nearest.h"
+#include "postern/db/data_dir.h"
 #include "usage.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,5 +154,20 @@ struct pst_settings_input pst_cmd_settings_input(const struct pst_args *args)
 int pst_cmd_settings(const struct pst_args *args, struct pst_settings *ret_settings)
 {
     const struct pst_settings_input input = pst_cmd_settings_input(args);
-    return pst_settings_load(&input, print_problem, NULL, ret_settings);
+    int err = pst_settings_load(&input, print_problem, NULL, ret_settings);
+    if (err == 0)
+        pst_cmd_find_data(ret_settings);
+    return err;
+}
+
+void pst_cmd_find_data(struct pst_settings *settings)
+{
+    char dir[PATH_MAX];
+    if (pst_data_dir_find(settings->data_dir, dir, sizeof(dir)) < 0 || strcmp(dir, settings->data_dir) == 0)
+        return; /* one that is too long is refused where it is opened */
+    char *copy = strdup(dir);
+    if (copy == NULL)
+        return;
+    free(settings->data_dir);
+    settings->data_dir = copy;
 }

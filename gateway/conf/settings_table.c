@@ -67,8 +67,10 @@ static const struct pst_setting_def defs[] = {
              "sha256=, key-sha256=, or * for any of the CAs. The first that fits decides; without one the "
              "certificate is refused (docs/admin.md)."},
     {PATH(data_dir), .required = true, .default_text = "/var/lib/postern",
-     .help = "Where keys, usage, journals and the self-made certificate live. Only the gateway's user may be "
-             "able to write there."},
+     .help =
+         "Directory, most often a volume, for keys, usage, journals and the self-made certificate. When it "
+         "is "
+         "not the gateway user's own, they lie in a directory of its own below it, private (docs/files.md)."},
     {INT(workers), .min = 0, .max = 256, .default_text = "0",
      .help = "Worker threads. 0: as many as the CPUs this process may use (affinity and cgroup quota)."},
     {DURATION(shutdown_timeout), .min = 0, .max = H, .default_text = "30s",

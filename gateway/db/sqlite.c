@@ -5,6 +5,7 @@
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
 #include "postern/base/thread.h"
+#include "postern/db/data_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -265,9 +266,17 @@ static int create_file(struct pst_db *db)
     return 0;
 }
 
+static int refuse_access(struct pst_db *db, int err, const struct pst_access_why *why)
+{
+    char text[PST_ACCESS_TEXT_SIZE];
+    pst_access_text(why, text);
+    pst_str_clip(pst_str_of(text), db->why.text, sizeof db->why.text);
+    return err;
+}
+
 /* A file that is there is never opened here: closing any descriptor of it drops the locks that this process's
  * other connections hold (POSIX), and the next program to leave would take the write-ahead log away under
- * them. A volume's group rights (Kubernetes adds them at each mount) are taken off a file of ours. */
+ * them. */
 static int prepare_file(struct pst_db *db)
 {
     struct stat st;
@@ -280,14 +289,11 @@ static int prepare_file(struct pst_db *db)
         return pst_db_refuse(db, pst_err_from_errno(ELOOP), "%s", strerror(ELOOP));
     if (!S_ISREG(st.st_mode))
         return pst_db_refuse(db, -PST_EACCES, "not a regular file");
-    uid_t self = geteuid();
-    if (st.st_uid != self && self != 0)
-        return pst_db_refuse(db, -PST_EACCES, "belongs to user %u, and this is user %u", (unsigned)st.st_uid,
-                             (unsigned)self);
-    if ((st.st_mode & 077) != 0 && st.st_uid == self && chmod(db->path, 0600) < 0)
-        return pst_db_refuse(db, pst_err_from_errno(errno), "others may read it, and chmod failed: %s",
-                             strerror(errno));
-    return 0;
+    struct pst_access_why why;
+    if (geteuid() == 0 && st.st_uid != 0)
+        return 0; /* root, on behalf of the gateway's user: SQLite gives its log to the database's owner */
+    err = pst_access_settle(db->path, PST_ACCESS_SECRET, &why);
+    return err < 0 ? refuse_access(db, err, &why) : 0;
 }
 
 static int set_wal(struct pst_db *db)
@@ -385,13 +391,10 @@ static int open_steps(struct pst_db *db, const char *data_dir)
         err = connect(db);
         return err == 0 ? set_up_reading(db) : err;
     }
-    err = pst_dir_ensure(data_dir);
+    struct pst_access_why why;
+    err = pst_data_dir_ensure(data_dir, &why);
     if (err < 0)
-        return pst_db_refuse(db, err, "its directory cannot be made or used: %s", pst_strerror(err));
-    /* SQLite's log lies beside the file; without it, its own words are of little help. */
-    if (faccessat(AT_FDCWD, data_dir, W_OK | X_OK, AT_EACCESS) < 0)
-        return pst_db_refuse(db, pst_err_from_errno(errno), "its directory cannot be written to: %s",
-                             strerror(errno));
+        return refuse_access(db, err, &why);
     err = prepare_file(db);
     if (err == 0)
         err = connect(db);

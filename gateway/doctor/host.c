@@ -4,17 +4,15 @@
 
 #include "postern/conf/settings.h"
 #include "postern/crypto/cpu.h"
+#include "postern/db/data_dir.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #define MIB (UINT64_C(1024) * 1024)
 /* The journals of a worker take some 10 MiB at once, a write-ahead log up to 16: below the first nothing can
@@ -39,52 +37,19 @@ void check_settings(struct visit *visit)
             "%s", options->settings_problems);
 }
 
-static void missing_data_dir(struct visit *visit, const char *path)
-{
-    char copy[PATH_MAX];
-    pst_str_clip(pst_str_of(path), copy, sizeof(copy));
-    const char *parent = dirname(copy);
-    if (access(parent, W_OK | X_OK) == 0)
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_OK, NULL, "%s is not there yet; the first start makes it",
-                   path);
-    else
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED,
-                   "Mount the volume there, or let data_dir name a directory that exists.",
-                   "%s is not there, and user %u cannot make it in %s (%s)", path, (unsigned)geteuid(),
-                   parent, strerror(errno));
-}
-
 void check_data_dir(struct visit *visit)
 {
-    static const char own[] =
-        "chown it to the gateway's user, chmod it 0700; in Kubernetes set runAsUser and fsGroup.";
-    const char *path = visit->settings->data_dir;
-    unsigned user = (unsigned)geteuid();
-    struct stat st;
-    if (pst_setting_is_bad(visit->settings, "data_dir"))
+    struct pst_access_why why;
+    char todo[sizeof(why.todo) + 2];
+    if (pst_setting_is_bad(visit->settings, "data_dir")) {
         visit_note(visit, CHECK_DATA, PST_DOCTOR_SKIPPED, NULL, "its setting is wrong");
-    else if (stat(path, &st) < 0 && errno == ENOENT)
-        missing_data_dir(visit, path);
-    else if (stat(path, &st) < 0)
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "%s: %s", path, strerror(errno));
-    else if (!S_ISDIR(st.st_mode))
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, "Let data_dir name a directory.",
-                   "%s is not a directory", path);
-    else if (st.st_uid != geteuid() && user != 0)
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "%s belongs to user %u, and this is user %u",
-                   path, (unsigned)st.st_uid, user);
-    else if (access(path, R_OK | W_OK | X_OK) < 0 && errno == EROFS)
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, "Mount it writable, or mount a volume there.",
-                   "%s is on a read-only file system", path);
-    else if (access(path, R_OK | W_OK | X_OK) < 0)
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "user %u may not read and write in %s", user,
-                   path);
-    else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_FAILED, own, "%s can be written by others (mode %04o)", path,
-                   (unsigned)st.st_mode & 07777);
-    else
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_OK, NULL, "%s, user %u, mode %04o", path,
-                   (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+        return;
+    }
+    bool good = pst_data_dir_look(visit->settings->data_dir, &why) == 0;
+    snprintf(todo, sizeof(todo), "%s.", why.todo);
+    todo[0] = (char)toupper((unsigned char)todo[0]);
+    visit_note(visit, CHECK_DATA, good ? PST_DOCTOR_OK : PST_DOCTOR_FAILED, why.todo[0] != '\0' ? todo : NULL,
+               "%s", why.seen);
 }
 
 void check_disk(struct visit *visit)

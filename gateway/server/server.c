@@ -3,16 +3,14 @@
 
 #include "internal.h"
 #include "postern/base/clock.h"
-#include "postern/base/fd.h"
 #include "postern/base/log.h"
+#include "postern/db/data_dir.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,16 +39,13 @@ static void raise_file_limit(const struct pst_settings *settings, unsigned n_wor
 
 static int check_data_dir(const char *path)
 {
-    int err = pst_dir_ensure(path);
+    struct pst_access_why why;
+    int err = pst_data_dir_ensure(path, &why);
+    char text[PST_ACCESS_TEXT_SIZE];
     if (err < 0) {
-        pst_error("server", "data_dir %s: %s", path,
-                  err == -PST_ENOENT ? "its parent directory does not exist; make it" : strerror(errno));
-        return err;
+        pst_access_text(&why, text);
+        pst_error("server", "data_dir: %s", text);
     }
-    char why[PATH_MAX + 128];
-    err = pst_dir_check_private(path, why, sizeof(why));
-    if (err == -PST_EACCES)
-        pst_error("server", "data_dir %s", why);
     return err;
 }
 

@@ -3,7 +3,7 @@
 // nothing else is blamed.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, closeSync, openSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, openSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
@@ -14,6 +14,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { chained, selfSigned } from './lib/certs.mjs';
+import { commonBinary } from './lib/pod.mjs';
 import { BIN, Postern, cli } from './lib/postern.mjs';
 import { freePort, temporaryDirectory } from './lib/util.mjs';
 
@@ -262,10 +263,26 @@ describe('the machine', () => {
     assertBlames(await examine({ settings: { max_headers: 'many' } }), 'settings: failed', /POSTERN_MAX_HEADERS/);
   });
 
-  test('a data directory that others can write to', async () => {
+  test('a data directory that others can write to: the next start makes it private', async () => {
     const data_dir = temporaryDirectory();
-    chmodSync(data_dir, 0o777);
-    assertBlames(await examine({ data_dir }), 'data directory: failed', /mode 0777/);
+    chmodSync(data_dir, 0o2770);
+    const report = await examine({ data_dir });
+    const { status, seen } = report.checks.find((x) => x.check === 'data directory');
+    assert.equal(status, 'ok');
+    assert.match(seen, /mode 2770; the next start makes that 0700/);
+    assert.equal(statSync(data_dir).mode & 0o7777, 0o2770, 'it was only looked at');
+  });
+
+  test('a data directory of another user: what to do is what can be done', { skip: root ? false : 'only root can make one' }, async () => {
+    const data_dir = temporaryDirectory();
+    chownSync(data_dir, 12345, 12345);
+    chmodSync(data_dir, 0o755);
+    const { stdout } = await run('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', commonBinary(), 'doctor', '--json', '--data-dir', data_dir]).catch((error) => error);
+    const { status, seen, todo } = JSON.parse(stdout).checks.find((x) => x.check === 'data directory');
+    assert.equal(status, 'failed');
+    assert.match(seen, /belongs to user 12345, and this is user 65534/);
+    assert.match(todo, /^Run as user 12345 \(runAsUser in Kubernetes\)/);
+    assert.doesNotMatch(todo, /chown/);
   });
 
   test('a data directory that is a file', async () => {

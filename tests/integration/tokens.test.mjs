@@ -2,7 +2,7 @@
 // Access tokens of the gateway's own, as the cloud gives them: made for a key, used instead of it, ending with it.
 import assert from 'node:assert/strict';
 import { createPublicKey, verify } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
@@ -164,7 +164,7 @@ describe('over time', limit, () => {
     assert.ok(JSON.parse((await raw(gateway.port, 'GET /sts/v1.0/keys HTTP/1.1')).text).keys.length === 2);
   });
 
-  test('it outlives a restart; a file that others can read, or that is damaged, is refused', limit, async () => {
+  test('it outlives a restart; a file that others can read is closed; another user’s, or a damaged one, is refused', limit, async () => {
     const settings = { upstream: upstream.url, data_dir: temporaryDirectory() };
     const before = await Postern.start(settings);
     const made = await before.createKey('t');
@@ -181,8 +181,16 @@ describe('over time', limit, () => {
       assert.match(stderr, says);
     };
     chmodSync(file, 0o644);
-    await refuses(/token\.keys.*can be read by others.*chmod 0600/);
-    chmodSync(file, 0o600);
+    const open = await Postern.start(settings);
+    assert.equal((await ask(token, { port: open.port })).status, 200);
+    assert.match(open.stderr, /warning files: \S*token\.keys could be read by other users \(mode 0644\); its mode is 0600 now/);
+    assert.equal(statSync(file).mode & 0o7777, 0o600);
+    await open.stop();
+    if (process.getuid() === 0) {
+      chownSync(file, 12345, 12345); // nobody but root can give a file away
+      await refuses(/token\.keys belongs to user 12345, and this is user 0: run as user 12345/);
+      chownSync(file, 0, 0);
+    }
     writeFileSync(file, `${readFileSync(file, 'utf8')}more\n`);
     await refuses(/token\.keys is damaged/);
     assert.equal((await request(postern.port, '/x', { key: key.key1 })).status, 200);

@@ -20,9 +20,10 @@ struct pst_pepper {
 };
 
 /* Reads data_dir/pepper (64 hex digits, or 32 raw bytes); when it is missing and `may_create`, makes it with
- * mode 0600. The file must be a regular one of ours that nobody else can read.
- * 0, or with `why` filled: -PST_ENOENT (missing, and not to be made), -PST_EACCES (owner or mode),
- * -PST_EPARSE (not a pepper), -PST_EIO, -PST_EFULL, -PST_ENOMEM. */
+ * mode 0600. It may be mounted from a secret store (pst_data_dir_file(); links are followed). It must be a
+ * regular file that other users cannot read (base/access.h); the mode of one of ours is put right. 0, or with
+ * `why` filled: -PST_ENOENT (missing, and not to be made), -PST_EACCES (owner or mode), -PST_EPARSE (not a
+ * pepper), -PST_EIO, -PST_EFULL, -PST_ENOMEM. */
 int pst_pepper_load(const char *data_dir, bool may_create, struct pst_pepper *ret,
                     struct pst_why *why) PST_MUSTCHECK;
 void pst_pepper_done(struct pst_pepper *pepper);

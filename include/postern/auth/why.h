@@ -9,7 +9,7 @@
 
 struct pst_why {
     const char *field; /* the input that is to blame ("name", "expires"), or NULL; static */
-    char text[768];
+    char text[1024];
 };
 
 /* Fills `why` (which may be NULL) and returns `err`: `return pst_why_set(why, -PST_EINVAL, "name", "…")`. */

@@ -29,8 +29,5 @@ int pst_file_create_once(const char *path, const void *data, size_t len, mode_t 
 /* Makes the directory (mode 0700) when it is missing, not its parents:
  * 0, -PST_ENOENT, -PST_EACCES, -PST_EIO. */
 int pst_dir_ensure(const char *path) PST_MUSTCHECK;
-/* Whether nobody but this process's user (or root, or whom root acts for) may write in the directory: 0, or
- * -PST_EACCES with the sentence in `why`; other errors of stat(). */
-int pst_dir_check_private(const char *path, char *why, size_t size) PST_MUSTCHECK;
 
 #endif

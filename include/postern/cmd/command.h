@@ -75,6 +75,9 @@ int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv,
  * error. 0 or -PST_EINVAL. pst_settings_done() afterwards. */
 int pst_cmd_settings(const struct pst_args *args, struct pst_settings *ret_settings) PST_MUSTCHECK;
 
+/* Lets `data_dir` be the directory that the data lies in (db/data_dir.h), as pst_cmd_settings() does. */
+void pst_cmd_find_data(struct pst_settings *settings);
+
 /* Values of options. Both return -1 to go on, or the exit code after a message. */
 
 /* "90d", "24h", "30m", "10s", "250ms"; a number without a unit is refused unless it is 0. */

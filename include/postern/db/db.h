@@ -23,7 +23,7 @@ enum pst_db_mode {
 
 /* A sentence for people: which file, what SQLite or the system said. Never holds a key or a digest. */
 struct pst_db_why {
-    char text[640];
+    char text[1024];
 };
 
 /* "3.40.1": the SQLite library in use. Static. */

@@ -113,14 +113,20 @@ static void test_not_a_pepper(void **state)
     expect_refusal(-PST_EPARSE, true);
 }
 
-/* Whoever can read the pepper can try secrets against a copy of the database. */
+/* Whoever can read the pepper can try secrets against a copy of the database. One of ours is closed again:
+ * the mount of its volume may have opened it. */
 static void test_modes(void **state)
 {
     (void)state;
-    static const unsigned bad[] = {0640, 0604, 0644, 0660, 0602, 0610, 0777};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        rig_write(&rig, PST_PEPPER_FILE, HEX, sizeof(HEX) - 1, bad[i]);
-        expect_refusal(-PST_EACCES, true);
+    static const unsigned wide[] = {0640, 0604, 0644, 0660, 0602, 0610, 0777, 0440};
+    struct pst_pepper pepper;
+    struct stat st;
+    for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+        rig_write(&rig, PST_PEPPER_FILE, HEX, sizeof(HEX) - 1, wide[i]);
+        load(&pepper);
+        assert_int_equal(stat(rig_path(&rig, PST_PEPPER_FILE), &st), 0);
+        assert_int_equal(st.st_mode & 07777, wide[i] & 0700);
+        assert_int_equal(unlink(rig_path(&rig, PST_PEPPER_FILE)), 0);
     }
 }
 
@@ -134,12 +140,35 @@ static void test_owner(void **state)
     expect_refusal(-PST_EACCES, true);
 }
 
+/* As Kubernetes mounts it: behind links, or as a single file into data_dir, below which the data lies. */
+static void test_mounted(void **state)
+{
+    (void)state;
+    char own[512];
+    struct pst_pepper pepper, again;
+    struct pst_why why = {0};
+    snprintf(own, sizeof(own), "%s", rig_path(&rig, "private"));
+    assert_int_equal(mkdir(own, 0700), 0);
+    assert_int_equal(mkdir(rig_path(&rig, "..2026"), 0700), 0);
+    rig_write(&rig, "..2026/pepper", HEX, sizeof(HEX) - 1, 0400);
+    assert_int_equal(symlink("..2026", rig_path(&rig, "..data")), 0);
+    assert_int_equal(symlink("..data/pepper", rig_path(&rig, PST_PEPPER_FILE)), 0);
+    load(&pepper);
+    if (pst_pepper_load(own, true, &again, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_memory_equal(pepper.bytes, again.bytes, PST_PEPPER_BYTES);
+    assert_int_equal(access(rig_path(&rig, "private/pepper"), F_OK), -1);
+    /* One of its own comes first. */
+    rig_write(&rig, "private/pepper", HEX, sizeof(HEX) - 3, 0600);
+    assert_int_equal(pst_pepper_load(own, true, &again, &why), -PST_EPARSE);
+}
+
 static void test_not_a_file(void **state)
 {
     (void)state;
     char target[512];
-    rig_write(&rig, "elsewhere", HEX, sizeof(HEX) - 1, 0600);
     snprintf(target, sizeof(target), "%s", rig_path(&rig, "elsewhere"));
+    assert_int_equal(mkdir(target, 0700), 0);
     assert_int_equal(symlink(target, rig_path(&rig, PST_PEPPER_FILE)), 0);
     expect_refusal(-PST_EACCES, true);
     assert_int_equal(unlink(rig_path(&rig, PST_PEPPER_FILE)), 0);
@@ -286,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_a_pepper, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_owner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_mounted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_race, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_derive, set_up, tear_down),

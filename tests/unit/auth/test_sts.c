@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -206,6 +207,14 @@ static void test_others_read_it(void **state)
     assert_int_equal(chmod(rig_path(&rig, "token.keys"), 0644), 0);
     const struct pst_sts_options options = {
         .data_dir = rig.dir, .region = "", .lifetime_s = 1, .key_period_s = 1};
+    struct stat st;
+    assert_int_equal(pst_sts_open(&options, &sts), 0); /* it is ours, and put right */
+    pst_sts_close(sts);
+    assert_int_equal(stat(rig_path(&rig, "token.keys"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    if (geteuid() != 0)
+        return; /* only root can give a file away */
+    assert_int_equal(chown(rig_path(&rig, "token.keys"), 65534, 65534), 0);
     assert_int_equal(pst_sts_open(&options, &sts), -PST_EACCES);
 }
 
