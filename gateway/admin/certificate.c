@@ -61,6 +61,13 @@ static int use(struct admin_listener *listener, struct pst_client_trust *trust)
     return 0;
 }
 
+static void warn_of_left_out(const struct admin_listener *listener)
+{
+    const char *text = pst_client_trust_left_out(listener->trust);
+    if (text[0] != '\0')
+        pst_warn("admin", "admin_client_ca: %s", text);
+}
+
 int admin_certificates_ask(struct admin_listener *listener)
 {
     struct pst_tls_why why = {.text = "does not fit into memory"};
@@ -72,6 +79,8 @@ int admin_certificates_ask(struct admin_listener *listener)
         err = use(listener, trust);
     if (err < 0)
         pst_error("admin", "admin_client_ca: %s", why.text);
+    else
+        warn_of_left_out(listener);
     return err;
 }
 
@@ -92,6 +101,7 @@ void admin_certificates_refresh(struct admin_listener *listener)
         return;
     }
     listener->trust_failed = false;
+    warn_of_left_out(listener);
     pst_info("admin", "%s: admin_client_ca or admin_client_crl changed and was read again", listener->text);
 }
 

@@ -121,6 +121,8 @@ static void check_client_trust(const struct check *check, const char *setting, c
     const struct pst_client_trust_options trusted = {.ca = ca, .crl = crl, .max_depth = 1};
     if (ca[0] != '\0' && pst_client_trust_load(&trusted, &trust, &why) < 0)
         PROBLEM(check, setting, "%s", why.text);
+    else if (trust != NULL && pst_client_trust_left_out(trust)[0] != '\0')
+        WARNING(check, setting, "%s", pst_client_trust_left_out(trust));
     pst_client_trust_unref(trust);
 }
 
@@ -221,13 +223,22 @@ static void check_admin(const struct check *check)
         (void)!pst_tls_material_check(&files, findings_add, check->found);
 }
 
-static void check_ca_file(const struct check *check)
+/* `prefix` stands before what is said of the file. */
+static void check_roots(const struct check *check, const char *setting, const char *prefix, const char *file)
 {
     struct pst_tls_roots *roots = NULL;
     struct pst_tls_why why;
-    if (check->s->ca_file[0] != '\0' && pst_tls_roots_load(check->s->ca_file, &roots, &why) < 0)
-        PROBLEM(check, "ca_file", "%s", why.text);
+    if (pst_tls_roots_load(file, &roots, &why) < 0)
+        PROBLEM(check, setting, "%s%s", prefix, why.text);
+    else if (pst_tls_roots_left_out(roots)[0] != '\0')
+        WARNING(check, setting, "%s%s", prefix, pst_tls_roots_left_out(roots));
     pst_tls_roots_free(roots);
+}
+
+static void check_ca_file(const struct check *check)
+{
+    if (check->s->ca_file[0] != '\0')
+        check_roots(check, "ca_file", "", check->s->ca_file);
 }
 
 static void oidc_problem(void *arg, const char *setting, const char *problem)
@@ -251,11 +262,8 @@ static void check_key_set(const struct check *check, const struct pst_issuer *is
 
 static void check_issuer_ca(const struct check *check, const struct pst_issuer *issuer)
 {
-    struct pst_tls_roots *roots = NULL;
-    struct pst_tls_why why;
-    if (issuer->ca_file != NULL && pst_tls_roots_load(issuer->ca_file, &roots, &why) < 0)
-        PROBLEM(check, PST_ISSUERS_SETTING, "ca_file=%s", why.text);
-    pst_tls_roots_free(roots);
+    if (issuer->ca_file != NULL)
+        check_roots(check, PST_ISSUERS_SETTING, "ca_file=", issuer->ca_file);
 }
 
 static void check_takes_bearer(const struct check *check)

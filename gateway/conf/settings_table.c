@@ -117,8 +117,8 @@ static const struct pst_setting_def defs[] = {
              "minutes, "
              "and stops serving after ten failures. 0: never."},
     {PATH(tls_certificate), .group = "TLS", .default_text = "",
-     .help = "PEM file with the server's certificate, then its intermediates. Without it (and without "
-             "tls_certificate_dir) a self-signed one is made in data_dir."},
+     .help = "PEM file with the server's certificate and its intermediates, in any order. Without it (and "
+             "without tls_certificate_dir) a self-signed one is made in data_dir."},
     {PATH(tls_key), .default_text = "",
      .help = "PEM file with the private key of tls_certificate, EC or RSA."},
     {PATH(tls_certificate_dir), .default_text = "",

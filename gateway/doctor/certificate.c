@@ -50,21 +50,19 @@ static bool judge_dates(struct visit *visit, const char *path, const struct pst_
 /* What the file's own words cannot say: whether clients can follow the chain. */
 static void judge(struct visit *visit, const char *path, const struct pst_tls_inspection *seen)
 {
-    const struct pst_tls_certificate *leaf = &seen->chain[0], *last = &seen->chain[seen->n - 1];
+    const struct pst_tls_certificate *leaf = &seen->chain[0], *last = &seen->chain[seen->last];
     enum pst_tls_dates dates = pst_tls_dates_at(leaf->not_before_us, leaf->not_after_us, pst_clock_real_us());
     char until[PST_TIME_TEXT_SIZE];
     pst_time_format(leaf->not_after_us, until);
     until[10] = '\0'; /* the date */
     if (!judge_dates(visit, path, leaf, dates))
         return;
-    if (!seen->in_order)
-        visit_note(
-            visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
-            "Write the server's own certificate first, then the intermediate that signed it, then the next "
-            "one.",
-            "%s: certificate %zu of %zu (\"%s\") did not sign the one before it: clients cannot follow the "
-            "chain",
-            path, seen->strange + 1, seen->n, seen->chain[seen->strange].subject);
+    if (!seen->all_signed)
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+                   "Replace it with the certificate of the CA that signed the server's.",
+                   "%s: \"%s\" has the name of a CA of this chain, but did not sign any certificate in it: "
+                   "clients cannot follow the chain",
+                   path, seen->chain[seen->strange].subject);
     else if (leaf->names[0] == '\0')
         visit_note(
             visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,

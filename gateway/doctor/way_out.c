@@ -328,7 +328,7 @@ static bool load_roots(struct way *way)
     if (err == 0 && given)
         err = pst_tls_roots_add(way->roots, options->known_roots, &why);
     if (err == 0 && given)
-        err = pst_tls_inspect_file(options->known_roots, NULL, &way->known, &why);
+        err = pst_tls_inspect_bundle(options->known_roots, &way->known, &why);
     if (err < 0) {
         visit_note(way->visit, CHECK_TLS, PST_DOCTOR_FAILED,
                    "Install the package ca-certificates, or name a file of roots with --ca-file.", "%s",

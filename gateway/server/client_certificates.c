@@ -10,6 +10,13 @@ static void say(void *arg, const char *setting, const char *problem)
     pst_error("server", "%s: %s", setting, problem);
 }
 
+static void warn_of_left_out(const struct pst_client_trust *trust)
+{
+    const char *text = pst_client_trust_left_out(trust);
+    if (text[0] != '\0')
+        pst_warn("tls", "client_ca: %s", text);
+}
+
 int client_certificates_open(struct pst_server *server)
 {
     const struct pst_settings *s = server->settings;
@@ -31,6 +38,8 @@ int client_certificates_open(struct pst_server *server)
     if (err < 0 && why.text[0] != '\0')
         pst_error("server", "client certificates: %s", why.text);
     server->keeper.trust = pst_client_trust_ref(server->trust);
+    if (err == 0)
+        warn_of_left_out(server->trust);
     return err;
 }
 
@@ -75,6 +84,7 @@ void client_certificates_refresh(struct keeper *keeper, uint64_t now_us)
         return;
     }
     pst_info("tls", "client_ca or client_crl changed and was read again");
+    warn_of_left_out(trust);
     keeper->trust_failed = false;
     pst_client_trust_unref(keeper->trust);
     keeper->trust = trust;

@@ -1,11 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "postern/tls/client.h"
 
 static void log_problem(void *arg, const char *setting, const char *problem)
 {
     (void)arg;
     pst_error("server", "%s: %s", setting, problem);
+}
+
+/* Each look at the keys reads the file anew and says when it cannot; what is left out is said here, once. */
+static void warn_of_left_out(const char *setting, const char *file)
+{
+    struct pst_tls_roots *roots = NULL;
+    struct pst_tls_why why;
+    if (file == NULL || file[0] == '\0')
+        return;
+    if (pst_tls_roots_load(file, &roots, &why) < 0)
+        pst_warn("oidc", "%s: %s", setting, why.text);
+    else if (pst_tls_roots_left_out(roots)[0] != '\0')
+        pst_warn("oidc", "%s: %s", setting, pst_tls_roots_left_out(roots));
+    pst_tls_roots_free(roots);
+}
+
+static void warn_of_issuers(const struct pst_server *server)
+{
+    warn_of_left_out("ca_file", server->settings->ca_file);
+    for (size_t i = 0; i < server->issuers->n; i++)
+        warn_of_left_out(PST_ISSUERS_SETTING ": ca_file", server->issuers->at[i].ca_file);
 }
 
 int oidc_open(struct pst_server *server)
@@ -23,6 +45,7 @@ int oidc_open(struct pst_server *server)
                                 NULL, &server->issuers);
     if (err < 0)
         return err;
+    warn_of_issuers(server);
     const struct pst_oidc_options options = {
         .issuers = server->issuers,
         .ca_file = s->ca_file,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "certificate.h"
 
+#include "bundle.h"
+#include "outline.h"
+
 #include <arpa/inet.h>
 #include <mbedtls/sha256.h>
 #include <stdio.h>
@@ -70,6 +73,19 @@ bool tls_is_self_issued(const mbedtls_x509_crt *crt)
            memcmp(crt->subject_raw.p, crt->issuer_raw.p, crt->subject_raw.len) == 0;
 }
 
+/* Of one that mbedTLS could not read: what can be told without it. */
+static void fill_unread(const mbedtls_x509_crt *crt, struct pst_tls_certificate *ret)
+{
+    struct tls_outline outline;
+    const struct pst_str der = {(const char *)crt->raw.p, crt->raw.len};
+    if (tls_outline_read(der, &outline) < 0)
+        return;
+    tls_outline_name(&outline, ret->subject, sizeof(ret->subject));
+    outline.subject = outline.issuer;
+    tls_outline_name(&outline, ret->issuer, sizeof(ret->issuer));
+    (void)mbedtls_sha256(crt->raw.p, crt->raw.len, ret->sha256, 0);
+}
+
 void tls_certificate_fill(const mbedtls_x509_crt *crt, struct pst_tls_certificate *ret)
 {
     *ret = (struct pst_tls_certificate){
@@ -79,6 +95,10 @@ void tls_certificate_fill(const mbedtls_x509_crt *crt, struct pst_tls_certificat
         .self_issued = tls_is_self_issued(crt),
         .is_ca = mbedtls_x509_crt_get_ca_istrue(crt) == 1,
     };
+    if (!tls_chain_is_read(crt)) {
+        fill_unread(crt, ret);
+        return;
+    }
     name_text(&crt->subject, ret->subject, sizeof(ret->subject));
     name_text(&crt->issuer, ret->issuer, sizeof(ret->issuer));
     names_text(crt, ret->names, sizeof(ret->names));

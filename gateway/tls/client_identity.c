@@ -170,29 +170,18 @@ static int fail(struct pst_tls_why *why, int err, const char *path, const char *
     return err;
 }
 
-static int parse_first(const char *pem, const char *path, mbedtls_x509_crt *crt, struct pst_tls_why *why)
-{
-    char text[128];
-    /* With the zero behind the text: so mbedTLS knows PEM from DER. */
-    int ret = mbedtls_x509_crt_parse(crt, (const unsigned char *)pem, strlen(pem) + 1);
-    if (ret == 0)
-        return 0;
-    return fail(why, -PST_EPARSE, path,
-                ret < 0 ? tls_error_text(ret, text, sizeof(text)) : "a certificate in it cannot be read");
-}
-
 int pst_client_identity_read(const char *path, struct pst_client_identity **ret, struct pst_tls_why *why)
 {
+    struct tls_left_out left_out; /* what is above the client's own is not looked at */
     struct pst_buf content;
     mbedtls_x509_crt crt;
     int err = pst_file_read(path, FILE_MAX_BYTES, &content);
     if (err < 0)
         return fail(why, err, path, pst_strerror(err));
-    const char *pem = pst_buf_cstr(&content);
     struct pst_client_identity *id = calloc(1, sizeof(*id));
     mbedtls_x509_crt_init(&crt);
-    err = pem != NULL && id != NULL ? parse_first(pem, path, &crt, why)
-                                    : fail(why, -PST_ENOMEM, path, "does not fit into memory");
+    err = id != NULL ? tls_chain_read(path, pst_buf_str(&content), NULL, &crt, &left_out, why)
+                     : fail(why, -PST_ENOMEM, path, "does not fit into memory");
     if (err == 0)
         take_certificate(id, &crt);
     mbedtls_x509_crt_free(&crt);

@@ -12,6 +12,7 @@ struct pst_tls_roots {
     mbedtls_x509_crt chain;
     size_t n;
     char source[PATH_MAX];
+    char left_out[PST_TLS_LEFT_OUT_TEXT];
 };
 
 /* mbedTLS's verification callback; `arg` is a struct pst_tls_peer, which it fills. */

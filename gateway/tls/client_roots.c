@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "bundle.h"
 #include "client_private.h"
 #include "postern/base/fd.h"
 
@@ -20,9 +21,8 @@ static const char *const bundles[] = {
     "/usr/lib/ssl/cert.pem",
 };
 
-/* Adds a PEM file's certificates. Some may be of kinds this library does not know (their number is > 0 in
- * mbedTLS's answer): they are left out. */
-static int add_file(struct pst_tls_roots *roots, const char *path, struct pst_tls_why *ret_why)
+static int add_file(struct pst_tls_roots *roots, const char *path, struct tls_left_out *ret_left_out,
+                    struct pst_tls_why *ret_why)
 {
     struct pst_buf content;
     int err = pst_file_read(path, BUNDLE_MAX_BYTES, &content);
@@ -30,31 +30,27 @@ static int add_file(struct pst_tls_roots *roots, const char *path, struct pst_tl
         snprintf(ret_why->text, sizeof(ret_why->text), "%s cannot be read: %s", path, pst_strerror(err));
         return err;
     }
-    const char *text = pst_buf_cstr(&content);
-    size_t before = roots->n;
-    if (text != NULL)
-        (void)mbedtls_x509_crt_parse(&roots->chain, (const unsigned char *)text, pst_buf_len(&content) + 1);
+    err = tls_bundle_add(path, pst_buf_str(&content), false, &roots->chain, ret_left_out, ret_why);
     pst_buf_done(&content);
     roots->n = 0;
     for (const mbedtls_x509_crt *it = &roots->chain; it != NULL && it->raw.p != NULL; it = it->next)
         roots->n++;
-    if (roots->n > before)
-        return 0;
-    snprintf(ret_why->text, sizeof(ret_why->text), "%s holds no certificate in PEM form", path);
-    return -PST_EINVAL;
+    return err;
 }
 
+/* What nobody chose for this gateway and cannot be used in it is nobody's mistake. */
 static void add_system(struct pst_tls_roots *roots)
 {
+    struct tls_left_out left_out;
     struct pst_tls_why ignored;
     const char *named = getenv("SSL_CERT_FILE");
     if (named != NULL && named[0] != '\0') {
-        if (add_file(roots, named, &ignored) == 0)
+        if (add_file(roots, named, &left_out, &ignored) == 0)
             pst_str_clip(pst_str_of(named), roots->source, sizeof(roots->source));
         return;
     }
     for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++) {
-        if (add_file(roots, bundles[i], &ignored) == 0) {
+        if (add_file(roots, bundles[i], &left_out, &ignored) == 0) {
             pst_str_clip(pst_str_of(bundles[i]), roots->source, sizeof(roots->source));
             return;
         }
@@ -63,7 +59,12 @@ static void add_system(struct pst_tls_roots *roots)
 
 int pst_tls_roots_add(struct pst_tls_roots *roots, const char *file, struct pst_tls_why *ret_why)
 {
-    return add_file(roots, file, ret_why) < 0 ? -PST_EINVAL : 0;
+    struct tls_left_out left_out;
+    int err = add_file(roots, file, &left_out, ret_why);
+    if (err < 0)
+        return err == -PST_ENOMEM ? err : -PST_EINVAL;
+    tls_left_out_describe(file, &left_out, roots->left_out, sizeof(roots->left_out));
+    return 0;
 }
 
 int pst_tls_roots_load(const char *extra_file, struct pst_tls_roots **ret_roots, struct pst_tls_why *ret_why)
@@ -99,6 +100,11 @@ void pst_tls_roots_free(struct pst_tls_roots *roots)
         return;
     mbedtls_x509_crt_free(&roots->chain);
     free(roots);
+}
+
+const char *pst_tls_roots_left_out(const struct pst_tls_roots *roots)
+{
+    return roots->left_out;
 }
 
 const char *pst_tls_roots_source(const struct pst_tls_roots *roots)

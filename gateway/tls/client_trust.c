@@ -27,32 +27,20 @@ static int read_text(const char *path, struct trust_text *ret, struct pst_tls_wh
     int err = pst_file_read(path, FILE_MAX_BYTES, &content);
     if (err < 0)
         return fail(why, err, path, pst_strerror(err));
-    const char *text = pst_buf_cstr(&content);
-    ret->pem = text != NULL ? strdup(text) : NULL;
-    pst_buf_done(&content);
-    return ret->pem != NULL ? 0 : fail(why, -PST_ENOMEM, path, "does not fit into memory");
+    ret->pem = content;
+    ret->is_given = true;
+    return 0;
 }
 
-static const unsigned char *pem_of(const struct trust_text *text)
-{
-    return (const unsigned char *)text->pem;
-}
-
-int tls_trust_parse(const struct pst_client_trust *trust, struct tls_trust *ret, struct pst_tls_why *why)
+int tls_trust_parse(const struct pst_client_trust *trust, struct tls_trust *ret,
+                    struct tls_left_out *ret_left_out, struct pst_tls_why *why)
 {
     const struct pst_client_trust_options *options = &trust->options;
     mbedtls_x509_crt_init(&ret->ca);
     mbedtls_x509_crl_init(&ret->crl);
-    int err = 0;
-    if (mbedtls_x509_crt_parse(&ret->ca, pem_of(&trust->ca), strlen(trust->ca.pem) + 1) != 0)
-        err = fail(why, -PST_EPARSE, options->ca, "is not a bundle of certificates in PEM form");
-    else if (trust->crl.pem != NULL &&
-             mbedtls_x509_crl_parse(&ret->crl, pem_of(&trust->crl), strlen(trust->crl.pem) + 1) != 0)
-        err = fail(why, -PST_EPARSE, options->crl, "is not a certificate revocation list in PEM form");
-    for (const mbedtls_x509_crt *it = &ret->ca; err == 0 && it != NULL; it = it->next) {
-        if (mbedtls_x509_crt_get_ca_istrue(it) != 1)
-            err = fail(why, -PST_EPARSE, options->ca, "holds a certificate that is no CA's");
-    }
+    int err = tls_bundle_add(options->ca, pst_buf_str(&trust->ca.pem), true, &ret->ca, ret_left_out, why);
+    if (err == 0 && trust->crl.is_given)
+        err = tls_crls_read(options->crl, pst_buf_str(&trust->crl.pem), &ret->crl, why);
     if (err < 0)
         tls_trust_done(ret);
     return err;
@@ -68,6 +56,7 @@ int pst_client_trust_load(const struct pst_client_trust_options *options, struct
                           struct pst_tls_why *ret_why)
 {
     struct pst_client_trust *trust = calloc(1, sizeof(*trust));
+    struct tls_left_out left_out;
     struct tls_trust parsed;
     if (trust == NULL)
         return fail(ret_why, -PST_ENOMEM, options->ca, "does not fit into memory");
@@ -77,14 +66,20 @@ int pst_client_trust_load(const struct pst_client_trust_options *options, struct
     if (err == 0 && options->crl[0] != '\0')
         err = read_text(options->crl, &trust->crl, ret_why);
     if (err == 0)
-        err = tls_trust_parse(trust, &parsed, ret_why);
+        err = tls_trust_parse(trust, &parsed, &left_out, ret_why);
     if (err < 0) {
         pst_client_trust_unref(trust);
         return err;
     }
     tls_trust_done(&parsed);
+    tls_left_out_describe(options->ca, &left_out, trust->left_out, sizeof(trust->left_out));
     *ret = trust;
     return 0;
+}
+
+const char *pst_client_trust_left_out(const struct pst_client_trust *trust)
+{
+    return trust->left_out;
 }
 
 struct pst_client_trust *pst_client_trust_ref(struct pst_client_trust *trust)
@@ -98,15 +93,15 @@ void pst_client_trust_unref(struct pst_client_trust *trust)
 {
     if (trust == NULL || __atomic_sub_fetch(&trust->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    free(trust->ca.pem);
-    free(trust->crl.pem);
+    pst_buf_done(&trust->ca.pem);
+    pst_buf_done(&trust->crl.pem);
     free(trust);
 }
 
 static bool is_as_read(const char *path, const struct trust_text *text)
 {
     struct stat now;
-    if (text->pem == NULL)
+    if (!text->is_given)
         return true;
     if (stat(path, &now) < 0)
         return false;
@@ -139,14 +134,15 @@ static int on_verify(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 int pst_tls_context_trust(struct pst_tls_context *context, struct pst_client_trust *trust, bool required)
 {
     struct pst_tls_why why = {.text = ""};
+    struct tls_left_out left_out; /* said when the trust was loaded */
     struct tls_trust *parsed = malloc(sizeof(*parsed));
-    int err = parsed != NULL ? tls_trust_parse(trust, parsed, &why) : -PST_ENOMEM;
+    int err = parsed != NULL ? tls_trust_parse(trust, parsed, &left_out, &why) : -PST_ENOMEM;
     if (err < 0) {
         free(parsed);
         return err;
     }
     struct tls_trust *old = context->trust;
-    bool has_crl = trust->crl.pem != NULL;
+    bool has_crl = trust->crl.is_given;
     mbedtls_ssl_config *config = &context->config;
     mbedtls_ssl_conf_ca_chain(config, &parsed->ca, has_crl ? &parsed->crl : NULL);
     mbedtls_ssl_conf_authmode(config, required ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_OPTIONAL);
@@ -190,7 +186,7 @@ int64_t tls_trust_next_end(const struct pst_tls_context *context, const mbedtls_
 uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_crt *chain)
 {
     uint32_t flags = 0;
-    bool has_crl = context->client_trust->crl.pem != NULL;
+    bool has_crl = context->client_trust->crl.is_given;
     /* It does not change the chain; its parameter is not const for the sake of the callback. */
     mbedtls_x509_crt *it = (mbedtls_x509_crt *)(uintptr_t)chain;
     int ret = mbedtls_x509_crt_verify(it, &context->trust->ca, has_crl ? &context->trust->crl : NULL, NULL,

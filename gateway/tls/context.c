@@ -147,10 +147,10 @@ static int parse_pairs(struct pst_tls_context *context)
 {
     struct tls_pair **tail = &context->pairs;
     for (const struct tls_pem_pair *pem = context->material->pairs; pem != NULL; pem = pem->next) {
-        char problem[512];
-        int err = tls_pair_parse(pem, tail, problem, sizeof(problem));
+        struct tls_pair_why why;
+        int err = tls_pair_parse(pem, tail, NULL, &why);
         if (err < 0) {
-            pst_error("tls", "%s", problem);
+            pst_error("tls", "%s", why.key.text[0] != '\0' ? why.key.text : why.certificate.text);
             return err;
         }
         tail = &(*tail)->next;

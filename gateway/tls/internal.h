@@ -3,6 +3,8 @@
 #ifndef POSTERN_TLS_INTERNAL_H
 #define POSTERN_TLS_INTERNAL_H
 
+#include "bundle.h"
+#include "postern/base/buf.h"
 #include "postern/base/list.h"
 #include "postern/base/str.h"
 #include "postern/tls/client_trust.h"
@@ -33,8 +35,8 @@ struct tls_pair {
 
 /* The PEM texts and what was found out about them. */
 struct tls_pem_pair {
-    char *certificate; /* NUL-terminated PEM */
-    char *key;         /* NUL-terminated PEM, wiped when freed */
+    struct pst_buf certificate;
+    struct pst_buf key; /* wiped when freed */
     char *certificate_path;
     char *key_path;
     int64_t not_before_us, not_after_us; /* of the server's own certificate */
@@ -49,7 +51,8 @@ struct pst_tls_material {
 };
 
 struct trust_text {
-    char *pem; /* NULL: none */
+    struct pst_buf pem;
+    bool is_given;
     struct stat file;
 };
 
@@ -57,6 +60,7 @@ struct pst_client_trust {
     unsigned refs; /* atomic */
     struct pst_client_trust_options options;
     struct trust_text ca, crl;
+    char left_out[PST_TLS_LEFT_OUT_TEXT];
 };
 
 /* A context's own copy, parsed. */
@@ -103,9 +107,14 @@ struct pst_tls_context {
     size_t output_len;
 };
 
-/* Parses one pair and checks that chain and key belong together. On failure writes a sentence. */
-int tls_pair_parse(const struct tls_pem_pair *pem, struct tls_pair **ret_pair, char *problem,
-                   size_t problem_size) PST_MUSTCHECK;
+/* What is wrong with a pair: a sentence for each file, "" where there is nothing. */
+struct tls_pair_why {
+    struct pst_tls_why certificate, key;
+};
+
+/* Parses one pair: the chain in order, of which the key is its first. `ret_left_out` may be NULL. */
+int tls_pair_parse(const struct tls_pem_pair *pem, struct tls_pair **ret_pair,
+                   struct tls_left_out *ret_left_out, struct tls_pair_why *ret_why) PST_MUSTCHECK;
 void tls_pairs_free(struct tls_pair *pairs);
 /* dates.c. A sentence of how a certificate's dates stand. */
 void tls_dates_text(const struct tls_pem_pair *pem, enum pst_tls_dates dates, char *text, size_t size);
@@ -116,7 +125,7 @@ int tls_choose_certificate(mbedtls_ssl_context *ssl);
 int tls_self_signed_ensure(const char *data_dir, char *problem, size_t problem_size) PST_MUSTCHECK;
 void tls_self_signed_paths(const char *data_dir, char *certificate, char *key, size_t size);
 int tls_trust_parse(const struct pst_client_trust *trust, struct tls_trust *ret,
-                    struct pst_tls_why *why) PST_MUSTCHECK;
+                    struct tls_left_out *ret_left_out, struct pst_tls_why *why) PST_MUSTCHECK;
 void tls_trust_done(struct tls_trust *trust);
 /* What mbedTLS has against a client's chain now: its flags. */
 uint32_t tls_trust_verify(struct pst_tls_context *context, const mbedtls_x509_crt *chain);

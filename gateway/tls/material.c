@@ -43,27 +43,19 @@ static void pem_pair_free(struct tls_pem_pair *pair)
 {
     if (pair == NULL)
         return;
-    if (pair->key != NULL)
-        explicit_bzero(pair->key, strlen(pair->key));
-    free(pair->certificate);
-    free(pair->key);
+    pst_buf_done(&pair->certificate);
+    pst_buf_wipe(&pair->key);
     free(pair->certificate_path);
     free(pair->key_path);
     free(pair);
 }
 
-static char *read_pem(struct loading *load, const char *path)
+static int read_pem(struct loading *load, const char *path, struct pst_buf *ret_content)
 {
-    struct pst_buf content;
-    int err = pst_file_read(path, PEM_MAX_BYTES, &content);
-    if (err < 0) {
+    int err = pst_file_read(path, PEM_MAX_BYTES, ret_content);
+    if (err < 0)
         report(load, true, "%s: cannot be read: %s", path, pst_strerror(err));
-        return NULL;
-    }
-    struct pst_str s = pst_buf_str(&content);
-    char *text = s.len > 0 ? strndup(s.p, s.len) : strdup("");
-    pst_buf_wipe(&content);
-    return text;
+    return err;
 }
 
 /* Of these only the clients can say whether they mind. */
@@ -91,12 +83,20 @@ static void set_fingerprint(struct pst_tls_material *material, const mbedtls_x50
 static void add_pair(struct loading *load, struct tls_pem_pair *pem)
 {
     struct tls_pair *parsed = NULL;
-    char problem[1024];
-    if (tls_pair_parse(pem, &parsed, problem, sizeof(problem)) < 0) {
-        report(load, true, "%s", problem);
+    struct tls_left_out left_out;
+    struct tls_pair_why why;
+    char text[PST_TLS_LEFT_OUT_TEXT];
+    if (tls_pair_parse(pem, &parsed, &left_out, &why) < 0) {
+        if (why.certificate.text[0] != '\0')
+            report(load, true, "%s", why.certificate.text);
+        if (why.key.text[0] != '\0')
+            report(load, true, "%s", why.key.text);
         pem_pair_free(pem);
         return;
     }
+    tls_left_out_describe(pem->certificate_path, &left_out, text, sizeof(text));
+    if (text[0] != '\0')
+        report(load, false, "%s", text);
     check_dates(load, pem, &parsed->chain);
     if (load->n_pairs == 0)
         set_fingerprint(load->material, &parsed->chain);
@@ -119,10 +119,9 @@ static void load_pair(struct loading *load, const char *certificate_path, const 
     }
     pem->certificate_path = strdup(certificate_path);
     pem->key_path = strdup(key_path);
-    pem->certificate = read_pem(load, certificate_path);
-    pem->key = read_pem(load, key_path);
-    if (pem->certificate == NULL || pem->key == NULL || pem->certificate_path == NULL ||
-        pem->key_path == NULL) {
+    int err = read_pem(load, certificate_path, &pem->certificate);
+    int key_err = read_pem(load, key_path, &pem->key);
+    if (err < 0 || key_err < 0 || pem->certificate_path == NULL || pem->key_path == NULL) {
         load->failed = true;
         pem_pair_free(pem);
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A certificate chain with its key: parsing, matching, and choosing one by server name. */
 #include "internal.h"
+#include "pem.h"
 
 #include <mbedtls/ssl_ciphersuites.h>
 #include <stdio.h>
@@ -25,53 +26,54 @@ void tls_pairs_free(struct tls_pair *pairs)
     }
 }
 
-/* Random bytes for blinding while a key is checked; PSA's generator is up before any key is parsed. */
-static int psa_random(void *arg, unsigned char *data, size_t len)
+static bool holds(const struct pst_buf *file, bool (*is_kind)(const struct tls_pem_block *))
 {
-    (void)arg;
-    return psa_generate_random(data, len) == PSA_SUCCESS ? 0 : MBEDTLS_ERR_PK_BAD_INPUT_DATA;
+    struct tls_pem_reader reader = {.rest = pst_buf_str(file)};
+    struct tls_pem_block block;
+    while (tls_pem_next(&reader, &block)) {
+        if (is_kind(&block))
+            return true;
+    }
+    return false;
 }
 
-static int parse(const struct tls_pem_pair *pem, struct tls_pair *pair, char *problem, size_t problem_size)
+static bool are_swapped(const struct tls_pem_pair *pem)
 {
-    char text[128];
-    int ret = mbedtls_x509_crt_parse(&pair->chain, (const unsigned char *)pem->certificate,
-                                     strlen(pem->certificate) + 1);
-    if (ret != 0) {
-        snprintf(problem, problem_size, "%s: not a PEM certificate chain (%s)", pem->certificate_path,
-                 ret > 0 ? "some of its certificates cannot be read"
-                         : tls_error_text(ret, text, sizeof(text)));
-        return -PST_EINVAL;
-    }
-    ret = mbedtls_pk_parse_key(&pair->key, (const unsigned char *)pem->key, strlen(pem->key) + 1, NULL, 0,
-                               psa_random, NULL);
-    if (ret != 0) {
-        snprintf(problem, problem_size, "%s: not an unencrypted PEM private key (%s)", pem->key_path,
-                 tls_error_text(ret, text, sizeof(text)));
-        return -PST_EINVAL;
-    }
-    if (mbedtls_pk_check_pair(&pair->chain.pk, &pair->key, psa_random, NULL) != 0) {
-        snprintf(
-            problem, problem_size,
-            "%s: this key does not belong to the first certificate of %s; put the server's own certificate "
-            "first, then its intermediates",
-            pem->key_path, pem->certificate_path);
-        return -PST_EINVAL;
-    }
-    return 0;
+    return holds(&pem->certificate, tls_pem_is_private_key) && holds(&pem->key, tls_pem_is_certificate) &&
+           !holds(&pem->certificate, tls_pem_is_certificate) && !holds(&pem->key, tls_pem_is_private_key);
 }
 
-int tls_pair_parse(const struct tls_pem_pair *pem, struct tls_pair **ret_pair, char *problem,
-                   size_t problem_size)
+/* When the key cannot be read, the certificates are looked at all the same: both may need replacing. */
+static int parse(const struct tls_pem_pair *pem, struct tls_pair *pair, struct tls_left_out *ret_left_out,
+                 struct tls_pair_why *ret_why)
 {
+    if (are_swapped(pem)) {
+        snprintf(ret_why->certificate.text, sizeof(ret_why->certificate.text),
+                 "%s holds the private key and %s the certificate: the two are swapped",
+                 pem->certificate_path, pem->key_path);
+        return -PST_EINVAL;
+    }
+    int key_err = tls_key_read(pem->key_path, pst_buf_str(&pem->key), &pair->key, &ret_why->key);
+    int err =
+        tls_chain_read(pem->certificate_path, pst_buf_str(&pem->certificate),
+                       key_err == 0 ? &pair->key : NULL, &pair->chain, ret_left_out, &ret_why->certificate);
+    return key_err < 0 ? key_err : err;
+}
+
+int tls_pair_parse(const struct tls_pem_pair *pem, struct tls_pair **ret_pair,
+                   struct tls_left_out *ret_left_out, struct tls_pair_why *ret_why)
+{
+    struct tls_left_out left_out;
     struct tls_pair *pair = calloc(1, sizeof(*pair));
+    ret_why->certificate.text[0] = ret_why->key.text[0] = '\0';
     if (pair == NULL) {
-        snprintf(problem, problem_size, "%s: out of memory", pem->certificate_path);
+        snprintf(ret_why->certificate.text, sizeof(ret_why->certificate.text), "%s: out of memory",
+                 pem->certificate_path);
         return -PST_ENOMEM;
     }
     mbedtls_x509_crt_init(&pair->chain);
     mbedtls_pk_init(&pair->key);
-    int err = parse(pem, pair, problem, problem_size);
+    int err = parse(pem, pair, ret_left_out != NULL ? ret_left_out : &left_out, ret_why);
     if (err < 0) {
         pair_free(pair);
         return err;

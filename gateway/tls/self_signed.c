@@ -191,34 +191,19 @@ void tls_self_signed_paths(const char *data_dir, char *certificate, char *key, s
     snprintf(key, size, "%s/tls/self-signed.key", data_dir);
 }
 
-/* The text of a PEM file, or NULL. */
-static char *read_pem(const char *path)
-{
-    struct pst_buf content;
-    if (pst_file_read(path, PEM_MAX_BYTES, &content) < 0)
-        return NULL;
-    struct pst_str s = pst_buf_str(&content);
-    char *text = s.len > 0 ? strndup(s.p, s.len) : NULL;
-    pst_buf_wipe(&content);
-    return text;
-}
-
 /* There, whole, of one another (a start may have been killed between writing the two), and not expired. */
 static bool still_good(char *certificate_path, char *key_path)
 {
-    char problem[512];
+    struct tls_pair_why why;
     struct tls_pem_pair pem = {.certificate_path = certificate_path, .key_path = key_path};
     struct tls_pair *pair = NULL;
-    pem.certificate = read_pem(certificate_path);
-    pem.key = read_pem(key_path);
-    bool good = pem.certificate != NULL && pem.key != NULL &&
-                tls_pair_parse(&pem, &pair, problem, sizeof(problem)) == 0 &&
+    bool good = pst_file_read(certificate_path, PEM_MAX_BYTES, &pem.certificate) == 0 &&
+                pst_file_read(key_path, PEM_MAX_BYTES, &pem.key) == 0 &&
+                tls_pair_parse(&pem, &pair, NULL, &why) == 0 &&
                 !mbedtls_x509_time_is_past(&pair->chain.valid_to);
     tls_pairs_free(pair);
-    free(pem.certificate);
-    if (pem.key != NULL)
-        explicit_bzero(pem.key, strlen(pem.key));
-    free(pem.key);
+    pst_buf_done(&pem.certificate);
+    pst_buf_wipe(&pem.key);
     return good;
 }
 

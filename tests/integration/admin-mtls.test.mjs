@@ -285,7 +285,7 @@ describe('while it runs', limit, () => {
     replace(crlFile, 'rubbish');
     await eventually(5000, 'the complaint', async () => {
       await as('admin')('GET', '/admin/v1/status');
-      return /crl\.pem is not a certificate revocation list in PEM form; what was read before stays in force/.test(postern.stderr);
+      return /crl\.pem is not PEM: it has no -----BEGIN line; what was read before stays in force/.test(postern.stderr);
     }, 100);
     assert.equal((await as('admin')('GET', '/admin/v1/status')).status, 200);
     assert.deepEqual(code(await as('revoked')('GET', '/admin/v1/status')), INVALID);
@@ -379,9 +379,9 @@ describe('settings', limit, () => {
   test('what cannot be is said, at the start and by check', limit, async () => {
     for (const [more, words] of [
       [{ admin_client_ca: '/nowhere.pem' }, /\/nowhere\.pem No such file/],
-      [{ admin_client_ca: certificates.admin.key }, /is not a bundle of certificates in PEM form/],
-      [{ admin_client_ca: certificates.admin.cert }, /holds a certificate that is no CA's/],
-      [{ admin_client_crl: caFile }, /is not a certificate revocation list/],
+      [{ admin_client_ca: certificates.admin.key }, /holds a private key, but no certificate/],
+      [{ admin_client_ca: certificates.admin.cert }, /no certificate in it can be used: line 1 \(.*\) is not a CA's/],
+      [{ admin_client_crl: caFile }, /holds a certificate, but no certificate revocation list/],
       [{ admin_client_ca: '' }, /admin_client_certificates.*needs admin_client_ca/i],
       [{ admin_client_ca: '', admin_client_certificates: undefined }, /admin_client_crl.*needs admin_client_ca/i],
       [{ admin_client_certificates: 'root cn=x' }, /\\?"root\\?" is no role: write admin or viewer/],

@@ -214,7 +214,7 @@ describe('the own certificate', () => {
   });
 
   test('the key of another', async () => {
-    assertBlames(await examine({ settings: { tls_key: other.key } }), 'certificate: failed', /does not belong/);
+    assertBlames(await examine({ settings: { tls_key: other.key } }), 'certificate: failed', /holds no certificate that the key belongs to/);
   });
 
   test('without its intermediate', async () => {
@@ -222,11 +222,11 @@ describe('the own certificate', () => {
     assertBlames(await examine({ settings: { tls_certificate: leaf } }), 'certificate: failed', /signed by "CN=Test intermediate", which is neither in the file/);
   });
 
-  test('in the wrong order', async () => {
+  test('in any order', async () => {
     const file = path.join(temporaryDirectory(), 'chain.crt');
-    const [leaf, intermediate] = read(own.cert).split(/(?<=-----END CERTIFICATE-----\n)/);
-    writeFileSync(file, leaf + read(other.root) + intermediate);
-    assertBlames(await examine({ settings: { tls_certificate: file } }), 'certificate: failed', /certificate 2 of 3 .* did not sign/);
+    writeFileSync(file, read(own.cert).split(/(?<=-----END CERTIFICATE-----\n)/).reverse().join(''));
+    const report = await examine({ settings: { tls_certificate: file } });
+    assert.deepEqual(report.of('certificate').map((c) => c.status), ['ok']);
   });
 
   test('without names', async () => {

@@ -20,6 +20,9 @@ struct pst_tls_why {
     char text[512];
 };
 
+/* Room for a sentence about the certificates of a file that cannot be used. */
+#define PST_TLS_LEFT_OUT_TEXT 1024
+
 /* Trusted roots */
 
 struct pst_tls_roots;
@@ -37,6 +40,8 @@ int pst_tls_roots_add(struct pst_tls_roots *roots, const char *file,
 void pst_tls_roots_free(struct pst_tls_roots *roots);
 /* The system's bundle that was read; "" when there was none. */
 const char *pst_tls_roots_source(const struct pst_tls_roots *roots);
+/* A sentence about certificates of the extra file (the last of them) that cannot be used; "" without any. */
+const char *pst_tls_roots_left_out(const struct pst_tls_roots *roots);
 size_t pst_tls_roots_count(const struct pst_tls_roots *roots);
 
 /* What a certificate says */

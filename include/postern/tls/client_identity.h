@@ -42,9 +42,9 @@ struct pst_client_identity {
  * with free(). 0 or -PST_ENOMEM. */
 int pst_session_client_identity(const struct pst_session *session, int64_t now_real_us,
                                 struct pst_client_identity **ret) PST_MUSTCHECK;
-/* The first certificate of a PEM file, in no connection: `valid` and what belongs to it are not filled. The
- * caller frees it with free(). 0; or why not, in a sentence: -PST_ENOENT, -PST_EACCES, -PST_EIO, -PST_ELIMIT,
- * -PST_EPARSE, -PST_ENOMEM. Any thread. */
+/* The certificate of a PEM file, the first that is not above another, in no connection: `valid` and what
+ * belongs to it are not filled. The caller frees it with free(). 0; or why not, in a sentence: -PST_ENOENT,
+ * -PST_EACCES, -PST_EIO, -PST_ELIMIT, -PST_EPARSE, -PST_ENOMEM. Any thread. */
 int pst_client_identity_read(const char *path, struct pst_client_identity **ret,
                              struct pst_tls_why *ret_why) PST_MUSTCHECK;
 /* Holds it once more against what is trusted now, when that changed or ran out, and against the date. True

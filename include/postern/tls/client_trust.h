@@ -21,9 +21,13 @@ struct pst_client_trust_options {
     unsigned max_depth;       /* certificates above the client's, the CA's own included */
 };
 
-/* 0; or why not, in a sentence: -PST_ENOENT, -PST_EACCES, -PST_EIO, -PST_ELIMIT, -PST_EPARSE, -PST_ENOMEM. */
+/* Certificates of the bundle that cannot be used here, or are not a CA's, are left out as long as there are
+ * others; a revocation list that cannot be read never is. 0; or why not, in a sentence: -PST_ENOENT,
+ * -PST_EACCES, -PST_EIO, -PST_ELIMIT, -PST_EPARSE, -PST_ENOMEM. */
 int pst_client_trust_load(const struct pst_client_trust_options *options, struct pst_client_trust **ret,
                           struct pst_tls_why *ret_why) PST_MUSTCHECK;
+/* A sentence about what was left out of the bundle; "" when nothing was. */
+const char *pst_client_trust_left_out(const struct pst_client_trust *trust);
 struct pst_client_trust *pst_client_trust_ref(struct pst_client_trust *trust);
 /* NULL is fine. */
 void pst_client_trust_unref(struct pst_client_trust *trust);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct pst_tls_files {
-    const char *certificate;     /* PEM chain, own certificate first; NULL or "" for none */
+    const char *certificate;     /* PEM chain, in any order; NULL or "" for none */
     const char *key;             /* PEM private key, not encrypted; given when `certificate` is */
     const char *certificate_dir; /* more pairs, chosen by server name (SNI); NULL or "" for none:
                                     NAME.crt with NAME.key, and SUBDIR/tls.crt with SUBDIR/tls.key */

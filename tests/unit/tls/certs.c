@@ -69,14 +69,22 @@ static void make_rsa(mbedtls_pk_context *pk)
     pst_buf_done(&pem);
 }
 
-static void make_key(enum certs_key kind, mbedtls_pk_context *pk)
+static void make_key(const struct cert_spec *spec, mbedtls_pk_context *pk)
 {
     mbedtls_pk_init(pk);
-    if (kind == CERTS_RSA) {
+    if (spec->twin != NULL) {
+        const char *text = spec->twin->key;
+        assert_int_equal(mbedtls_pk_parse_key(pk, (const unsigned char *)text, strlen(text) + 1, NULL, 0,
+                                              random_bytes, NULL),
+                         0);
+        return;
+    }
+    if (spec->kind == CERTS_RSA) {
         make_rsa(pk);
         return;
     }
-    mbedtls_ecp_group_id group = kind == CERTS_P384 ? MBEDTLS_ECP_DP_SECP384R1 : MBEDTLS_ECP_DP_SECP256R1;
+    mbedtls_ecp_group_id group =
+        spec->kind == CERTS_P384 ? MBEDTLS_ECP_DP_SECP384R1 : MBEDTLS_ECP_DP_SECP256R1;
     assert_int_equal(mbedtls_pk_setup(pk, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)), 0);
     assert_int_equal(mbedtls_ecp_gen_key(group, mbedtls_pk_ec(*pk), random_bytes, NULL), 0);
 }
@@ -121,7 +129,7 @@ void cert_make(const struct cert_spec *spec, struct cert *ret_cert)
     assert_int_equal(psa_crypto_init(), PSA_SUCCESS);
     snprintf(cert->name, sizeof(cert->name), "%s", spec->cn);
     snprintf(subject, sizeof(subject), "CN=%s", spec->cn);
-    make_key(spec->kind, &cert->pk);
+    make_key(spec, &cert->pk);
     mbedtls_x509write_crt_init(&writer);
     mbedtls_x509write_crt_set_version(&writer, MBEDTLS_X509_CRT_VERSION_3);
     mbedtls_x509write_crt_set_md_alg(&writer, spec->sha1 ? MBEDTLS_MD_SHA1 : MBEDTLS_MD_SHA256);
@@ -129,6 +137,10 @@ void cert_make(const struct cert_spec *spec, struct cert *ret_cert)
     mbedtls_x509write_crt_set_issuer_key(&writer, spec->issuer != NULL ? &spec->issuer->pk : &cert->pk);
     assert_int_equal(random_bytes(NULL, serial + 1, sizeof(serial) - 1), 0);
     assert_int_equal(mbedtls_x509write_crt_set_serial_raw(&writer, serial, sizeof(serial)), 0);
+    if (!spec->no_key_ids) {
+        assert_int_equal(mbedtls_x509write_crt_set_subject_key_identifier(&writer), 0);
+        assert_int_equal(mbedtls_x509write_crt_set_authority_key_identifier(&writer), 0);
+    }
     set_validity(&writer, spec);
     set_names(&writer, spec, subject);
     if (spec->ca)

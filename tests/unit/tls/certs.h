@@ -25,8 +25,10 @@ struct cert_spec {
     int64_t from_s, to_s; /* validity, counted from now; both 0: from an hour ago for 90 days */
     enum certs_key kind;
     struct cert *issuer; /* NULL: signs itself */
+    struct cert *twin;   /* whose key it has; NULL: one of its own */
     bool ca;             /* may sign others */
     bool sha1;           /* signed with a broken hash */
+    bool no_key_ids;     /* without subject and authority key identifier */
 };
 
 void cert_make(const struct cert_spec *spec, struct cert *ret_cert);

@@ -149,17 +149,18 @@ static void test_bad_pairs(void **state)
     const struct {
         const char *certificate, *key, *words;
     } cases[] = {
-        {ec.certificate, other.key, "k.pem: this key does not belong to the first certificate of"},
-        {ec.certificate, rsa.key, "k.pem: this key does not belong to the first certificate of"},
-        {rsa.certificate, ec.key, "k.pem: this key does not belong to the first certificate of"},
-        {ec.certificate, encrypted, "k.pem: not an unencrypted PEM private key"},
-        {ec.certificate, "", "k.pem: not an unencrypted PEM private key"},
-        {ec.certificate, "garbage\n", "k.pem: not an unencrypted PEM private key"},
-        {ec.certificate, ec.certificate, "k.pem: not an unencrypted PEM private key"},
-        {"", ec.key, "a.pem: not a PEM certificate chain"},
-        {"garbage\n", ec.key, "a.pem: not a PEM certificate chain"},
-        {half, ec.key, "a.pem: not a PEM certificate chain"},
-        {ec.key, ec.key, "a.pem: not a PEM certificate chain"},
+        {ec.certificate, other.key, "a.pem holds no certificate that the key belongs to"},
+        {ec.certificate, rsa.key, "a.pem holds no certificate that the key belongs to"},
+        {rsa.certificate, ec.key, "a.pem holds no certificate that the key belongs to"},
+        {ec.certificate, encrypted, "k.pem: the private key is encrypted"},
+        {ec.certificate, "", "k.pem is empty"},
+        {ec.certificate, "garbage\n", "k.pem is not PEM"},
+        {ec.certificate, ec.certificate, "k.pem holds a certificate, but no private key"},
+        {"", ec.key, "a.pem is empty"},
+        {"garbage\n", ec.key, "a.pem is not PEM"},
+        {half, ec.key, "a.pem: the certificate that begins in line 1 has no END line"},
+        {ec.key, ec.key, "a.pem holds a private key, but no certificate"},
+        {ec.key, ec.certificate, "the two are swapped"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct told told;
@@ -255,27 +256,50 @@ static void test_dates_change(void **state)
     cert_done(&cert);
 }
 
+/* In any order, with text between; what does not belong there is said, and no failure. */
 static void test_chain_order(void **state)
 {
     (void)state;
     struct told told;
     struct cert ca, leaf;
-    char chain[2 * CERTS_PEM_BYTES + 64];
+    char chain[3 * CERTS_PEM_BYTES + 64];
     cert_make(&(struct cert_spec){.cn = "ca"}, &ca);
     cert_make(&(struct cert_spec){.cn = "leaf", .issuer = &ca}, &leaf);
     snprintf(chain, sizeof(chain), "%s%s", leaf.certificate, ca.certificate);
     assert_int_equal(load_pair(chain, leaf.key, &told, NULL), 0);
     snprintf(chain, sizeof(chain), "a comment\n%s\nand another\n%s", leaf.certificate, ca.certificate);
     assert_int_equal(load_pair(chain, leaf.key, &told, NULL), 0);
-    snprintf(chain, sizeof(chain), "%s%s", ca.certificate, leaf.certificate);
-    assert_int_equal(load_pair(chain, leaf.key, &told, NULL), -PST_EINVAL);
-    assert_non_null(strstr(told.text, "put the server's own certificate first"));
+    snprintf(chain, sizeof(chain), "%s%s%s", ca.certificate, leaf.key, leaf.certificate);
+    assert_int_equal(load_pair(chain, chain, &told, NULL), 0); /* all in one file */
+    assert_int_equal(told.n, 0);
+    snprintf(chain, sizeof(chain), "%s%s", ec.certificate, leaf.certificate);
+    assert_int_equal(load_pair(chain, leaf.key, &told, NULL), 0);
+    assert_int_equal(told.n, 1);
+    assert_non_null(strstr(told.text, "a.pem: 1 certificate is left out: line 1 (ec) does not belong to"));
     snprintf(chain, sizeof(chain), "%s-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
              leaf.certificate);
     assert_int_equal(load_pair(chain, leaf.key, &told, NULL), -PST_EINVAL);
-    assert_non_null(strstr(told.text, "some of its certificates cannot be read"));
+    assert_non_null(strstr(told.text, "calls a certificate is none"));
     cert_done(&ca);
     cert_done(&leaf);
+}
+
+/* Both files are spoken of, when both must be replaced. */
+static void test_unsupported_pair(void **state)
+{
+    (void)state;
+    struct told told;
+    char certificate[128], key[128];
+    certs_write(dir, "ed.pem", "", certificate);
+    certs_write(dir, "ed.key", "", key);
+    certs_openssl((const char *const[]){"req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=ed",
+                                        "-keyout", key, "-out", certificate, NULL});
+    assert_int_equal(load(&(struct pst_tls_files){.certificate = certificate, .key = key}, &told, NULL),
+                     -PST_EINVAL);
+    assert_int_equal(told.n, 2);
+    assert_non_null(
+        strstr(told.text, "ed.pem: the certificate in line 1 (ed) is of an unsupported key type (Ed25519)"));
+    assert_non_null(strstr(told.text, "ed.key: the private key is of an unsupported key type (Ed25519)"));
 }
 
 static void test_what_belongs_together(void **state)
@@ -321,7 +345,7 @@ static void test_directory(void **state)
     certs_write(dir, "d.crt", other.certificate, path); /* and no key */
     certs_mkdir(dir, "e");
     assert_int_equal(load(&files, &told, NULL), -PST_EINVAL);
-    assert_non_null(strstr(told.text, "/c.crt: not a PEM certificate chain"));
+    assert_non_null(strstr(told.text, "/c.crt is not PEM"));
     assert_non_null(strstr(told.text, "/d.key: cannot be read: not found"));
     assert_non_null(strstr(told.text, "/e/tls.crt: cannot be read: not found"));
     assert_non_null(strstr(told.text, "/e/tls.key: cannot be read: not found"));
@@ -363,6 +387,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dates_change, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_chain_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unsupported_pair, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_belongs_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pair_goes_before_directory, set_up, tear_down),
