@@ -9,7 +9,7 @@
 
 static const char *const verdict_texts[PST_JWT_VERDICTS] = {
     [PST_JWT_OK] = "the token is good",
-    [PST_JWT_TOO_LONG] = "the token is longer than 8192 characters",
+    [PST_JWT_TOO_LONG] = "the token is longer than 16384 characters",
     [PST_JWT_PARTS] = "the token has not three parts",
     [PST_JWT_BASE64] = "the token is not canonical base64url",
     [PST_JWT_HEADER] = "the token's header is not a proper JSON object",

@@ -22,6 +22,8 @@ struct pst_token_cache {
     struct entry sets[SETS][WAYS];
     uint64_t secret[TAIL / sizeof(uint64_t)];
     unsigned next; /* way to give up when all of a set are good */
+    size_t bytes;  /* of all tokens */
+    size_t oldest; /* entry to give up when they are too many */
 };
 
 int pst_token_cache_new(struct pst_token_cache **ret)
@@ -37,10 +39,11 @@ int pst_token_cache_new(struct pst_token_cache **ret)
     return err;
 }
 
-static void drop(struct entry *entry)
+static void drop(struct pst_token_cache *cache, struct entry *entry)
 {
     if (!entry->token)
         return;
+    cache->bytes -= entry->len;
     pst_wipe(entry->token, entry->len);
     free(entry->token);
     *entry = (struct entry){.token = NULL};
@@ -50,7 +53,7 @@ void pst_token_cache_free(struct pst_token_cache *cache)
 {
     for (size_t i = 0; cache && i < SETS; i++) {
         for (size_t way = 0; way < WAYS; way++)
-            drop(&cache->sets[i][way]);
+            drop(cache, &cache->sets[i][way]);
     }
     free(cache);
 }
@@ -107,7 +110,7 @@ const struct pst_token_verdict *pst_token_cache_find(struct pst_token_cache *cac
 {
     struct entry *entry = find(cache, token, tag_of(cache, token));
     if (entry && entry->verdict.good_until_s <= now_s) {
-        drop(entry);
+        drop(cache, entry);
         entry = NULL;
     }
     return entry ? &entry->verdict : NULL;
@@ -122,8 +125,22 @@ static struct entry *make_room(struct pst_token_cache *cache, uint64_t tag)
             return &set[way];
     }
     struct entry *victim = &set[cache->next++ % WAYS];
-    drop(victim);
+    drop(cache, victim);
     return victim;
+}
+
+/* One entry after the other, until there is room for `len` more. */
+static void make_bytes(struct pst_token_cache *cache, size_t len)
+{
+    while (cache->bytes > PST_TOKEN_CACHE_BYTES - len) {
+        drop(cache, &cache->sets[cache->oldest / WAYS][cache->oldest % WAYS]);
+        cache->oldest = (cache->oldest + 1) % PST_TOKEN_CACHE_ENTRIES;
+    }
+}
+
+size_t pst_token_cache_bytes(const struct pst_token_cache *cache)
+{
+    return cache->bytes;
 }
 
 void pst_token_cache_put(struct pst_token_cache *cache, struct pst_str token,
@@ -135,10 +152,12 @@ void pst_token_cache_put(struct pst_token_cache *cache, struct pst_str token,
         entry->verdict = *verdict;
         return;
     }
-    char *copy = malloc(token.len);
+    char *copy = token.len <= PST_TOKEN_CACHE_BYTES ? malloc(token.len) : NULL;
     if (!copy)
         return;
     memcpy(copy, token.p, token.len);
     entry = make_room(cache, tag);
+    make_bytes(cache, token.len);
+    cache->bytes += token.len;
     *entry = (struct entry){.token = copy, .len = token.len, .tag = tag, .verdict = *verdict};
 }

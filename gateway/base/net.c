@@ -143,6 +143,17 @@ void pst_addr_format_host(const struct sockaddr *sa, char *text, size_t size)
     pst_str_clip(pst_str_of(host), text, size);
 }
 
+void pst_addr_format_v6(const uint8_t addr[static 16], char *text, size_t size)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
+    char host[INET6_ADDRSTRLEN] = "unknown";
+    if (memcmp(addr, mapped, sizeof(mapped)) == 0)
+        inet_ntop(AF_INET, addr + sizeof(mapped), host, sizeof(host));
+    else
+        inet_ntop(AF_INET6, addr, host, sizeof(host));
+    pst_str_clip(pst_str_of(host), text, size);
+}
+
 void pst_addr_format(const struct sockaddr *sa, char *text, size_t size)
 {
     char host[INET6_ADDRSTRLEN];

@@ -22,6 +22,7 @@ struct pst_answer_parser {
     uint64_t fed;      /* of this answer, whatever went through the parser */
     uint64_t fault_at;
     size_t overhead; /* bytes since the last body byte of a chunked body */
+    bool after_cr;   /* the last byte of the head so far is a CR */
     bool has_head;
     int err; /* why a callback stopped llhttp; 0: llhttp's own finding */
     const char *fault;
@@ -132,6 +133,8 @@ static int terminate(struct pst_answer_parser *parser, struct pst_str *slice)
 static int on_status_complete(llhttp_t *llhttp)
 {
     struct pst_answer_parser *parser = parser_of(llhttp);
+    if (!http_all(parser->answer.reason, HTTP_VALUE))
+        return stop(parser, -PST_EPROTO, "a control character in the reason phrase");
     return terminate(parser, &parser->answer.reason);
 }
 
@@ -380,6 +383,7 @@ void pst_answer_begin(struct pst_answer_parser *parser, unsigned flags)
     parser->flags = flags;
     parser->n_interim = 0;
     parser->head_bytes = 0;
+    parser->after_cr = false;
     parser->overhead = 0;
     parser->fed = parser->fault_at = 0;
     parser->err = 0;
@@ -409,6 +413,23 @@ static int execute(struct pst_answer_parser *parser, const char *data, size_t le
     return parser->err != 0 ? parser->err : -PST_EPROTO;
 }
 
+/* llhttp takes a CR for a line's end in some places, and for text in others. What follows one that is not
+ * followed by a LF (RFC 9112 section 2.2), or NULL. */
+static const char *find_bare_cr(struct pst_answer_parser *parser, const char *data, size_t len)
+{
+    const char *at = data, *end = data + len;
+    if (len == 0)
+        return NULL;
+    if (parser->after_cr && *at != '\n')
+        return at;
+    while ((at = memchr(at, '\r', (size_t)(end - at))) != NULL && ++at < end) {
+        if (*at != '\n')
+            return at;
+    }
+    parser->after_cr = at != NULL;
+    return NULL;
+}
+
 ssize_t pst_answer_feed_head(struct pst_answer_parser *parser, const char *data, size_t len)
 {
     size_t total = 0;
@@ -424,6 +445,12 @@ ssize_t pst_answer_feed_head(struct pst_answer_parser *parser, const char *data,
         int err = execute(parser, data + total, piece, &taken);
         if (err < 0)
             return err;
+        const char *behind_cr = find_bare_cr(parser, data + total, taken);
+        if (behind_cr != NULL) {
+            set_fault(parser, "a CR without a LF");
+            parser->fault_at = parser->fed - taken + (uint64_t)(behind_cr - (data + total)) + 1;
+            return -PST_EPROTO;
+        }
         parser->head_bytes += taken;
         total += taken;
         if (parser->n_interim > n_interim)

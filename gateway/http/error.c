@@ -33,33 +33,29 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_KEY_MISSING] = {401, 0, false, "key_missing", "401", MISSING_KEY, CHALLENGE},
     [PST_ERROR_KEY_WRONG] = {401, 0, false, "key_wrong", "401", WRONG_KEY, CHALLENGE},
     [PST_ERROR_KEY_EXPIRED] = {401, 0, false, "key_expired", "401",
-                               INVALID_KEY
-                               "it has expired, or was replaced by a newer one. Use a key that is "
-                               "in force, or have its time extended.",
+                               INVALID_KEY "it has expired, or was replaced by a newer one. Use a current "
+                                           "key, or ask for this key's expiry to be extended.",
                                CHALLENGE},
     [PST_ERROR_KEY_NOT_YET] = {401, 0, false, "key_not_yet", "401",
-                               INVALID_KEY "it does not work yet. Use another key until its time comes.",
-                               CHALLENGE},
+                               INVALID_KEY "it is not valid yet. Use another key until it is.", CHALLENGE},
     [PST_ERROR_KEY_CONFLICT] = {400, 0, false, "key_conflict", "ConflictingKeys",
                                 "The request carries two different keys. Send one key, in one place.", NULL},
     [PST_ERROR_KEY_OFF] = {403, 0, false, "key_off", "AuthenticationTypeDisabled",
                            "Key based authentication is disabled for this resource.", NULL},
-    [PST_ERROR_KEY_SCOPE] =
-        {403, 0, false, "key_scope", "403",
-         "Access denied by the scopes of the key: they do not permit this method on this path. Use "
-         "another key, or have the scopes extended.",
-         NULL},
+    [PST_ERROR_KEY_SCOPE] = {403, 0, false, "key_scope", "403",
+                             "Access denied: this key's scopes do not allow this method on this path. Use "
+                             "another key, or ask an administrator to extend its scopes.",
+                             NULL},
     [PST_ERROR_PATH_SPELLING] = {400, 0, false, "path_spelling", "BadRequest",
                                  "The path can be read in more than one way. " PLAIN_PATH, NULL},
     [PST_ERROR_KEY_SPELLING] =
         {403, 0, false, "key_spelling", "403",
-         "Access denied by the scopes of the key: the path can be read in more than one way. " PLAIN_PATH,
+         "Access denied: this key has scopes, and the path can be read in more than one way. " PLAIN_PATH,
          NULL},
-    [PST_ERROR_KEY_NETWORK] =
-        {403, 0, false, "key_network", "403",
-         "Access denied by the networks of the key: it may not be used from this address. Use it from a "
-         "permitted network, or have the networks extended.",
-         NULL},
+    [PST_ERROR_KEY_NETWORK] = {403, 0, false, "key_network", "403",
+                               "Access denied: this key may not be used from this address. Ask an "
+                               "administrator to allow its network.",
+                               NULL},
 
     [PST_ERROR_TOKEN_WRONG] = {401, 0, false, "token_wrong", "401",
                                "Unauthorized. Access token is missing, invalid, audience is incorrect "
@@ -69,46 +65,48 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
                                 "The principal of the access token lacks the required data action to perform "
                                 "this operation.",
                                 "Bearer error=\"insufficient_scope\""},
-    [PST_ERROR_TOKEN_KEYS] = {503, RETRY_SOON, false, "token_keys", "ServiceUnavailable",
-                              "The keys of the access token's issuer are not available yet. Try again.",
-                              NULL},
+    [PST_ERROR_TOKEN_KEYS] =
+        {503, RETRY_SOON, false, "token_keys", "ServiceUnavailable",
+         "The signing keys of the access token's issuer are not available yet. Try again.", NULL},
     [PST_ERROR_CERTIFICATE_MISSING] =
         {403, 0, false, "certificate_missing", "ClientCertificateRequired",
-         "This gateway asks for a client certificate. Connect with one of a CA that it trusts.", NULL},
+         "This gateway requires a client certificate. Connect with one issued by a CA that it trusts.", NULL},
     [PST_ERROR_CERTIFICATE_WRONG] = {403, 0, false, "certificate_wrong", "ClientCertificateInvalid",
                                      "The client certificate is not valid here: it has expired, was revoked, "
-                                     "is of no trusted CA, or is not one for clients.",
+                                     "was not issued by a trusted CA, or is not for client authentication.",
                                      NULL},
     [PST_ERROR_CERTIFICATE_DENIED] = {403, 0, false, "certificate_denied", "ClientCertificateNotApproved",
-                                      "The client certificate is valid, but was not approved for this "
-                                      "gateway. Have it approved: postern client-cert approve.",
+                                      "The client certificate is valid but not approved for this gateway. "
+                                      "Ask an administrator to approve it (postern client-cert approve).",
                                       NULL},
-    [PST_ERROR_NO_REDIRECT] = {404, 0, false, "no_redirect", "404",
-                               "Resource not found: this gateway redirects to no other host. Connect to it "
-                               "directly.",
-                               NULL},
+    [PST_ERROR_NO_REDIRECT] =
+        {404, 0, false, "no_redirect", "404",
+         "Resource not found: this gateway does not redirect to another host. Connect to it directly.", NULL},
 
     [PST_ERROR_ORIGIN] = {403, 0, false, "origin", "OriginNotAllowed",
-                          "Pages of this origin may not call this gateway from a browser. Have the origin "
-                          "added to its setting cors_allow_origins.",
+                          "Pages of this origin may not call this gateway from a browser. Ask an "
+                          "administrator to add the origin to the setting cors_allow_origins.",
                           NULL},
     [PST_ERROR_JOB] = {404, 0, false, "job", "NotFound", "Resource not found.", NULL},
 
     [PST_ERROR_METHOD] = {501, 0, true, "method", "MethodNotImplemented",
                           "The request method is not supported. CONNECT and TRACE are not forwarded.", NULL},
-    [PST_ERROR_TARGET] =
-        {400, 0, true, "target", "InvalidUri",
-         "The request target contains a character that is not allowed there. Percent-encode spaces, "
-         "control characters, '#', '\\' in the path, and everything that is not ASCII.",
-         NULL},
-    [PST_ERROR_TARGET_ESCAPE] =
-        {400, 0, true, "target_escape", "InvalidUri",
-         "The request target contains a bad percent-encoding. Write '%' as %25 and "
-         "follow every '%' with two hexadecimal digits; %00 is not accepted in the path.",
+    [PST_ERROR_TARGET] = {400, 0, true, "target", "InvalidUri",
+                          "The request target contains a character that is not allowed. Percent-encode "
+                          "spaces, control characters, '#', '\\' in the path, and everything outside ASCII.",
+                          NULL},
+    [PST_ERROR_TARGET_ESCAPE] = {400, 0, true, "target_escape", "InvalidUri",
+                                 "The path contains an invalid percent-encoding. Follow every '%' with two "
+                                 "hexadecimal digits, and write a literal '%' as %25; %00 is not allowed.",
+                                 NULL},
+    [PST_ERROR_QUERY_ESCAPE] =
+        {400, 0, false, "query_escape", "InvalidUri",
+         "The query may carry a credential here, and contains an invalid percent-encoding. Follow every '%' "
+         "with two hexadecimal digits, and write a literal '%' as %25.",
          NULL},
     [PST_ERROR_TARGET_FORM] =
         {400, 0, true, "target_form", "InvalidUri",
-         "The request target is neither a path that begins with '/' nor an http or https URL.", NULL},
+         "The request target must be a path that begins with '/', or an http or https URL.", NULL},
     [PST_ERROR_TARGET_TOO_LONG] = {414, 0, true, "target_too_long", "UriTooLong",
                                    "The request target is too long. Send long input in the body.", NULL},
     [PST_ERROR_HEAD_TOO_LARGE] = {431, 0, true, "head_too_large", "RequestHeaderFieldsTooLarge",
@@ -118,33 +116,31 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
         {400, 0, true, "host", "InvalidHost",
          "The Host header field is missing, repeated, or not a host name with an optional port.", NULL},
     [PST_ERROR_FIELD_NAME] = {400, 0, true, "field_name", "InvalidHeaderName",
-                              "The name of a header field contains a character that is not allowed there.",
-                              NULL},
+                              "The name of a header field contains a character that is not allowed.", NULL},
     [PST_ERROR_FIELD_VALUE] = {400, 0, true, "field_value", "InvalidHeaderValue",
                                "The value of a header field contains a control character.", NULL},
     [PST_ERROR_HTTP_VERSION] = {505, 0, true, "http_version", "HttpVersionNotSupported",
                                 "The HTTP version is not supported. Use HTTP/1.1.", NULL},
     [PST_ERROR_MALFORMED] = {400, 0, true, "malformed", "BadRequest",
-                             "The request does not follow the rules of HTTP/1.1 and was not forwarded.",
-                             NULL},
+                             "The request is not valid HTTP/1.1 and was not forwarded.", NULL},
     [PST_ERROR_LENGTH_AND_CHUNKED] =
         {400, 0, true, "length_and_chunked", "InvalidRequestFraming",
-         "The request has both Content-Length and Transfer-Encoding. Send one of them.", NULL},
+         "The request has both Content-Length and Transfer-Encoding. Send only one of them.", NULL},
     [PST_ERROR_LENGTH_REPEATED] = {400, 0, true, "length_repeated", "InvalidRequestFraming",
                                    "The request has more than one Content-Length. Send exactly one.", NULL},
     [PST_ERROR_LENGTH_VALUE] = {400, 0, true, "length_value", "InvalidRequestFraming",
-                                "The value of Content-Length is not a decimal number in range.", NULL},
+                                "The value of Content-Length is not a decimal number, or is too large.",
+                                NULL},
     [PST_ERROR_CODING_REPEATED] = {400, 0, true, "coding_repeated", "InvalidRequestFraming",
-                                   "Transfer-Encoding must be given once and be exactly \"chunked\".", NULL},
-    [PST_ERROR_CODING_UNKNOWN] =
-        {501, 0, true, "coding_unknown", "TransferCodingNotImplemented",
-         "The transfer coding is not supported. The only one that is is \"chunked\".", NULL},
+                                   "Transfer-Encoding must appear once and be exactly \"chunked\".", NULL},
+    [PST_ERROR_CODING_UNKNOWN] = {501, 0, true, "coding_unknown", "TransferCodingNotImplemented",
+                                  "The transfer coding is not supported. Only \"chunked\" is supported.",
+                                  NULL},
     [PST_ERROR_CODING_HTTP10] =
         {400, 0, true, "coding_http10", "InvalidRequestFraming",
-         "Transfer-Encoding is not possible in HTTP/1.0. Use HTTP/1.1 or Content-Length.", NULL},
+         "Transfer-Encoding is not allowed in HTTP/1.0. Use HTTP/1.1 or Content-Length.", NULL},
     [PST_ERROR_EXPECT] = {417, 0, true, "expect", "ExpectationFailed",
-                          "The expectation is not supported. The only one that is is \"100-continue\".",
-                          NULL},
+                          "The expectation is not supported. Only \"100-continue\" is supported.", NULL},
 
     [PST_ERROR_BODY_TOO_LARGE] = {413, 0, true, "body_too_large", "RequestBodyTooLarge",
                                   "The request body is larger than this gateway accepts.", NULL},
@@ -155,11 +151,13 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
     [PST_ERROR_BODY_TOO_SLOW] = {408, 0, true, "body_too_slow", "RequestTimeout",
                                  "The request body arrived too slowly.", NULL},
 
-    [PST_ERROR_WEBSOCKET] =
-        {400, 0, true, "websocket", "InvalidWebSocketHandshake",
-         "The WebSocket handshake is not valid. Send GET without a body, Sec-WebSocket-Version 13 and one "
-         "Sec-WebSocket-Key of 16 bytes in base64, and nothing more before the answer.",
-         NULL},
+    [PST_ERROR_WEBSOCKET] = {400, 0, true, "websocket", "InvalidWebSocketHandshake",
+                             "The WebSocket handshake is not valid. Send GET without a body, one "
+                             "Sec-WebSocket-Key of 16 bytes in base64, and nothing more before the response.",
+                             NULL},
+
+    [PST_ERROR_WEBSOCKET_VERSION] = {426, 0, false, "websocket_version", "InvalidWebSocketHandshake",
+                                     "The WebSocket version is not supported. Use version 13.", NULL},
 
     [PST_ERROR_TOO_MANY_CONNECTIONS] = {503, RETRY_SOON, true, "too_many_connections", "ServerBusy",
                                         "The gateway has too many connections open. Try again later.", NULL},
@@ -183,17 +181,17 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
          "The address of the service behind this gateway could not be found. Try again "
          "later, or check the gateway's upstream setting.",
          NULL},
-    [PST_ERROR_UPSTREAM_RESET] = {502, 0, false, "upstream_reset", "BadGateway",
-                                  "The service behind this gateway closed the connection before it answered.",
-                                  NULL},
-    [PST_ERROR_UPSTREAM_RUBBISH] = {502, 0, false, "upstream_rubbish", "BadGateway",
-                                    "The service behind this gateway sent an answer that is not valid HTTP.",
+    [PST_ERROR_UPSTREAM_RESET] =
+        {502, 0, false, "upstream_reset", "BadGateway",
+         "The service behind this gateway closed the connection before it responded.", NULL},
+    [PST_ERROR_UPSTREAM_RUBBISH] = {502, 0, false, "upstream_malformed", "BadGateway",
+                                    "The service behind this gateway sent a response that is not valid HTTP.",
                                     NULL},
     [PST_ERROR_UPSTREAM_CONNECT_TIMEOUT] = {504, 0, false, "upstream_connect_timeout", "GatewayTimeout",
                                             "Connecting to the service behind this gateway took too long.",
                                             NULL},
     [PST_ERROR_UPSTREAM_TIMEOUT] = {504, 0, false, "upstream_timeout", "GatewayTimeout",
-                                    "The service behind this gateway did not answer in time.", NULL},
+                                    "The service behind this gateway did not respond in time.", NULL},
     [PST_ERROR_SHUTTING_DOWN] = {503, RETRY_SOON, true, "shutting_down", "ServiceUnavailable",
                                  "The gateway is shutting down. Try again.", NULL},
     [PST_ERROR_INTERNAL] = {500, 0, true, "internal", "InternalServerError",
@@ -280,6 +278,11 @@ void pst_error_fields(enum pst_error_id id, struct pst_str request_id, struct ps
         struct pst_str number = {digits, pst_u64_format(def->retry_after_s, digits)};
         size_t len = pst_str_clip(number, ret->retry_after, sizeof(ret->retry_after));
         add(ret, PST_STR("Retry-After"), (struct pst_str){ret->retry_after, len});
+    }
+    if (id == PST_ERROR_WEBSOCKET_VERSION) { /* RFC 9110 section 15.5.22, RFC 6455 section 4.4 */
+        add(ret, PST_STR("Sec-WebSocket-Version"), PST_STR("13"));
+        add(ret, PST_STR("Upgrade"), PST_STR("websocket"));
+        add(ret, PST_STR("Connection"), PST_STR("Upgrade"));
     }
     if (def->close)
         add(ret, PST_STR("Connection"), PST_STR("close"));

@@ -15,11 +15,12 @@ static int escaped_byte(struct pst_str s, size_t i)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static bool escapes_are_good(struct pst_str s, bool nul_allowed)
+/* Of a path: also that none stands for a NUL. */
+static bool escapes_are_good(struct pst_str s, bool is_path)
 {
     for (ptrdiff_t at; (at = pst_str_find(s, '%')) >= 0; s = pst_str_skip(s, (size_t)at + 3)) {
         int byte = escaped_byte(s, (size_t)at);
-        if (byte < 0 || (byte == 0 && !nul_allowed))
+        if (byte < 0 || (byte == 0 && is_path))
             return false;
     }
     return true;
@@ -62,9 +63,8 @@ static enum pst_error_id split_path(struct pst_str s, struct pst_target *target)
     target->has_query = target->query.p != NULL;
     if (pst_str_find(target->path, '\\') >= 0)
         return PST_ERROR_TARGET;
-    if (!escapes_are_good(target->path, false) || !escapes_are_good(target->query, true))
-        return PST_ERROR_TARGET_ESCAPE;
-    return PST_ERROR_NONE;
+    target->query_is_loose = !escapes_are_good(target->query, false);
+    return escapes_are_good(target->path, true) ? PST_ERROR_NONE : PST_ERROR_TARGET_ESCAPE;
 }
 
 /* Index of the first '/' or '?', or the length. */

@@ -40,15 +40,17 @@ static struct pst_str only(const struct pst_fields *fields, struct pst_str name)
 enum pst_websocket_ask pst_websocket_asked(const struct pst_fields *fields, struct pst_str method,
                                            bool http_1_0, struct pst_framing framing)
 {
-    if (!pst_fields_list_has(fields, PST_STR("upgrade"), PST_STR("websocket")) ||
+    if (http_1_0 || !pst_fields_list_has(fields, PST_STR("upgrade"), PST_STR("websocket")) ||
         !pst_fields_list_has(fields, PST_STR("connection"), PST_STR("upgrade")))
         return PST_WEBSOCKET_NOT_ASKED;
     bool has_body =
         framing.kind == PST_BODY_CHUNKED || (framing.kind == PST_BODY_LENGTH && framing.length > 0);
-    bool good = !http_1_0 && !has_body && pst_str_eq(method, PST_STR("GET")) &&
-                pst_str_eq(only(fields, PST_STR("sec-websocket-version")), PST_STR("13")) &&
-                is_key(only(fields, PST_STR("sec-websocket-key")));
-    return good ? PST_WEBSOCKET_ASKED : PST_WEBSOCKET_MALFORMED;
+    if (has_body || !pst_str_eq(method, PST_STR("GET")))
+        return PST_WEBSOCKET_MALFORMED;
+    /* First: what else another version has in its handshake is not known. */
+    if (!pst_str_eq(only(fields, PST_STR("sec-websocket-version")), PST_STR(PST_WEBSOCKET_VERSION)))
+        return PST_WEBSOCKET_VERSION_UNKNOWN;
+    return is_key(only(fields, PST_STR("sec-websocket-key"))) ? PST_WEBSOCKET_ASKED : PST_WEBSOCKET_MALFORMED;
 }
 
 void pst_websocket_accept(struct pst_str key, char accept[static PST_WEBSOCKET_ACCEPT_SIZE])

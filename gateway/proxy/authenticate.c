@@ -3,9 +3,11 @@
  * goes on to the container. The order, and what is refused with which words: docs/authentication.md. */
 #include "internal.h"
 #include "postern/base/log.h"
+#include "postern/base/net.h"
 #include "postern/http/forwarded.h"
 #include "postern/http/path.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* An open path that ends with a star: what is below it, but not itself. */
@@ -26,6 +28,11 @@ static bool path_is_open(const struct exchange *x)
             return true;
     }
     return false;
+}
+
+static bool needs_no_key(const struct exchange *x)
+{
+    return path_is_open(x) || cors_leaves(x);
 }
 
 void find_client_address(const struct exchange *x, uint8_t address[static 16])
@@ -55,6 +62,17 @@ enum pst_error_id error_of_verdict(enum pst_key_verdict verdict)
     }
 }
 
+/* With the address that the key was held against: behind proxies clients may think that it is another one. */
+static void say_network(struct exchange *x, const uint8_t address[static 16])
+{
+    char text[PST_ADDR_TEXT_SIZE], message[192];
+    pst_addr_format_v6(address, text, sizeof(text));
+    int n = snprintf(
+        message, sizeof(message),
+        "Access denied: this key may not be used from %s. Ask an administrator to allow that network.", text);
+    x->refusal_message = pst_arena_strdup(&x->arena, (struct pst_str){message, (size_t)n});
+}
+
 /* Is it permitted to the key that was found? */
 static enum pst_error_id check_permitted(struct exchange *x)
 {
@@ -72,6 +90,8 @@ static enum pst_error_id check_permitted(struct exchange *x)
     if (verdict == PST_KEY_OK || !in_question)
         return PST_ERROR_NONE;
     x->keyed = false;
+    if (verdict == PST_KEY_NETWORK)
+        say_network(x, address);
     pst_debug("auth", "request %s from %s refused: key %s, %s", x->request_id, x->client->address_text,
               x->key.id, pst_key_verdict_text(verdict));
     return error_of_verdict(verdict);
@@ -121,15 +141,15 @@ static enum pst_error_id judge(struct exchange *x, const struct pst_credential *
         return PST_ERROR_KEY_CONFLICT;
     case PST_CREDENTIAL_ONE:
         if (credential->too_long)
-            return path_is_open(x) ? PST_ERROR_NONE : check_token(x);
+            return needs_no_key(x) ? PST_ERROR_NONE : check_token(x);
         break;
     case PST_CREDENTIAL_EMPTY:
-        return path_is_open(x) ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
+        return needs_no_key(x) ? PST_ERROR_NONE : PST_ERROR_KEY_WRONG;
     case PST_CREDENTIAL_NONE:
-        return path_is_open(x) ? PST_ERROR_NONE : PST_ERROR_KEY_MISSING;
+        return needs_no_key(x) ? PST_ERROR_NONE : PST_ERROR_KEY_MISSING;
     }
     enum pst_error_id id = check_key(x, pst_secret_str(&credential->value));
-    return path_is_open(x) ? PST_ERROR_NONE : id;
+    return needs_no_key(x) ? PST_ERROR_NONE : id;
 }
 
 /* The certificate, beside what the request itself brought: `id` is what was found about that. */
@@ -139,7 +159,7 @@ static enum pst_error_id judge_certificate(struct exchange *x, const struct pst_
     enum pst_front_credentials wanted = x->route->credentials;
     bool brought = credential->result != PST_CREDENTIAL_NONE;
     struct pst_key_match match = {0};
-    if (path_is_open(x))
+    if (needs_no_key(x))
         return id;
     if (brought && id != PST_ERROR_NONE) /* a wrong key is not made good by a certificate */
         return id;
@@ -244,6 +264,8 @@ enum pst_error_id request_authenticate(struct exchange *x)
     struct pst_credential credential;
     /* Browsers' WebSockets have no fields to put it in; elsewhere URLs end up in logs. */
     x->query_counts = x->upgrade || x->local == LOCAL_ISSUE_TOKEN;
+    if (x->target.query_is_loose && (x->query_counts || sources->query_len > 0))
+        return PST_ERROR_QUERY_ESCAPE;
     pst_credential_find(sources, &x->fields, x->target.query, x->query_counts, &credential);
     enum pst_error_id id = judge(x, &credential);
     if (asks_for_certificate(x))
@@ -251,7 +273,7 @@ enum pst_error_id request_authenticate(struct exchange *x)
     pst_credential_done(&credential);
     if (id == PST_ERROR_NONE && !is_of_region(x))
         id = PST_ERROR_KEY_WRONG;
-    if (id == PST_ERROR_NONE)
+    if (id == PST_ERROR_NONE && !cors_leaves(x)) /* a preflight asks what may be asked, not for the job */
         id = jobs_check(x);
     if (is_wrong(id))
         count_wrong(x);

@@ -21,6 +21,12 @@ bool cors_asks(const struct exchange *x)
     return pst_cors_is_on(cors_of(x)) && pst_cors_is_preflight(x->method, &x->fields);
 }
 
+bool cors_leaves(const struct exchange *x)
+{
+    return !pst_cors_is_on(cors_of(x)) && !x->has_body && !x->upgrade &&
+           pst_cors_is_preflight(x->method, &x->fields);
+}
+
 bool cors_replaces(const struct exchange *x, struct pst_str name)
 {
     return pst_cors_is_on(cors_of(x)) && pst_cors_is_field(name);

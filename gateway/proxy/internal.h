@@ -284,6 +284,8 @@ void jobs_note(const struct exchange *x, const struct pst_answer *answer);
 void cors_look(struct exchange *x);
 /* A preflight, which Postern answers. */
 bool cors_asks(const struct exchange *x);
+/* One that is the container's to answer: browsers send none with a credential. */
+bool cors_leaves(const struct exchange *x);
 /* A field of the container's answer that is not passed on. */
 bool cors_replaces(const struct exchange *x, struct pst_str name);
 /* What Postern adds to whatever answer. Returns how many. */

@@ -342,6 +342,8 @@ enum pst_error_id websocket_asked(struct exchange *x)
         return PST_ERROR_NONE;
     case PST_WEBSOCKET_MALFORMED:
         return PST_ERROR_WEBSOCKET;
+    case PST_WEBSOCKET_VERSION_UNKNOWN:
+        return PST_ERROR_WEBSOCKET_VERSION;
     case PST_WEBSOCKET_ASKED:
         break;
     }

@@ -74,12 +74,28 @@ describe('a preflight', () => {
     assert.equal(told.get('access-control-allow-headers'), undefined);
   });
 
-  test('is a request like others without its fields, and when CORS is off', limit, async () => {
+  test('is a request like others without its fields', limit, async () => {
     const plain = await request(postern.port, '/x', { method: 'OPTIONS', headers: { Origin: PAGE } });
     assert.equal(plain.status, 401);
+  });
+
+  test('reaches the container without a key when CORS is left to it, and nothing else does', limit, async () => {
     const off = await Postern.start({ upstream: upstream.url });
     try {
-      assert.equal((await preflight(PAGE, { gateway: off })).status, 401);
+      seen = [];
+      const told = await preflight(PAGE, { gateway: off });
+      assert.equal(told.status, 200);
+      assert.equal(told.get('access-control-allow-origin'), 'https://container.example');
+      assert.deepEqual(seen, ['OPTIONS']);
+      const asked = { Origin: PAGE, 'Access-Control-Request-Method': 'POST' };
+      const others = {
+        'another method': { method: 'GET', headers: asked },
+        'a body': { method: 'OPTIONS', headers: asked, body: 'x' },
+        'no Origin': { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'POST' } },
+        'no Access-Control-Request-Method': { method: 'OPTIONS', headers: { Origin: PAGE } },
+      };
+      for (const [name, options] of Object.entries(others)) assert.equal((await request(off.port, '/x', options)).status, 401, name);
+      assert.deepEqual(seen, ['OPTIONS']);
       const other = await off.createKey('off');
       const passed = await request(off.port, '/x', { key: other.key1, headers: { Origin: PAGE } });
       assert.equal(passed.get('access-control-allow-origin'), 'https://container.example');

@@ -354,6 +354,20 @@ describe('fields', limit, () => {
       assert.equal(first, `GET ${target} HTTP/1.1`);
     }
   });
+  test('so does a "%" in a query that begins no escape, as browsers send it', limit, async () => {
+    for (const target of ['/show?b=100%', '/show?%&a=%zz', '/show?a=%2', '/show?subscription-key=%%41']) {
+      const { first } = await show({}, target);
+      assert.equal(first, `GET ${target} HTTP/1.1`);
+    }
+    const refused = await request(postern.port, '/show/100%', { key: key.key1 });
+    assert.equal(refused.status, 400);
+    assert.match(refused.json().error.message, /percent-encoding/);
+  });
+  test('but where credentials are looked for in the query, such a one is refused', limit, async () => {
+    const answer = await request(postern.port, '/sts/v1.0/issueToken?Subscription-Key%=x&a=100%', { method: 'POST', key: key.key1, body: '' });
+    assert.equal(answer.status, 400);
+    assert.match(answer.json().error.message, /may carry a credential/);
+  });
   test('an absolute form becomes the origin form', limit, async () => {
     const client = await RawClient.connect(postern.port);
     await client.write(`GET https://localhost:${postern.port}/show?a=1 HTTP/1.1\r\nHost: other\r\n${keyLine(key.key1)}\r\n`);

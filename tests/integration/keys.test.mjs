@@ -10,8 +10,8 @@ import { eventually, sleep } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 // Azure's own words: SDKs and people search for them.
-const EXPIRED = 'Access denied due to invalid subscription key: it has expired, or was replaced by a newer one. Use a key that is in force, or have its time extended.';
-const EARLY = 'Access denied due to invalid subscription key: it does not work yet. Use another key until its time comes.';
+const EXPIRED = 'Access denied due to invalid subscription key: it has expired, or was replaced by a newer one. Use a current key, or ask for this key\'s expiry to be extended.';
+const EARLY = 'Access denied due to invalid subscription key: it is not valid yet. Use another key until it is.';
 const WRONG = 'Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.';
 const MISSING = 'Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API.';
 

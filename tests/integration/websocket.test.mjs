@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 
 import WebSocket, { WebSocketServer } from 'ws';
 
+import { valuesOf } from './lib/bytes.mjs';
 import { RawClient } from './lib/client.mjs';
 import { Postern, SANITIZED, sumRequests } from './lib/postern.mjs';
 import { eventually, openDescriptors, residentBytes, sleep, within } from './lib/util.mjs';
@@ -233,11 +234,11 @@ describe('what must not get through', limit, () => {
     secret = (await gateway.createKey()).key1;
   });
   after(() => gateway?.stop());
-  const upgrade = async (answer, { headers = HANDSHAKE, behind = '' } = {}) => {
+  const upgrade = async (answer, { headers = HANDSHAKE, behind = '', version = '1.1' } = {}) => {
     rogue.seen = Buffer.alloc(0);
     rogue.answer = answer;
     const client = await RawClient.connect(gateway.port);
-    await client.write(`GET /x HTTP/1.1\r\nHost: localhost\r\nOcp-Apim-Subscription-Key: ${secret}\r\n${headers}\r\n${behind}`);
+    await client.write(`GET /x HTTP/${version}\r\nHost: localhost\r\nOcp-Apim-Subscription-Key: ${secret}\r\n${headers}\r\n${behind}`);
     return client;
   };
   const say = (text) => (socket) => socket.write(text, 'latin1');
@@ -275,7 +276,6 @@ describe('what must not get through', limit, () => {
   });
 
   const malformed = {
-    'version 12': HANDSHAKE.replace('13', '12'),
     'no key': HANDSHAKE.replace(/Sec-WebSocket-Key.*\r\n/, ''),
     'a short key': HANDSHAKE.replace(KEY, 'c2hvcnQ='),
     'two keys': `${HANDSHAKE}Sec-WebSocket-Key: ${KEY}\r\n`,
@@ -291,6 +291,29 @@ describe('what must not get through', limit, () => {
       client.destroy();
     });
   }
+
+  for (const version of ['12', '8', '13, 8', '']) {
+    test(`version "${version}": 426, which names the right one`, async () => {
+      const client = await upgrade(say('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'), { headers: HANDSHAKE.replace('Version: 13', `Version: ${version}`) });
+      const answer = await client.response();
+      assert.equal(answer.status, 426);
+      assert.deepEqual(valuesOf(answer.fields, 'sec-websocket-version'), ['13']);
+      assert.deepEqual(valuesOf(answer.fields, 'upgrade'), ['websocket']);
+      assert.match(valuesOf(answer.fields, 'connection').join(), /upgrade/i);
+      assert.match(answer.text, /InvalidWebSocketHandshake.*Use version 13/);
+      assert.equal(rogue.seen.length, 0);
+      await client.write(`GET /x HTTP/1.1\r\nHost: h\r\nOcp-Apim-Subscription-Key: ${secret}\r\n\r\n`);
+      assert.equal((await client.response()).text, 'ok'); // the connection can go on
+      client.destroy();
+    });
+  }
+
+  test('an upgrade in HTTP/1.0 is ignored', async () => {
+    const client = await upgrade(say('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'), { version: '1.0' });
+    assert.equal((await client.response()).text, 'ok');
+    assert.doesNotMatch(rogue.seen.toString(), /upgrade|sec-websocket-accept/i);
+    client.destroy();
+  });
 
   test('bytes sent before the 101: 400, and the container sees nothing', async () => {
     const client = await upgrade(() => {}, { behind: 'GET /admin HTTP/1.1\r\nHost: x\r\n\r\n' });

@@ -26,7 +26,9 @@
 
 struct json_t; /* jansson's */
 
-#define PST_JWT_MAX     8192 /* characters of a token: what Entra ID issues is well below */
+/* Characters of a token. Entra ID puts up to 200 groups into one, which makes 11.6 KB with its other claims.
+ */
+#define PST_JWT_MAX     16384
 #define PST_JWT_KID_MAX 128
 
 enum pst_jwt_verdict {

@@ -15,9 +15,11 @@
 
 #include <stdint.h>
 
-/* Tokens kept for each worker: one per client that calls within a token's hour, and 1.5 MB with tokens of
- * 1.5 KB. More clients than that pay for a signature (0.1 ms) now and then. */
+/* Tokens kept for each worker: one per client that calls within a token's hour. They have 1.5 KB mostly; of
+ * those with hundreds of groups fewer fit. More clients than that pay for a signature (0.1 ms) now and then.
+ */
 #define PST_TOKEN_CACHE_ENTRIES 1024
+#define PST_TOKEN_CACHE_BYTES   ((size_t)2 * 1024 * 1024)
 
 struct pst_token_verdict {
     int64_t good_until_s; /* since 1970: the token's exp, and the leeway */
@@ -32,12 +34,14 @@ struct pst_token_cache;
 int pst_token_cache_new(struct pst_token_cache **ret) PST_MUSTCHECK;
 /* Wipes and frees it. NULL is fine. */
 void pst_token_cache_free(struct pst_token_cache *cache);
+/* What the tokens in it take together; at most PST_TOKEN_CACHE_BYTES. */
+size_t pst_token_cache_bytes(const struct pst_token_cache *cache);
 
 /* What was found out about the token, until the next call with this cache; NULL when it is not there or over.
  */
 const struct pst_token_verdict *pst_token_cache_find(struct pst_token_cache *cache, struct pst_str token,
                                                      int64_t now_s);
-/* Keeps it (a copy), in the place of an older one perhaps. Without memory it is not kept, and that is all. */
+/* Keeps it (a copy), in the place of older ones perhaps. Without memory it is not kept, and that is all. */
 void pst_token_cache_put(struct pst_token_cache *cache, struct pst_str token,
                          const struct pst_token_verdict *verdict);
 

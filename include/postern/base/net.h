@@ -34,6 +34,8 @@ int pst_addr_parse(struct pst_str text, struct pst_addr *ret_addr) PST_MUSTCHECK
 void pst_addr_format(const struct sockaddr *sa, char *text, size_t size);
 /* The address alone, IPv6 without brackets. */
 void pst_addr_format_host(const struct sockaddr *sa, char *text, size_t size);
+/* The same of an address as pst_addr_to_v6() makes it; ::ffff:a.b.c.d is a.b.c.d. */
+void pst_addr_format_v6(const uint8_t addr[static 16], char *text, size_t size);
 /* The 16 bytes and the port; all zero for other families. */
 void pst_addr_to_v6(const struct sockaddr *sa, uint8_t addr[static 16], uint16_t *ret_port);
 

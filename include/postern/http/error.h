@@ -41,6 +41,7 @@ enum pst_error_id {
     PST_ERROR_METHOD,             /* 501, CONNECT, TRACE or not a token */
     PST_ERROR_TARGET,             /* 400, bytes that may not stand in a request target */
     PST_ERROR_TARGET_ESCAPE,      /* 400, a bad %-escape, or %00 in the path */
+    PST_ERROR_QUERY_ESCAPE,       /* 400, a bad %-escape in a query that may carry a credential */
     PST_ERROR_TARGET_FORM,        /* 400, neither /path nor http(s)://host/path (nor * of OPTIONS) */
     PST_ERROR_TARGET_TOO_LONG,    /* 414 */
     PST_ERROR_HEAD_TOO_LARGE,     /* 431 */
@@ -63,7 +64,8 @@ enum pst_error_id {
     PST_ERROR_REQUEST_TIMEOUT, /* 408, head or body did not arrive in time */
     PST_ERROR_BODY_TOO_SLOW,   /* 408, below the minimum data rate */
 
-    PST_ERROR_WEBSOCKET, /* 400, an opening handshake that RFC 6455 does not allow */
+    PST_ERROR_WEBSOCKET,         /* 400, an opening handshake that RFC 6455 does not allow */
+    PST_ERROR_WEBSOCKET_VERSION, /* 426, of another version than 13 */
 
     /* What Postern or the container cannot do now. */
     PST_ERROR_TOO_MANY_CONNECTIONS, /* 503, bound of client connections */
@@ -119,7 +121,7 @@ struct pst_error_fields {
 
 /* The answer's fields without Content-Length and Date: Content-Type, X-Request-Id and apim-request-id (when
  * `request_id` is not empty; not copied), WWW-Authenticate, Retry-After, Connection: close,
- * Cache-Control: no-store. */
+ * Cache-Control: no-store; of a 426 Upgrade and Sec-WebSocket-Version. */
 void pst_error_fields(enum pst_error_id id, struct pst_str request_id, struct pst_error_fields *ret);
 
 /* The refusal for a failure of the container's side, from what pool and connection report. `connecting`:

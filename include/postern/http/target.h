@@ -21,12 +21,13 @@ struct pst_target {
     struct pst_str path;      /* begins with '/', or is "*" */
     struct pst_str query;     /* without its '?' */
     bool has_query;           /* a '?' is there, also when nothing follows it */
+    bool query_is_loose; /* it has a '%' that begins no escape, as browsers send it: to look for something
+                            in it would be to guess */
 };
 
 /* PST_ERROR_NONE, PST_ERROR_TARGET, _TARGET_ESCAPE or _TARGET_FORM. Refused are: control characters, spaces,
- * bytes above 126, '#', a '\' in the path, bad %-escapes, %00 in the path, user information in an absolute
- * form,
- * "*" with a method other than OPTIONS, and every other form. */
+ * bytes above 126, '#', a '\', bad %-escapes and %00 in the path, user information in an absolute form, "*"
+ * with a method other than OPTIONS, and every other form. */
 enum pst_error_id pst_target_parse(struct pst_str raw, struct pst_str method,
                                    struct pst_target *ret_target) PST_MUSTCHECK;
 

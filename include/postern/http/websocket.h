@@ -15,10 +15,15 @@
 #include <stdint.h>
 
 enum pst_websocket_ask {
-    PST_WEBSOCKET_NOT_ASKED, /* no upgrade, or one to something else: an ordinary request */
+    /* No upgrade, one to something else, or one in HTTP/1.0, where it must be ignored (RFC 9110 section 7.8):
+     * an ordinary request. */
+    PST_WEBSOCKET_NOT_ASKED,
     PST_WEBSOCKET_ASKED,
-    PST_WEBSOCKET_MALFORMED, /* an upgrade to websocket that section 4.2.1 does not allow */
+    PST_WEBSOCKET_VERSION_UNKNOWN, /* not version 13: 426, which names that one (section 4.4) */
+    PST_WEBSOCKET_MALFORMED,       /* an upgrade to websocket that section 4.2.1 does not allow */
 };
+
+#define PST_WEBSOCKET_VERSION "13"
 
 /* Reads a request's opening handshake (section 4.2.1). */
 enum pst_websocket_ask pst_websocket_asked(const struct pst_fields *fields, struct pst_str method,

@@ -2,6 +2,7 @@
 /* The cache of verified tokens: what it finds, what it must not, how it forgets, and what a hit costs. */
 #include "postern/auth/token_cache.h"
 
+#include "postern/auth/jwt.h"
 #include "postern/base/clock.h"
 
 #include <setjmp.h>
@@ -105,6 +106,34 @@ static void test_bounded(void **state)
     assert_true(kept <= PST_TOKEN_CACHE_ENTRIES && kept > PST_TOKEN_CACHE_ENTRIES * 9 / 10);
 }
 
+/* Of tokens as long as they may be, fewer fit; the newest is always there. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    static char text[PST_JWT_MAX];
+    unsigned n = 0;
+    assert_int_equal(pst_token_cache_bytes(cache), 0);
+    for (unsigned i = 0; i < PST_TOKEN_CACHE_ENTRIES; i++) {
+        size_t len = i % 2 != 0 ? sizeof(text) : 1500;
+        memset(text, 'a', sizeof(text));
+        snprintf(text + len - 21, 21, "%020u", i);
+        struct pst_str token = {text, len};
+        put(token, "aaaaaaaaaaaa", 100);
+        assert_non_null(pst_token_cache_find(cache, token, 0));
+        assert_in_range(pst_token_cache_bytes(cache), len, PST_TOKEN_CACHE_BYTES);
+    }
+    for (unsigned i = 0; i < PST_TOKEN_CACHE_ENTRIES; i++) {
+        size_t len = i % 2 != 0 ? sizeof(text) : 1500;
+        memset(text, 'a', sizeof(text));
+        snprintf(text + len - 21, 21, "%020u", i);
+        n += pst_token_cache_find(cache, (struct pst_str){text, len}, 0) != NULL;
+        /* One that is over gives its bytes back. */
+        assert_null(pst_token_cache_find(cache, (struct pst_str){text, len}, 100));
+    }
+    assert_in_range(n, 150, 400);
+    assert_int_equal(pst_token_cache_bytes(cache), 0);
+}
+
 static void test_cost(void **state)
 {
     (void)state;
@@ -127,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_finds, open_cache, close_cache),
         cmocka_unit_test_setup_teardown(test_compares_whole, open_cache, close_cache),
         cmocka_unit_test_setup_teardown(test_bounded, open_cache, close_cache),
+        cmocka_unit_test_setup_teardown(test_bytes, open_cache, close_cache),
         cmocka_unit_test_setup_teardown(test_cost, open_cache, close_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,7 +161,16 @@ static void test_address(void **state)
         assert_int_equal(addr.sa.ss_family, cases[i].family);
         pst_addr_format((const struct sockaddr *)&addr.sa, text, sizeof(text));
         assert_string_equal(text, cases[i].shown);
+        uint8_t as_v6[16];
+        uint16_t port;
+        char v6_text[PST_ADDR_TEXT_SIZE];
+        pst_addr_to_v6((const struct sockaddr *)&addr.sa, as_v6, &port);
+        pst_addr_format_v6(as_v6, v6_text, sizeof(v6_text));
         pst_addr_format_host((const struct sockaddr *)&addr.sa, text, sizeof(text));
+        if (memcmp(text, "::ffff:", 7) != 0)
+            assert_string_equal(v6_text, text);
+        else
+            assert_string_equal(v6_text, text + 7);
         assert_string_equal(text, cases[i].host);
     }
 }

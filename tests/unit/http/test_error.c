@@ -107,6 +107,11 @@ static void test_fields(void **state)
     assert_non_null(pst_fields_find(&fields.fields, PST_STR("www-authenticate")));
     assert_null(pst_fields_find(&fields.fields, PST_STR("retry-after")));
     assert_null(pst_fields_find(&fields.fields, PST_STR("connection")));
+    pst_error_fields(PST_ERROR_WEBSOCKET_VERSION, PST_STR("id1"), &fields);
+    assert_true(
+        pst_str_eq(pst_fields_value(&fields.fields, PST_STR("sec-websocket-version")), PST_STR("13")));
+    assert_true(pst_str_eq(pst_fields_value(&fields.fields, PST_STR("upgrade")), PST_STR("websocket")));
+    assert_true(pst_str_eq(pst_fields_value(&fields.fields, PST_STR("connection")), PST_STR("Upgrade")));
     pst_error_fields(PST_ERROR_SHUTTING_DOWN, PST_STR(""), &fields);
     assert_true(pst_str_eq(pst_fields_value(&fields.fields, PST_STR("retry-after")), PST_STR("1")));
     assert_true(pst_str_eq(pst_fields_value(&fields.fields, PST_STR("connection")), PST_STR("close")));

@@ -18,6 +18,52 @@ static void test_accept(void **state)
     assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
+static const struct {
+    const char *fields[8]; /* name, value, …, NULL */
+    const char *method;
+    bool http_1_0, has_body;
+    enum pst_websocket_ask asked;
+} handshakes[] = {
+#define UP         "Upgrade", "websocket", "Connection", "keep-alive, Upgrade"
+#define KEY        "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="
+#define VERSION(v) "Sec-WebSocket-Version", v
+    {{UP, KEY, VERSION("13")}, "GET", false, false, PST_WEBSOCKET_ASKED},
+    {{"Upgrade", "h2c", "Connection", "Upgrade", KEY, VERSION("13")},
+     "GET",
+     false,
+     false,
+     PST_WEBSOCKET_NOT_ASKED},
+    {{UP, KEY, VERSION("13")}, "GET", true, false, PST_WEBSOCKET_NOT_ASKED},
+    {{UP, KEY, VERSION("8")}, "GET", true, false, PST_WEBSOCKET_NOT_ASKED},
+    {{UP, KEY, VERSION("8")}, "GET", false, false, PST_WEBSOCKET_VERSION_UNKNOWN},
+    {{UP, KEY, VERSION("13, 8")}, "GET", false, false, PST_WEBSOCKET_VERSION_UNKNOWN},
+    {{UP, KEY, VERSION("")}, "GET", false, false, PST_WEBSOCKET_VERSION_UNKNOWN},
+    {{UP, VERSION("8")}, "GET", false, false, PST_WEBSOCKET_VERSION_UNKNOWN},
+    {{UP, KEY}, "GET", false, false, PST_WEBSOCKET_VERSION_UNKNOWN},
+    {{UP, VERSION("13")}, "GET", false, false, PST_WEBSOCKET_MALFORMED},
+    {{UP, KEY, VERSION("8")}, "POST", false, false, PST_WEBSOCKET_MALFORMED},
+    {{UP, KEY, VERSION("13")}, "GET", false, true, PST_WEBSOCKET_MALFORMED},
+};
+
+static void test_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(handshakes) / sizeof(handshakes[0]); i++) {
+        struct pst_field storage[4];
+        struct pst_fields fields;
+        struct pst_framing framing = {handshakes[i].has_body ? PST_BODY_CHUNKED : PST_BODY_NONE, 0};
+        pst_fields_init(&fields, storage, 4);
+        for (size_t j = 0; j < 8 && handshakes[i].fields[j] != NULL; j += 2)
+            assert_int_equal(pst_fields_add(&fields, pst_str_of(handshakes[i].fields[j]),
+                                            pst_str_of(handshakes[i].fields[j + 1])),
+                             0);
+        enum pst_websocket_ask asked =
+            pst_websocket_asked(&fields, pst_str_of(handshakes[i].method), handshakes[i].http_1_0, framing);
+        if (asked != handshakes[i].asked)
+            fail_msg("handshake %zu: %d", i, (int)asked);
+    }
+}
+
 /* The three ways to write a length, a mask, a close frame; cut into pieces of every size. */
 static void test_frames(void **state)
 {
@@ -73,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_asked),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_close_frame),
     };
