@@ -3,12 +3,12 @@
 #include "assets.h"
 #include "certificate.h"
 #include "internal.h"
+#include "mhd_error.h"
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/base/log.h"
 #include "postern/base/num.h"
 #include "postern/base/thread.h"
-#include "postern/tls/seam.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,20 +80,24 @@ static void add_transport_security(const struct admin_request *r, struct MHD_Res
         MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
 }
 
+#define N_SHARED 3 /* of these, with the page's files */
+const struct admin_header admin_rest_headers[] = {
+    {"X-Content-Type-Options", "nosniff"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    /* A browser that is led to a response of REST shows it, and nothing else. */
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+    {"Cache-Control", "no-store"},
+    {NULL, NULL},
+};
+
 static void add_headers(const struct admin_request *r, struct MHD_Response *response)
 {
     MHD_add_response_header(response, "X-Request-Id", r->request_id);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
-    if (r->asset != NULL) {
+    for (size_t i = 0; admin_rest_headers[i].name != NULL && (r->asset == NULL || i < N_SHARED); i++)
+        MHD_add_response_header(response, admin_rest_headers[i].name, admin_rest_headers[i].value);
+    if (r->asset != NULL)
         admin_asset_headers(r->asset, response);
-    } else {
-        /* A browser that is led to an answer of REST shows it, and nothing else. */
-        MHD_add_response_header(response, "Content-Security-Policy",
-                                "default-src 'none'; frame-ancestors 'none'");
-        MHD_add_response_header(response, "Cache-Control", "no-store");
-    }
     if (r->packed && r->literal.len > 0)
         MHD_add_response_header(response, "Content-Encoding", "gzip");
     if (r->asset == NULL && (r->output != NULL || r->literal.len > 0 || r->type != NULL))
@@ -154,6 +158,9 @@ static enum MHD_Result answer(struct admin_request *r)
     if (response == NULL)
         return MHD_NO; /* no memory for an answer: the connection closes */
     add_headers(r, response);
+    struct admin_connection *c = admin_connection_of(r->connection);
+    if (c != NULL)
+        c->answering = true;
     enum MHD_Result queued = MHD_queue_response(r->connection, r->status, response);
     MHD_destroy_response(response);
     return queued;
@@ -197,15 +204,23 @@ static enum MHD_Result on_body(struct admin_request *r, const char *data, size_t
     if (r->status == 0)
         fail_too_large(r);
     r->dropped += size;
-    return r->dropped <= DROPPED_MAX_BYTES ? MHD_YES : MHD_NO;
+    if (r->dropped <= DROPPED_MAX_BYTES)
+        return MHD_YES;
+    struct admin_connection *c = admin_connection_of(r->connection);
+    if (c != NULL)
+        c->too_large = true;
+    return MHD_NO;
 }
 
 /* The target as it came, before libmicrohttpd decodes it in place. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
     struct admin_request *r = request_new(arg, connection);
+    struct admin_connection *c = admin_connection_of(connection);
     if (r != NULL)
         r->target_is_plain = admin_target_is_plain(target);
+    if (c != NULL)
+        c->request = r;
     return r;
 }
 
@@ -242,7 +257,12 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
 static void on_completed(void *arg, struct MHD_Connection *connection, void **request_arg,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)arg, (void)connection, (void)code;
+    (void)arg, (void)code;
+    struct admin_connection *c = admin_connection_of(connection);
+    if (c != NULL) {
+        c->request = NULL;
+        c->answering = false;
+    }
     request_free(*request_arg);
     *request_arg = NULL;
 }
@@ -250,9 +270,17 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **re
 static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode what)
 {
-    (void)connection, (void)socket_context;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+    (void)connection;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct admin_connection *c = calloc(1, sizeof(*c));
+        if (c != NULL)
+            c->listener = arg;
+        *socket_context = c;
         admin_certificates_refresh(arg);
+    } else {
+        free(*socket_context);
+        *socket_context = NULL;
+    }
 }
 
 /* Start and stop */
@@ -260,9 +288,10 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 static void log_mhd(void *arg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 static void log_mhd(void *arg, const char *fmt, va_list args)
 {
-    const struct admin_listener *listener = arg;
-    char text[256];
+    struct admin_listener *listener = arg;
+    char text[1024];
     vsnprintf(text, sizeof(text), fmt, args);
+    admin_mhd_error_note(listener, text);
     text[strcspn(text, "\n")] = '\0';
     pst_debug("admin", "%s: %s", listener->text, text);
 }
@@ -285,19 +314,18 @@ static int open_stores(struct pst_admin *admin)
 
 static int start_daemon(struct admin_listener *listener)
 {
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME;
-    if (listener->tls != NULL) {
-        flags |= MHD_USE_TLS;
-        pst_seam_serve(listener->tls);
-    }
+    /* A Unix socket is one for libmicrohttpd, too: all it writes goes through the seam. */
+    const unsigned flags =
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS;
+    listener->service = (struct pst_seam_service){.tls = listener->tls, .replace = admin_mhd_error_replace};
+    pst_seam_serve(&listener->service);
     /* The two MEM options must be there for a TLS daemon; the seam does not look at them. */
     static char nothing[] = "";
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, nothing},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, nothing},
                                    {MHD_OPTION_END, 0, NULL}};
-    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     listener->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_call, listener,                 //
-                                        MHD_OPTION_ARRAY, listener->tls != NULL ? tls : none,    //
+                                        MHD_OPTION_ARRAY, tls,                                   //
                                         MHD_OPTION_LISTEN_SOCKET, listener->fd,                  //
                                         MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,            //
                                         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,                   //
@@ -396,6 +424,7 @@ void pst_admin_stop(struct pst_admin *admin)
 {
     if (admin == NULL)
         return;
+    atomic_store(&admin->stopping, true);
     admin_readers_stop(&admin->readers);
     for (size_t i = 0; i < admin->n_listeners; i++)
         admin_listener_close(&admin->listeners[i]);

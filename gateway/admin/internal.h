@@ -41,6 +41,7 @@ struct pst_admin {
     struct admin_guesses guesses;
 
     /* Not under the lock. */
+    atomic_bool stopping;
     struct admin_readers readers;
     atomic_uint exports; /* large answers in files, on their way */
 };
@@ -95,6 +96,12 @@ struct admin_route {
     enum admin_needs needs;
     void (*handle)(struct admin_request *r);
 };
+
+/* daemon.c: fields of every response of REST, whatever it says; ends with a NULL name. */
+struct admin_header {
+    const char *name, *value;
+};
+extern const struct admin_header admin_rest_headers[];
 
 /* head.c. Whether the target's path, as it came, is the one that decoding shows. */
 bool admin_target_is_plain(const char *target);

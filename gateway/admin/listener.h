@@ -5,6 +5,7 @@
 
 #include "postern/base/err.h"
 #include "postern/tls/context.h"
+#include "postern/tls/seam.h"
 
 #include <microhttpd.h>
 #include <stdbool.h>
@@ -23,6 +24,8 @@ struct admin_listener {
     bool bound;                     /* the socket's file is ours to remove */
     char socket_path[108];          /* "" of TCP */
     char text[128];                 /* "unix:/path", "127.0.0.1:8444" */
+    struct pst_seam_service service;
+    char complaint[256]; /* libmicrohttpd's, about the request it is about to refuse; "": none */
 };
 
 /* Binds and listens at `item` of admin_listen. Logs what is wrong. -PST_EINVAL, -PST_EEXIST, -PST_EBUSY,

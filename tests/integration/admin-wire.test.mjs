@@ -133,6 +133,8 @@ test('a body that is too large gets 413, whether its length is said before or no
   const chunked = head('POST /admin/v1/keys', [...fields, 'Transfer-Encoding: chunked']);
   assert.equal((await send(chunked, piece.repeat(20), '0\r\n\r\n')).status, 413);
   assert.equal((await send(chunked, piece.repeat(3), '11\r\n{"name":"padded"}\r\n', '0\r\n\r\n')).status, 201);
-  await assert.rejects(send(chunked, piece.repeat(400)), 'more than a MiB is not read');
+  // Of more than a MiB the rest is not read; the 413 may be lost to the reset.
+  const cut = await send(chunked, piece.repeat(400)).catch((error) => ({ status: 413, error }));
+  assert.equal(cut.status, 413);
   assert.equal((await call('GET', '/admin/v1/status')).status, 200);
 });

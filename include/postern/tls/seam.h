@@ -7,11 +7,13 @@
  * MHD_add_connection() on the same thread, whose gnutls_init() takes what was adopted.
  *
  * That is on the worker's thread. A daemon that accepts and polls by itself, on a thread of its own, is given
- * a TLS context before it is started (pst_seam_serve()); the sessions of its connections then shake hands and
- * seal records on libmicrohttpd's sockets. */
+ * a service before it is started (pst_seam_serve()); the sessions of its connections then shake hands and
+ * seal records on libmicrohttpd's sockets, or pass plain bytes, and may replace what libmicrohttpd says of
+ * its own accord. */
 #ifndef POSTERN_TLS_SEAM_H
 #define POSTERN_TLS_SEAM_H
 
+#include "postern/base/buf.h"
 #include "postern/base/err.h"
 
 #include <stdbool.h>
@@ -31,9 +33,16 @@ struct pst_seam_events {
 /* The next gnutls_init() on this thread makes a session that calls these. */
 void pst_seam_adopt(const struct pst_seam_events *events, void *arg);
 struct pst_tls_context;
-/* The next MHD_start_daemon() of this thread serves TLS with `context`, which outlives the daemon and is used
- * by nobody but the daemon's thread from then on. */
-void pst_seam_serve(struct pst_tls_context *context);
+struct pst_seam_service {
+    /* Used by nobody but the daemon's thread once it runs. NULL: plain bytes (a Unix socket). */
+    struct pst_tls_context *tls;
+    /* Before libmicrohttpd's `data` goes out on `connection` (a struct MHD_Connection): what is added to
+     * *ret_own goes out instead, and nothing more of libmicrohttpd's. `data` is empty when it closes the
+     * connection without having responded to what the client sent. */
+    void (*replace)(void *connection, struct pst_str data, struct pst_buf *ret_own);
+};
+/* The next MHD_start_daemon() of this thread serves this, which outlives the daemon. */
+void pst_seam_serve(const struct pst_seam_service *service);
 struct pst_client_identity;
 /* The certificate that the client of such a daemon's connection showed, held against what the context trusts
  * now (pst_tls_context_trust()); NULL in *ret when it showed none, or was not asked for one. `session` is

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -192,12 +194,117 @@ static void test_what_is_refused(void **state)
     free(memory);
 }
 
+static const char *instead; /* of what libmicrohttpd writes; NULL: nothing else */
+static unsigned asked, asked_at_the_end;
+
+static void on_replace(void *connection, struct pst_str data, struct pst_buf *ret_own)
+{
+    assert_ptr_equal(connection, &instead);
+    asked++;
+    asked_at_the_end += data.len == 0;
+    if (instead != NULL)
+        assert_int_equal(pst_buf_add_cstr(ret_own, instead), 0);
+}
+
+/* A daemon's connection without TLS; the other end in *ret_peer. */
+static gnutls_session_t serve_plain(int *ret_peer, int *ret_own_fd)
+{
+    static const struct pst_seam_service service = {.tls = NULL, .replace = on_replace};
+    gnutls_certificate_credentials_t credentials = NULL;
+    gnutls_session_t session = NULL;
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    pst_seam_serve(&service);
+    assert_int_equal(gnutls_certificate_allocate_credentials(&credentials), GNUTLS_E_SUCCESS);
+    assert_int_equal(gnutls_init(&session, GNUTLS_SERVER), GNUTLS_E_SUCCESS);
+    gnutls_session_set_ptr(session, &instead);
+    assert_int_equal(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials), GNUTLS_E_SUCCESS);
+    gnutls_transport_set_int2(session, fds[0], fds[0]);
+    assert_int_equal(gnutls_handshake(session), GNUTLS_E_SUCCESS);
+    instead = NULL;
+    asked = asked_at_the_end = 0;
+    *ret_own_fd = fds[0];
+    *ret_peer = fds[1];
+    return session;
+}
+
+static void assert_got(int peer, const char *text)
+{
+    char got[256] = "";
+    ssize_t n = recv(peer, got, sizeof(got) - 1, 0);
+    assert_int_equal(n, (ssize_t)strlen(text));
+    assert_string_equal(got, text);
+}
+
+static void test_plain_bytes_pass(void **state)
+{
+    (void)state;
+    int peer, fd;
+    char data[16] = "";
+    gnutls_session_t session = serve_plain(&peer, &fd);
+    assert_int_equal(gnutls_record_recv(session, data, sizeof(data)), GNUTLS_E_AGAIN);
+    assert_int_equal(send(peer, "ask", 3, 0), 3);
+    assert_int_equal(gnutls_record_recv(session, data, sizeof(data)), 3);
+    assert_int_equal(gnutls_record_check_pending(session), 0);
+    assert_int_equal(gnutls_record_send(session, "answer", 6), 6);
+    assert_got(peer, "answer");
+    assert_int_equal(gnutls_bye(session, GNUTLS_SHUT_WR), GNUTLS_E_SUCCESS);
+    assert_int_equal(asked, 1); /* nothing was owed at the end */
+    assert_int_equal(recv(peer, data, sizeof(data), 0), 0);
+    close(peer);
+    assert_int_equal(gnutls_record_recv(session, data, sizeof(data)), 0);
+    assert_int_equal(gnutls_record_send(session, "x", 1), GNUTLS_E_PUSH_ERROR);
+    gnutls_deinit(session);
+    close(fd);
+}
+
+/* Once something else went out, nothing of libmicrohttpd's does. */
+static void test_replacing(void **state)
+{
+    (void)state;
+    int peer, fd;
+    gnutls_session_t session = serve_plain(&peer, &fd);
+    instead = "ours";
+    assert_int_equal(gnutls_record_send(session, "its head", 8), 8);
+    assert_int_equal(gnutls_record_send(session, "its body", 8), 8);
+    assert_got(peer, "ours");
+    assert_int_equal(asked, 1);
+    gnutls_deinit(session);
+    close(fd);
+    close(peer);
+}
+
+/* A client that got no response gets one at the end, unless it has left. */
+static void test_what_is_owed(void **state)
+{
+    (void)state;
+    char data[16];
+    for (int left = 0; left < 2; left++) {
+        int peer, fd;
+        gnutls_session_t session = serve_plain(&peer, &fd);
+        instead = "ours";
+        assert_int_equal(send(peer, "rubbish", 7, 0), 7);
+        assert_int_equal(gnutls_record_recv(session, data, sizeof(data)), 7);
+        if (left) {
+            shutdown(peer, SHUT_WR);
+            assert_int_equal(gnutls_record_recv(session, data, sizeof(data)), 0);
+        }
+        assert_int_equal(gnutls_bye(session, GNUTLS_SHUT_WR), GNUTLS_E_SUCCESS);
+        assert_int_equal(asked_at_the_end, left ? 0 : 1);
+        assert_got(peer, left ? "" : "ours");
+        gnutls_deinit(session);
+        close(fd);
+        close(peer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adoption),        cmocka_unit_test(test_reading),
         cmocka_unit_test(test_writing),         cmocka_unit_test(test_what_a_daemon_sets_up),
-        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_plain_bytes_pass),
+        cmocka_unit_test(test_replacing),       cmocka_unit_test(test_what_is_owed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
