@@ -292,6 +292,12 @@ static const struct pst_setting_def defs[] = {
      .help = "Length of a request's path and query; beyond it 414."},
     {BYTES(max_body_size), .min = 0, .max = PIB, .default_text = "1GiB",
      .help = "Size of a request's body; beyond it 413. 0: no limit."},
+    {BYTES(keyless_max_body_size), .min = 0, .max = 256 * KIB, .default_text = "16KiB",
+     .help =
+         "Size of the body of a request without a key (open_paths); beyond it 413. It is held in memory, and "
+         "goes to the container when it is whole. 0: it is streamed, with the limits of one with a key."},
+    {DURATION(keyless_body_timeout), .min = 10, .max = H, .default_text = "10s",
+     .help = "Such a body must be whole within this time from the end of the head; then 408."},
     {INT(max_connections), .min = 1, .max = 1000000, .default_text = "4096",
      .help = "Client connections per worker. A few more are taken and told 503, the rest waits in the listen "
              "queue."},

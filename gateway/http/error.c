@@ -144,6 +144,13 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
 
     [PST_ERROR_BODY_TOO_LARGE] = {413, 0, true, "body_too_large", "RequestBodyTooLarge",
                                   "The request body is larger than this gateway accepts.", NULL},
+    [PST_ERROR_KEYLESS_BODY_TOO_LARGE] =
+        {413, 0, true, "keyless_body_too_large", "RequestBodyTooLarge",
+         "The request body is larger than this gateway accepts without a key. Send a key, or less.", NULL},
+    [PST_ERROR_KEYLESS_BODY_TOO_SLOW] = {408, 0, true, "keyless_body_too_slow", "RequestTimeout",
+                                         "The request body took longer than this gateway allows without a "
+                                         "key. Send a key, or send it faster.",
+                                         NULL},
     [PST_ERROR_BODY_MALFORMED] = {400, 0, true, "body_malformed", "InvalidRequestBody",
                                   "The chunked request body is malformed.", NULL},
     [PST_ERROR_REQUEST_TIMEOUT] = {408, 0, true, "request_timeout", "RequestTimeout",

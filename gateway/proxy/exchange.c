@@ -216,9 +216,11 @@ static int on_head(struct exchange *x, const char *method, const char *version)
     if (id != PST_ERROR_NONE && websocket_refusal_closes(x))
         return websocket_refuse(x, id);
     if (id == PST_ERROR_NONE)
-        id = request_write_head(x);
+        id = gather_wanted(x) ? gather_begin(x) : request_write_head(x);
     if (id != PST_ERROR_NONE)
         return refuse_at_head(x, id);
+    if (x->state == EXCHANGE_GATHER)
+        return MHD_YES;
     forward_lease(x, 0);
     if (x->state == EXCHANGE_REFUSED)
         return refuse_at_head(x, x->refusal);
@@ -249,7 +251,10 @@ static int on_body(struct exchange *x, const char *data, size_t *size)
         *size = 0;
         return MHD_YES;
     }
-    forward_body(x, data, size);
+    if (x->state == EXCHANGE_GATHER)
+        gather_body(x, data, size);
+    else
+        forward_body(x, data, size);
     return MHD_YES;
 }
 
@@ -258,6 +263,8 @@ static int on_end(struct exchange *x)
     bool first = x->place != AT_END;
     x->place = AT_END;
     x->body_whole = true;
+    if (x->state == EXCHANGE_GATHER)
+        gather_end(x);
     if (x->state == EXCHANGE_REFUSED)
         return answer_queue_own(x);
     if (x->answer_ready)
@@ -344,6 +351,10 @@ static void on_timer(struct pst_timer *timer, void *arg)
 {
     (void)timer;
     struct exchange *x = arg;
+    if (x->state == EXCHANGE_GATHER) {
+        gather_late(x);
+        return;
+    }
     forward_note_failure(x, PST_ERROR_UPSTREAM_TIMEOUT);
     exchange_fail(x, PST_ERROR_UPSTREAM_TIMEOUT, PST_END_UPSTREAM_TIMEOUT);
 }

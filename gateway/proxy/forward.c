@@ -42,7 +42,8 @@ static void retry(struct exchange *x)
     x->retried = true;
     pst_pool_discard(&x->lease);
     pst_buf_reset(&x->head);
-    pst_buf_reset(&x->output);
+    if (!x->gathered) /* of a gathered body nothing is gone yet */
+        pst_buf_reset(&x->output);
     x->last_chunk_queued = false;
     enum pst_error_id id = request_write_head(x);
     if (id != PST_ERROR_NONE) {

@@ -65,12 +65,14 @@ struct client {
 };
 
 /*     NEW ─▶ LEASE ─▶ SEND ─▶ AWAIT ─▶ ANSWER ─▶ DONE
+ *      ├─▶ GATHER ─▶ LEASE: a body without a key is read first (gather.c)
  *      │       │       ├──── early answer, error while the body comes ────▶ RAW ─▶ DONE
  *      └───────┴───────┴──────┴─▶ REFUSED (the refusal is queued as soon as libmicrohttpd takes it) ─▶ DONE
  *                        AWAIT ─101─▶ STREAM ─▶ DEAD (websocket.c)
  *     any but DONE ─▶ DEAD: the client left or was cut off */
 enum exchange_state {
     EXCHANGE_NEW,
+    EXCHANGE_GATHER,
     EXCHANGE_LEASE,
     EXCHANGE_SEND,
     EXCHANGE_AWAIT,
@@ -129,7 +131,8 @@ struct exchange {
     /* To the container */
     struct pst_lease lease;
     struct pst_buf head;   /* what is left of the head */
-    struct pst_buf output; /* chunks to the container */
+    struct pst_buf output; /* chunks to the container, or all of a gathered body */
+    bool gathered;
     bool last_chunk_queued;
     bool retried;
     bool waits_for_room; /* the client's bytes are held back, the container takes no more */
@@ -299,6 +302,14 @@ enum pst_error_id local_answer(struct exchange *x) PST_MUSTCHECK;
 /* bearer.c: the token of an issuer in the request's head: may it be used? Fills x->key. */
 enum pst_error_id bearer_check(struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_write_head(struct exchange *x) PST_MUSTCHECK;
+
+/* gather.c: a body that is read whole before a connection is leased: whether it is to be, and from its head
+ * (an error: refused) to its end. What is wrong on the way, or late, ends the exchange. */
+bool gather_wanted(const struct exchange *x);
+enum pst_error_id gather_begin(struct exchange *x) PST_MUSTCHECK;
+void gather_body(struct exchange *x, const char *data, size_t *size);
+void gather_late(struct exchange *x);
+void gather_end(struct exchange *x);
 
 /* forward.c: the request's way to the container. */
 void forward_lease(struct exchange *x, unsigned flags);

@@ -64,6 +64,7 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_TARGET_TOO_LONG:
     case PST_ERROR_HEAD_TOO_LARGE:
     case PST_ERROR_BODY_TOO_LARGE:
+    case PST_ERROR_KEYLESS_BODY_TOO_LARGE:
     case PST_ERROR_TOO_MANY_CONNECTIONS:
     case PST_ERROR_TOO_MANY_WEBSOCKETS:
     case PST_ERROR_UPSTREAM_BUSY:
@@ -71,6 +72,7 @@ uint8_t note_end_of_error(enum pst_error_id id)
         return PST_END_LIMIT;
     case PST_ERROR_REQUEST_TIMEOUT:
     case PST_ERROR_BODY_TOO_SLOW:
+    case PST_ERROR_KEYLESS_BODY_TOO_SLOW:
         return PST_END_CLIENT_TIMEOUT;
     case PST_ERROR_UPSTREAM_REFUSED:
     case PST_ERROR_UPSTREAM_UNRESOLVED:

@@ -101,6 +101,13 @@ static int set_public_base(struct pst_server *server)
     return err;
 }
 
+/* Never more than with a key. */
+static uint64_t keyless_max_body_bytes(const struct pst_settings *s)
+{
+    bool less = s->max_body_size_bytes > 0 && s->max_body_size_bytes < s->keyless_max_body_size_bytes;
+    return less ? s->max_body_size_bytes : s->keyless_max_body_size_bytes;
+}
+
 int front_settings_make(struct pst_server *server)
 {
     const struct pst_settings *s = server->settings;
@@ -126,6 +133,8 @@ int front_settings_make(struct pst_server *server)
         .max_target_bytes = s->max_target_size_bytes,
         .max_fields = s->max_headers,
         .max_body_bytes = s->max_body_size_bytes,
+        .keyless_max_body_bytes = keyless_max_body_bytes(s),
+        .keyless_body_timeout_us = s->keyless_body_timeout_ms * US_PER_MS,
         .max_connections = s->max_connections,
         .max_handshakes = s->tls_max_handshakes,
         .max_websockets = s->max_websockets,

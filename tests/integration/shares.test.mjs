@@ -181,3 +181,98 @@ test('keys that wait take turns', limit, async (t) => {
   await eventually(10000, 'all responses', () => order.length === 6);
   assert.ok(order.indexOf('b') <= 1, order.join(' '));
 });
+
+describe('the body of a request without a key', limit, () => {
+  const post = (more) => `POST /status HTTP/1.1\r\nHost: h\r\n${more}\r\n\r\n`;
+  const codeOf = (answer) => JSON.parse(answer.text).error.code;
+
+  test('is read before a connection is leased, and comes whole', limit, async (t) => {
+    const r = await rig(t, 1, { upstream_max_connections: 1 });
+    const heads = [];
+    t.mock.method(upstream, 'handler', async (x) => {
+      heads.push([x.get('content-length'), x.get('transfer-encoding')]);
+      await x.answer(200, `<${await x.body()}>`);
+    });
+    const slow = [];
+    for (let i = 0; i < 12; i++) slow.push(await r.send(post(i % 2 ? 'Content-Length: 9' : 'Transfer-Encoding: chunked') + (i % 2 ? 'abc' : '3\r\nabc\r\n')));
+    // Neither them nor anybody else do they hold up; the pool's one connection is free.
+    assert.equal((await request(r.gateway.port, '/x', { key: r.a.key1 })).status, 200);
+    assert.equal((await request(r.gateway.port, '/status')).status, 200);
+    assert.equal(heads.length, 2);
+    for (const [i, client] of slow.entries()) {
+      await client.write(i % 2 ? 'defghi' : '6\r\ndefghi\r\n0\r\n\r\n');
+      assert.equal((await client.response()).text, '<abcdefghi>');
+    }
+    assert.deepEqual(new Set(heads.slice(2).map(String)), new Set(['9,']));
+    // The connection goes on, and an empty one is a body, too.
+    await slow[0].write(`${post('Transfer-Encoding: chunked')}0\r\n\r\n`);
+    assert.equal((await slow[0].response()).text, '<>');
+    assert.deepEqual(heads.at(-1), ['0', undefined]);
+  });
+
+  test('has a bound: 413, and nothing is forwarded', limit, async (t) => {
+    const r = await rig(t, 1, { keyless_max_body_size: '100B' });
+    const before = upstream.requests.length;
+    const declared = await r.send(post('Content-Length: 101'));
+    const chunked = await r.send(`${post('Transfer-Encoding: chunked')}65\r\n${'x'.repeat(101)}\r\n`);
+    const later = await r.send(`${post('Transfer-Encoding: chunked')}40\r\n${'x'.repeat(64)}\r\n`);
+    await later.write(`40\r\n${'x'.repeat(64)}\r\n0\r\n\r\n`);
+    const expecting = await r.send(post('Content-Length: 101\r\nExpect: 100-continue'));
+    for (const client of [declared, chunked, later, expecting]) {
+      const answer = await client.response();
+      assert.equal(answer.status, 413);
+      assert.equal(codeOf(answer), 'RequestBodyTooLarge');
+      assert.match(answer.text, /without a key/);
+      assert.deepEqual(answer.interim, []);
+      assert.ok(await client.closes(3000));
+    }
+    assert.equal(upstream.requests.length, before);
+    const whole = await r.send(post('Content-Length: 100\r\nExpect: 100-continue'));
+    await whole.write('x'.repeat(100));
+    const answer = await whole.response();
+    assert.deepEqual([answer.status, answer.text, answer.interim.length], [200, 'nobody 100', 1]);
+    // With a key it is as on every other path.
+    const keyed = await request(r.gateway.port, '/status', { method: 'POST', key: r.a.key1, body: 'x'.repeat(5000) });
+    assert.equal(keyed.text, `${r.a.id} 5000`);
+    assert.equal(counter(await r.metrics(), 'errors_total{error="keyless_body_too_large"}'), 4);
+  });
+
+  test('has a time: 408, however fast it trickles', limit, async (t) => {
+    const r = await rig(t, 1, { keyless_body_timeout: '1s', client_min_rate: '0B' });
+    const before = upstream.requests.length;
+    const client = await r.send(post('Content-Length: 16000'));
+    const timer = setInterval(() => client.write('x'.repeat(100)), 20);
+    const answer = await client.response();
+    clearInterval(timer);
+    assert.equal(answer.status, 408);
+    assert.match(answer.text, /without a key/);
+    assert.ok(await client.closes(3000));
+    assert.equal(upstream.requests.length, before);
+    await r.gateway.logged((entry) => entry.status === 408 && entry.end === 'client_timeout');
+  });
+
+  test('is streamed when the operator wants that', limit, async (t) => {
+    const r = await rig(t, 1, { keyless_max_body_size: '0B' });
+    const text = post('Transfer-Encoding: chunked');
+    await saturate(r, `${text}3\r\nabc\r\n`, 'nobody', KEYLESS_SHARE); // the share holds all the same
+    await assertServed(r, r.a);
+    await r.clients[0].write('4\r\ndefg\r\n0\r\n\r\n');
+    assert.equal((await r.clients[0].response()).text, 'nobody 7');
+  });
+
+  test('survives a kept connection that was closed just now', limit, async (t) => {
+    const r = await rig(t, 1, { upstream_max_connections: 1 });
+    const bodies = [];
+    t.mock.method(upstream, 'handler', async (x) => {
+      bodies.push((await x.body()).toString());
+      await x.answer(200, 'ok');
+      if (x.path === '/last') x.reset();
+    });
+    for (let i = 0; i < 20; i++) {
+      await request(r.gateway.port, '/last', { key: r.a.key1 });
+      const answer = await request(r.gateway.port, '/status', { method: 'PUT', body: 'all of it' });
+      assert.equal(answer.status, 200, answer.text);
+    }
+    assert.equal(bodies.filter((body) => body === 'all of it').length, 20);
+  });
+});

@@ -119,6 +119,8 @@ struct pst_settings {
     uint64_t max_headers;
     uint64_t max_target_size_bytes;
     uint64_t max_body_size_bytes;
+    uint64_t keyless_max_body_size_bytes;
+    uint64_t keyless_body_timeout_ms;
     uint64_t max_connections;
     uint64_t max_websockets;
     uint64_t websocket_refusal; /* enum pst_websocket_refusal */

@@ -59,10 +59,12 @@ enum pst_error_id {
     PST_ERROR_EXPECT,             /* 417, an expectation other than 100-continue */
 
     /* The body. */
-    PST_ERROR_BODY_TOO_LARGE,  /* 413 */
-    PST_ERROR_BODY_MALFORMED,  /* 400, a chunk that is not one */
-    PST_ERROR_REQUEST_TIMEOUT, /* 408, head or body did not arrive in time */
-    PST_ERROR_BODY_TOO_SLOW,   /* 408, below the minimum data rate */
+    PST_ERROR_BODY_TOO_LARGE,         /* 413 */
+    PST_ERROR_KEYLESS_BODY_TOO_LARGE, /* 413, without a key */
+    PST_ERROR_KEYLESS_BODY_TOO_SLOW,  /* 408, without a key */
+    PST_ERROR_BODY_MALFORMED,         /* 400, a chunk that is not one */
+    PST_ERROR_REQUEST_TIMEOUT,        /* 408, head or body did not arrive in time */
+    PST_ERROR_BODY_TOO_SLOW,          /* 408, below the minimum data rate */
 
     PST_ERROR_WEBSOCKET,         /* 400, an opening handshake that RFC 6455 does not allow */
     PST_ERROR_WEBSOCKET_VERSION, /* 426, of another version than 13 */

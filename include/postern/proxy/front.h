@@ -65,7 +65,9 @@ struct pst_front_settings {
     size_t max_head_bytes;
     size_t max_target_bytes;
     size_t max_fields;
-    uint64_t max_body_bytes; /* 0: no bound */
+    uint64_t max_body_bytes;          /* 0: no bound */
+    uint64_t keyless_max_body_bytes;  /* of a body without a key, held in memory; 0: streamed as with a key */
+    uint64_t keyless_body_timeout_us; /* from its head to its end */
     size_t max_connections;
     size_t max_handshakes;
 
