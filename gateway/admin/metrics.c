@@ -94,6 +94,9 @@ static void add_connections(struct pst_buf *out, const struct pst_admin_status *
     COUNTER(out, "connections_accepted_total", "Clients' connections since the start.", traffic->accepted);
     COUNTER(out, "connections_refused_total",
             "Connections closed without a word: far beyond max_connections.", traffic->refused);
+    COUNTER(out, "connections_displaced_total",
+            "Connections closed to make room for new ones: no key had been accepted on them.",
+            traffic->displaced);
     GAUGE(out, "handshakes_open", "TLS handshakes under way.", traffic->handshakes_open);
     COUNTER(out, "handshakes_failed_total", "TLS handshakes that failed.", traffic->handshakes_failed);
     COUNTER(out, "handshakes_timed_out_total", "TLS handshakes that took longer than tls_handshake_timeout.",

@@ -299,8 +299,10 @@ static const struct pst_setting_def defs[] = {
     {DURATION(keyless_body_timeout), .min = 10, .max = H, .default_text = "10s",
      .help = "Such a body must be whole within this time from the end of the head; then 408."},
     {INT(max_connections), .min = 1, .max = 1000000, .default_text = "4096",
-     .help = "Client connections per worker. A few more are taken and told 503, the rest waits in the listen "
-             "queue."},
+     .help =
+         "Client connections per worker. When all are in use, a new one takes the place of the one that has "
+         "been open longest (and for a second) without a key having been accepted on it. When there is none, "
+         "a few more are accepted and answered with 503; the rest wait in the listen queue."},
     {INT(max_websockets), .group = "WebSocket", .min = 0, .max = 1000000, .default_text = "2048",
      .help = "WebSocket streams per worker; beyond it 503. Each is one of max_connections, and has a "
              "connection to the container that does not count in upstream_max_connections. 0: none."},

@@ -273,6 +273,8 @@ enum pst_error_id request_authenticate(struct exchange *x)
     pst_credential_done(&credential);
     if (id == PST_ERROR_NONE && !is_of_region(x))
         id = PST_ERROR_KEY_WRONG;
+    if (id == PST_ERROR_NONE && x->keyed)
+        place_keep(x->client);
     if (id == PST_ERROR_NONE && !cors_leaves(x)) /* a preflight asks what may be asked, not for the job */
         id = jobs_check(x);
     if (is_wrong(id))

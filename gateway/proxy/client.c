@@ -32,6 +32,7 @@ static void free_when_gone(struct client *client)
     pst_timer_clear(front->parts.loop, &client->timer);
     pst_list_remove(&client->node);
     pst_list_remove(&client->fresh);
+    place_leave(client);
     virtual_socket_close(&front->sockets, client->socket);
     certificate_drop(client);
     if (front->reading == client)
@@ -170,6 +171,7 @@ static void on_established(void *arg, struct pst_session *session)
     front->n_handshakes--;
     atomic_fetch_sub_explicit(&front->parts.stats->handshakes_open, 1, memory_order_relaxed);
     client_idle(client);
+    place_take(client);
     client->socket = virtual_socket_open(&front->sockets);
     if (front->stopping || client->socket < 0 || !taken) {
         pst_session_close(client->session);
@@ -430,7 +432,6 @@ static uint64_t handshake_timeout_us(const struct pst_front *front)
 
 void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, const struct sockaddr *peer)
 {
-    const struct pst_front_settings *settings = front->parts.settings;
     struct client *client = calloc(1, sizeof(*client));
     if (client == NULL) {
         pst_fd_close(fd);
@@ -438,8 +439,9 @@ void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, co
     }
     client->front = front;
     client->socket = -1;
-    client->over_limit = front->n_clients >= settings->max_connections;
+    client->over_limit = !place_make(front);
     pst_list_init(&client->fresh);
+    pst_list_init(&client->place);
     pst_timer_init(&client->timer, on_timer, client);
     set_address(client, peer);
     int err = pst_session_accept(tls, front->parts.loop, fd, &session_events, client,

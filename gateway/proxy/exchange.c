@@ -304,6 +304,16 @@ int exchange_on_call(struct exchange *x, const char *method, const char *version
 
 /* Ends */
 
+void exchange_cut(struct exchange *x, uint8_t end)
+{
+    if (x->state == EXCHANGE_DEAD || x->state == EXCHANGE_DONE)
+        return;
+    clear_timer(x);
+    pst_pool_discard(&x->lease);
+    x->state = EXCHANGE_DEAD;
+    x->end = end;
+}
+
 void exchange_on_client_left(struct exchange *x)
 {
     if (x->state == EXCHANGE_STREAM) {
@@ -312,10 +322,7 @@ void exchange_on_client_left(struct exchange *x)
     }
     if (x->state == EXCHANGE_DEAD || x->state == EXCHANGE_DONE)
         return;
-    clear_timer(x);
-    pst_pool_discard(&x->lease);
-    x->state = EXCHANGE_DEAD;
-    x->end = PST_END_CLIENT_LEFT;
+    exchange_cut(x, PST_END_CLIENT_LEFT);
     count(&x->client->front->parts.stats->clients_left);
     client_cut(x->client);
 }

@@ -18,8 +18,6 @@
 #define MHD_MEMORY_BESIDE_HEAD (8 * 1024)
 /* Runs of libmicrohttpd in one turn: more work waits for the next turn, after others had theirs. */
 #define MAX_RUNS 16
-/* Connections beyond max_connections that are still taken, to be told 503. */
-#define OVER_LIMIT_ROOM 64
 
 const char *pst_front_library_version(void)
 {
@@ -122,14 +120,14 @@ static struct MHD_Daemon *start_daemon(struct pst_front *front)
                             MHD_OPTION_EXTERNAL_LOGGER, log_mhd, front,                  //
                             MHD_OPTION_HTTPS_MEM_CERT, "", MHD_OPTION_HTTPS_MEM_KEY, "", //
                             MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)(settings->max_connections + 2 * OVER_LIMIT_ROOM), //
-                            MHD_OPTION_CONNECTION_TIMEOUT, 0u,                           //
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,                  //
-                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                         //
-                            MHD_OPTION_URI_LOG_CALLBACK, on_target, front,               //
-                            MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, front,            //
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, front,          //
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,            //
+                            (unsigned)(settings->max_connections + 2 * PLACES_BESIDE), //
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0u,                         //
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,                //
+                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                       //
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, front,             //
+                            MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, front,          //
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, front,        //
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,          //
                             MHD_OPTION_END);
 }
 
@@ -141,6 +139,7 @@ int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_fr
     front->parts = *parts;
     pst_list_init(&front->clients);
     pst_list_init(&front->fresh);
+    pst_list_init(&front->unproven);
     pst_list_init(&front->free_exchanges);
     websockets_init(front);
     virtual_epoll_init(&front->sockets);
@@ -179,8 +178,7 @@ void pst_front_free(struct pst_front *front)
 bool pst_front_may_accept(const struct pst_front *front)
 {
     const struct pst_front_settings *settings = front->parts.settings;
-    return !front->stopping && front->n_handshakes < settings->max_handshakes &&
-           front->n_clients < settings->max_connections + OVER_LIMIT_ROOM;
+    return !front->stopping && front->n_handshakes < settings->max_handshakes && place_is_there(front);
 }
 
 void pst_front_accept(struct pst_front *front, struct pst_tls_context *tls, int fd,

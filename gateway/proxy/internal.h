@@ -34,6 +34,8 @@ struct client {
     struct pst_front *front;
     struct pst_list node;  /* in front->clients */
     struct pst_list fresh; /* in front->fresh: bytes came, see whether they were a whole head */
+    struct pst_list place; /* in front->unproven until a key is accepted */
+    uint64_t established_us;
     struct pst_session *session;
     struct MHD_Connection *mhd;
     const void *mhd_memory; /* points into its pool, NULL before the first request */
@@ -53,6 +55,7 @@ struct client {
     bool end_of_mhd; /* ... and then the end */
     bool left;       /* the client shut its side */
     bool cut;        /* close without close_notify */
+    bool displaced;  /* its place went to another */
     bool over_limit; /* beyond max_connections: gets a 503 */
     bool send_waits; /* the socket is full */
     bool trusted;    /* the peer is a trusted proxy */
@@ -180,6 +183,8 @@ struct pst_front {
     struct pst_wrong_credentials wrong;
     struct pst_list clients;
     struct pst_list fresh;
+    struct pst_list unproven; /* clients on whose connection no key was accepted yet, front: open longest */
+    size_t n_leaving;         /* displaced, and not gone yet */
     struct pst_list free_exchanges;
     size_t n_free_exchanges;
     size_t n_clients;
@@ -229,6 +234,20 @@ void client_busy(struct client *client, bool body_follows);
  * the message when it is not empty. */
 void client_write_error(struct client *client, enum pst_error_id id, struct pst_str detail);
 
+/* places.c: who may be one of max_connections. A client takes its place after its handshake, is safe in it
+ * once a key was accepted (place_keep), and leaves it when it is freed. */
+#define PLACES_BESIDE 64 /* connections beyond max_connections that are still taken, to be told 503 */
+void place_take(struct client *client);
+static inline void place_keep(struct client *client)
+{
+    pst_list_remove(&client->place);
+}
+void place_leave(struct client *client);
+/* Whether one more connection can be taken. */
+bool place_is_there(const struct pst_front *front);
+/* For one more: gives it the place of another when all are taken. False when there is none to be had. */
+bool place_make(struct pst_front *front);
+
 /* mhd_error.c */
 /* A line of libmicrohttpd's log: perhaps what it is about to complain of. */
 void mhd_error_note(struct pst_front *front, const char *text);
@@ -249,6 +268,8 @@ struct exchange *exchange_new(struct client *client, struct pst_str raw_target);
 int exchange_on_call(struct exchange *x, const char *method, const char *version, const char *data,
                      size_t *size);
 void exchange_on_client_left(struct exchange *x);
+/* Ends it where it stands, without another word; the client is to be cut then. */
+void exchange_cut(struct exchange *x, uint8_t end);
 /* libmicrohttpd is through with the request, `answered` when it could write all of the answer: notes what was
  * used and frees. */
 void exchange_on_completed(struct exchange *x, bool answered);

@@ -40,6 +40,7 @@ static void add_traffic(const struct pst_front_stats *stats, struct pst_admin_tr
     ret->clients_left += get(&stats->clients_left);
     ret->accepted += get(&stats->connections_accepted);
     ret->refused += get(&stats->connections_refused);
+    ret->displaced += get(&stats->connections_displaced);
     ret->handshakes_open += get(&stats->handshakes_open);
     ret->handshakes_failed += get(&stats->handshakes_failed);
     ret->handshakes_timed_out += get(&stats->handshakes_timed_out);

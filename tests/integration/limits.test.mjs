@@ -205,7 +205,10 @@ describe('count', limit, () => {
     const made = await gateway.createKey();
     const idle = openDescriptors(gateway.pid);
     const clients = [];
-    for (let i = 0; i < 20; i++) clients.push(await RawClient.connect(gateway.port));
+    for (let i = 0; i < 20; i++) {
+      clients.push(await RawClient.connect(gateway.port));
+      assert.equal((await clients[i].get('/x', { key: made.key1 })).status, 200); // now it keeps its place
+    }
     const more = await RawClient.connect(gateway.port, { timeoutMs: 2000 }).catch(() => null);
     if (more) {
       const answer = await more.get('/x', { key: made.key1, ms: 2000 }).catch(() => null);

@@ -276,3 +276,55 @@ describe('the body of a request without a key', limit, () => {
     assert.equal(bodies.filter((body) => body === 'all of it').length, 20);
   });
 });
+
+describe('the connections of clients', limit, () => {
+  const PLACES = 20;
+  const kinds = {
+    'idle ones': '',
+    'half heads': 'GET /status HTTP/1.1\r\nHost: h\r\nX-',
+    'slow bodies': 'POST /status HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc',
+    'slow bodies that are refused': 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc',
+    'requests that wait for the container': 'GET /hold HTTP/1.1\r\nHost: h\r\n\r\n',
+    'responses that are not read': 'GET /big HTTP/1.1\r\nHost: h\r\n\r\n',
+  };
+
+  for (const workers of [1, 2]) {
+    for (const [name, text] of Object.entries(kinds)) {
+      test(`${name} without a key make room for those with one (workers: ${workers})`, limit, async (t) => {
+        const r = await rig(t, workers, { max_connections: PLACES, open_paths: '/status, /hold, /big', upstream_wait_timeout: '60s' });
+        const kept = await RawClient.connect(r.gateway.port);
+        r.clients.push(kept);
+        assert.equal((await kept.get('/x', { key: r.b.key1 })).status, 200);
+        // More than there are places for; those beyond are not accepted, or told 503.
+        const flood = () => Promise.all([...Array(PLACES * 3)].map(() => r.send(text).catch(() => {})));
+        await flood();
+        await eventually(20000, 'a request with a key', async () => (await request(r.gateway.port, '/x', { key: r.a.key1, ms: 3000 })).status === 200);
+        // From now on, too, and with connections that stay.
+        for (let i = 0; i < PLACES / 2; i++) {
+          await eventually(20000, 'a place', async () => {
+            const client = await RawClient.connect(r.gateway.port);
+            r.clients.push(client);
+            return (await client.get('/x', { key: r.a.key1 })).status === 200;
+          });
+        }
+        assert.ok(counter(await r.metrics(), 'connections_displaced_total') > 0);
+        // Who has shown a key keeps its place, idle as it is, whatever comes.
+        await flood();
+        assert.equal((await kept.get('/x', { key: r.b.key1 })).status, 200);
+      });
+    }
+  }
+
+  test('who had asked is told; the log has it', limit, async (t) => {
+    const r = await rig(t, 1, { max_connections: 1 });
+    const waiting = await r.send('GET /hold HTTP/1.1\r\nHost: h\r\n\r\n');
+    await eventually(5000, 'it to be at the container', () => holding.get('nobody') === 1);
+    await eventually(10000, 'a request with a key', async () => (await request(r.gateway.port, '/x', { key: r.a.key1 })).status === 200);
+    const answer = await waiting.response();
+    assert.equal(answer.status, 503);
+    assert.match(answer.text, /too many connections/);
+    assert.ok(await waiting.closes(3000));
+    await eventually(5000, 'the container to be let go', () => holding.get('nobody') === 0);
+    await r.gateway.logged((entry) => entry.path === '/hold' && entry.status === 503 && entry.end === 'limit');
+  });
+});

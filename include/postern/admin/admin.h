@@ -29,7 +29,7 @@ struct pst_admin_traffic {
     uint64_t wrong_credentials;
     uint64_t upstream_waits, upstream_share_waits;
     uint64_t answers_cut, clients_left;
-    uint64_t accepted, refused; /* connections */
+    uint64_t accepted, refused, displaced; /* connections */
     uint64_t handshakes_open, handshakes_failed, handshakes_timed_out;
     uint64_t records_lost;
 };

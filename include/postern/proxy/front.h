@@ -80,7 +80,8 @@ struct pst_front_settings {
 /* Written by the worker, relaxed; read by anyone. */
 struct pst_front_stats {
     atomic_ullong connections_accepted;
-    atomic_ullong connections_refused; /* beyond even the connections that are told 503 */
+    atomic_ullong connections_refused;   /* beyond even the connections that are told 503 */
+    atomic_ullong connections_displaced; /* closed for a newer one: no key had been accepted on them */
     atomic_ullong connections_open;
     atomic_ullong handshakes_open;
     atomic_ullong handshakes_failed;
