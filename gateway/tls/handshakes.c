@@ -35,8 +35,25 @@ static void established(struct pst_session *s)
     s->events->established(s->arg, s);
 }
 
+/* Nothing that mbedTLS may have said about it goes out. */
+static void respond_plainly(struct pst_session *s)
+{
+    pst_str_clip(PST_STR("the client speaks plain HTTP"), s->error_text, sizeof(s->error_text));
+    pst_buf_reset(&s->output);
+    if (pst_buf_add_str(&s->output, tls_plain_http_response(&s->intake)) < 0)
+        s->broken = true;
+    s->goodbye = true;
+}
+
 static void failed(struct pst_session *s, int ret)
 {
+    if (tls_plain_http(&s->intake)) {
+        respond_plainly(s);
+        session_drain_output(s);
+        s->outcome = PST_SESSION_HANDSHAKE_FAILED;
+        pst_session_close(s);
+        return;
+    }
     if (ret == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || ret == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
         tls_identity_problem(ret == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE
                                  ? MBEDTLS_X509_BADCERT_MISSING

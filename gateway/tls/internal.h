@@ -161,6 +161,11 @@ int tls_intake_check(struct tls_intake *intake, const unsigned char *data) PST_M
 void tls_intake_hand(struct tls_intake *intake, size_t n);
 void tls_intake_open(struct tls_intake *intake);
 
+/* plain_http.c. Whether the client's first five bytes, and so far its only ones, are those of a request in
+ * plain HTTP; and what it is sent, as it stands, in place of an alert. */
+bool tls_plain_http(const struct tls_intake *intake);
+struct pst_str tls_plain_http_response(const struct tls_intake *intake);
+
 /* alerts.c. Note: of each record that mbedTLS sends while it does a step or reads. Send: tells the client of
  * an error of mbedTLS's with a fatal alert, unless one went out for it or there is nobody to tell. */
 void tls_alert_note(struct tls_intake *intake, const unsigned char *record, size_t len);

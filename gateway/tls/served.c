@@ -23,6 +23,8 @@ struct tls_served {
 static int bio_send(void *arg, const unsigned char *data, size_t len)
 {
     struct tls_served *served = arg;
+    if (tls_plain_http(&served->intake))
+        return (int)len; /* an alert, which would stand in front of the response */
     tls_alert_note(&served->intake, data, len);
     ssize_t n = send(served->fd, data, len, MSG_NOSIGNAL);
     if (n >= 0)
@@ -84,6 +86,18 @@ void tls_served_free(struct tls_served *served)
     free(served);
 }
 
+/* What the client has sent meanwhile is read, up to a bound: closing with it unread would be a reset, and the
+ * response might be lost. */
+static void respond_plainly(const struct tls_served *served)
+{
+    char piece[4096];
+    struct pst_str response = tls_plain_http_response(&served->intake);
+    (void)!send(served->fd, response.p, response.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)shutdown(served->fd, SHUT_WR);
+    for (int i = 0; i < 16 && recv(served->fd, piece, sizeof(piece), MSG_DONTWAIT) > 0; i++)
+        ;
+}
+
 /* What a call of mbedTLS that did not succeed means. */
 static int result_of(struct tls_served *served, int ret)
 {
@@ -91,7 +105,10 @@ static int result_of(struct tls_served *served, int ret)
     if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
         return -PST_EAGAIN;
     served->over = true;
-    tls_alert_send(&served->ssl, &served->intake, ret);
+    if (tls_plain_http(&served->intake))
+        respond_plainly(served);
+    else
+        tls_alert_send(&served->ssl, &served->intake, ret);
     return ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : -PST_ERESET;
 }
 

@@ -221,13 +221,16 @@ describe('the wire', limit, () => {
   test('plain HTTP, garbage, silence and a reader that does not read hold nobody up', limit, async () => {
     const silent = net.connect(port, '127.0.0.1');
     const garbage = net.connect(port, '127.0.0.1', () => garbage.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'));
+    let said = '';
+    garbage.on('data', (data) => (said += data));
     const lazy = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
       lazy.pause();
       for (let i = 0; i < 200; i++) lazy.write(`GET /admin/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${first}\r\n\r\n`);
     });
     for (const socket of [silent, garbage, lazy]) socket.on('error', () => {});
-    garbage.resume(); // an alert, and the end
     await eventually(10000, 'garbage to be hung up on', () => garbage.destroyed || garbage.readableEnded || garbage.closed);
+    assert.match(said, /^HTTP\/1\.1 400 Bad Request\r\n/);
+    assert.equal(JSON.parse(said.slice(said.indexOf('\r\n\r\n'))).error.code, 'HttpsRequired');
     for (let i = 0; i < 20; i++) assert.equal((await admin('GET', '/admin/v1/status')).status, 200);
     // What it asked for comes whole when it reads after all.
     let received = 0;

@@ -258,13 +258,41 @@ describe('bounds', limit, () => {
     assert.ok(took > 700 && took < 3500, `${took} ms`);
     for (const client of [silent, dripping]) client.destroy();
   });
-  test('plain HTTP on the TLS port gets no service', limit, async () => {
-    const client = await plainConnect(postern.port);
-    await client.write('GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    assert.ok(await client.closes(5000));
-    const text = (await client.reader.rest()).toString('latin1');
-    assert.ok(!text.includes('200 OK'), text);
-    client.destroy();
+  test('plain HTTP on the TLS port gets a plain 400 that says so, and the end', limit, async () => {
+    const requests = [
+      'GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'HEAD /status HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'GET http://localhost/status HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      `POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 300000\r\n\r\n${'x'.repeat(300000)}`,
+      'OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'DELETE /x HTTP/1.0\r\n\r\n',
+    ];
+    for (const request of requests) {
+      const client = await plainConnect(postern.port);
+      client.write(request);
+      const answer = await client.response({ method: request.slice(0, request.indexOf(' ')) });
+      assert.equal(answer.status, 400);
+      if (!request.startsWith('HEAD')) {
+        assert.equal(JSON.parse(answer.text).error.code, 'HttpsRequired');
+        assert.match(answer.text, /Use https:\/\/ instead of http:\/\//);
+      }
+      assert.ok(await client.closes(5000));
+      client.destroy();
+    }
+    const slow = await plainConnect(postern.port);
+    for (const byte of 'GET /') await slow.write(byte);
+    assert.equal((await slow.response()).status, 400);
+    slow.destroy();
+  });
+  test('what is neither TLS nor HTTP gets an alert', limit, async () => {
+    for (const bytes of ['SSH-2.0-x\r\n', 'get / HTTP/1.1\r\n\r\n', 'EHLO x\r\n']) {
+      const client = await plainConnect(postern.port);
+      await client.write(bytes);
+      assert.ok(await client.closes(5000), bytes);
+      const rest = await client.reader.rest();
+      assert.deepEqual([...rest.subarray(0, 2)], [21, 3], rest.toString('latin1'));
+      client.destroy();
+    }
   });
   test('rubbish and early leavers do no harm', limit, async () => {
     const descriptors = openDescriptors(postern.pid);
