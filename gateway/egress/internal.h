@@ -63,6 +63,11 @@ struct connect_request {
 unsigned connect_request_read(int fd, uint64_t deadline_us, struct connect_request *ret,
                               const char **ret_reason) PST_MUSTCHECK;
 
+/* server_name.c: waits for the client's first message, its beginning in `request->rest` or not, and leaves it
+ * where it is. True: the tunnel goes on; else, and when it is not as it should be, the log says why. A server
+ * that speaks first is not waited for. */
+bool server_name_fits(struct tunnel *tunnel, const struct connect_request *request);
+
 /* pump.c: moves bytes both ways until both sides are done. */
 enum pump_end { PUMP_DONE, PUMP_RESET, PUMP_IDLE, PUMP_TOO_LONG, PUMP_STOPPED };
 enum pump_end pump_run(struct tunnel *tunnel, uint64_t until_us);

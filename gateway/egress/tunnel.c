@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One tunnel, on a thread of its own. */
-#include "client_hello.h"
 #include "internal.h"
 #include "policy.h"
 #include "postern/base/clock.h"
@@ -16,9 +15,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* How long a client may take to send its ClientHello, and how large one may be. */
-#define HELLO_US  5000000
-#define HELLO_MAX 16640
+/* For what came with the CONNECT, some KiB at most, to go to the server. */
+#define SEND_US 5000000
 
 static void count(uint64_t *counter, struct pst_egress *egress)
 {
@@ -200,35 +198,12 @@ static void learn_address(struct tunnel *t)
         pst_addr_format((const struct sockaddr *)&peer.sa, t->address, sizeof(t->address));
 }
 
-/* Looks at what the client says first, and leaves it where it is. True: goes on. */
-static bool name_fits(struct tunnel *t)
+static bool name_fits(struct tunnel *t, const struct connect_request *request)
 {
-    unsigned char data[HELLO_MAX], scratch[HELLO_MAX];
-    struct pst_str name = {NULL, 0};
-    uint64_t until = pst_clock_mono_us() + HELLO_US;
-    enum client_hello got = CLIENT_HELLO_MORE;
-    size_t before = 0;
-    while (got == CLIENT_HELLO_MORE && pst_clock_mono_us() < until) {
-        struct pollfd at = {.fd = t->client, .events = POLLIN};
-        ssize_t n = poll(&at, 1, 100) > 0 ? recv(t->client, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT) : -1;
-        if (n == 0 || n == (ssize_t)sizeof(data))
-            break;
-        if (n > 0 && (size_t)n == before)
-            (void)poll(NULL, 0, 10); /* the same bytes again: the rest is on its way */
-        if (n > 0)
-            got = client_hello_read(data, before = (size_t)n, scratch, &name);
-    }
-    if (got == CLIENT_HELLO_NAME && pst_str_ieq(name, pst_str_of(t->host)))
+    if (t->egress->options.sni == PST_EGRESS_SNI_OFF || server_name_fits(t, request))
         return true;
-    bool refuses = t->egress->options.sni == PST_EGRESS_SNI_REFUSE && !t->egress->options.observe;
-    pst_warn("egress", "%s asked for %s and then speaks %s" PST_STR_FMT "%s", t->peer, t->host,
-             got == CLIENT_HELLO_NAME      ? "TLS with "
-             : got == CLIENT_HELLO_NO_NAME ? "TLS with no name"
-                                           : "no TLS that can be read",
-             PST_STR_ARG((got == CLIENT_HELLO_NAME ? name : PST_STR(""))), refuses ? ": cut off" : "");
-    if (refuses)
-        count(&t->egress->stats.refused, t->egress);
-    return !refuses;
+    count(&t->egress->stats.refused, t->egress);
+    return false;
 }
 
 static const char *end_text(enum pump_end end)
@@ -256,16 +231,20 @@ static void carry(struct tunnel *t, const struct connect_request *request, uint6
     static const char established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
     count(&t->egress->stats.opened, t->egress);
     learn_address(t);
-    if (!send_all(t->client, established, sizeof(established) - 1, deadline_us) ||
-        !send_all(t->server, request->rest, request->rest_len, deadline_us)) {
+    if (!send_all(t->client, established, sizeof(established) - 1, deadline_us)) {
+        log_end(t, end_text(PUMP_RESET));
+        return;
+    }
+    if (!name_fits(t, request)) {
+        log_end(t, "cut off: not TLS with the host's name");
+        return;
+    }
+    /* What came with the CONNECT goes to the server only now: its name may be in it. */
+    if (!send_all(t->server, request->rest, request->rest_len, pst_clock_mono_us() + SEND_US)) {
         log_end(t, end_text(PUMP_RESET));
         return;
     }
     atomic_fetch_add(&t->up, request->rest_len);
-    if (t->egress->options.sni != PST_EGRESS_SNI_OFF && request->rest_len == 0 && !name_fits(t)) {
-        log_end(t, "cut off: another server name");
-        return;
-    }
     log_end(t, end_text(pump_run(t, t->start_us + t->egress->options.max_duration_us)));
 }
 

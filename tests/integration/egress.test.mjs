@@ -256,7 +256,52 @@ describe('what is inside', limit, () => {
     };
     assert.equal(await inside(HOST), true);
     assert.equal(await inside('elsewhere.example'), false);
-    await eventually(5000, 'the log to say so', () => /then speaks TLS with elsewhere\.example: cut off/.test(gateway.stderr));
+    await eventually(5000, 'the log to say so', () => new RegExp(`asked for ${HOST}, but the TLS handshake names elsewhere\\.example; cut off`).test(gateway.stderr));
+  });
+
+  test('what comes in one piece with the CONNECT is looked at, too', limit, async (t) => {
+    const { port } = echo.address();
+    const gateway = await guard(t, { egress_sni: 'refuse' });
+    const piece = 'not TLS and yet it must not reach the server';
+    const { status, socket } = await ask(gateway.way, `CONNECT ${HOST}:${port} HTTP/1.1\r\nHost: ${HOST}:${port}\r\n\r\n${piece}`);
+    assert.equal(status, 200);
+    let back = '';
+    socket.on('data', (data) => (back += data));
+    await within(10000, 'the end', new Promise((resolve) => socket.once('close', resolve).once('end', () => socket.destroy())));
+    assert.equal(back, '');
+    await eventually(5000, 'the log to say so', () => new RegExp(`asked for ${HOST}, but no TLS handshake could be read; cut off`).test(gateway.stderr));
+    assert.match(gateway.stderr, /: 0 bytes up, 0 down, .*cut off: not TLS with the host's name/);
+  });
+
+  test('a server that speaks first: its bytes pass with warn, the tunnel ends with refuse', limit, async (t) => {
+    // It says its greeting once, and only then listens: a tunnel that held it back would wait for ever for the client.
+    const greeting = '220 ready\r\n';
+    const server = await serve((socket) => {
+      socket.write(greeting);
+      socket.pipe(socket);
+    });
+    t.after(() => server.close());
+    const { port } = server.address();
+    const more = { egress_ports: String(port), egress_resolve: `${HOST}:${port}:127.0.0.1` };
+    for (const egress_sni of ['warn', 'refuse']) {
+      const gateway = await guard(t, { ...more, egress_sni });
+      // Bytes of the server may come in one piece with the response to the CONNECT.
+      const { status, text, socket } = await connectTo(gateway.way, `${HOST}:${port}`);
+      assert.equal(status, 200);
+      let got = text.split('\r\n\r\n').slice(1).join('\r\n\r\n');
+      socket.on('data', (data) => (got += data));
+      if (egress_sni === 'warn') {
+        await eventually(10000, 'the greeting', () => got === greeting);
+        socket.write('hello');
+        await eventually(10000, 'the echo', () => got === `${greeting}hello`);
+        socket.destroy();
+      } else {
+        await within(10000, 'the end', new Promise((resolve) => socket.once('close', resolve).once('end', () => socket.destroy())));
+        assert.equal(got, '');
+      }
+      const how = egress_sni === 'refuse' ? '; cut off' : '';
+      await eventually(5000, 'the log', () => gateway.stderr.includes(`asked for ${HOST}, but the server spoke first, which is not TLS${how}\n`));
+    }
   });
 });
 
