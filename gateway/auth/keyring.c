@@ -119,6 +119,7 @@ static int put_row(const struct pst_key_row *row, void *arg)
 {
     struct taking *taking = arg;
     struct pst_edit_key key = key_of_row(row);
+    pst_debug("auth", "key " PST_STR_FMT " changed", PST_STR_ARG(row->id));
     if (key.entry.id == UINT64_MAX)
         return 0;
     if (row->state == PST_KEY_STATE_DELETED)
@@ -215,6 +216,7 @@ static int take_changes(struct pst_keyring *ring)
     }
     ring->seq = seq;
     publish(ring, next, retired);
+    pst_debug("auth", "the changed keys are in force");
     return 1;
 }
 

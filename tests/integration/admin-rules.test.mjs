@@ -163,7 +163,7 @@ test('a grace period: 24 hours if nothing is said, 0 to 30 days, and over at its
       break;
     }
     assert.ok(asked < end, `let in ${asked - end} ms too late`);
-    await sleep(10);
+    await sleep(10); // time itself: the moment is neither early nor late
   }
   assert.equal(await status(fresh), 200);
   assert.equal(await status(key1), 401);
@@ -181,7 +181,7 @@ test('each state finds its keys, as time goes by', limit, async () => {
     const [notYet, active] = [await ids('not_yet'), await ids('active')];
     if (Date.now() < Date.parse(soon)) assert.deepEqual([notYet, active], [[early], [late]]);
   }
-  await sleep(Math.max(0, Date.parse(soon) - Date.now()) + 1);
+  await sleep(Math.max(0, Date.parse(soon) - Date.now()) + 1); // time itself
   assert.deepEqual(await ids('active'), [early]);
   assert.deepEqual(await ids('expired'), [late]);
   assert.deepEqual(await ids('not_yet'), []);

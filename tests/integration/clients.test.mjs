@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { RawClient, keyLine, request } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, openDescriptors, sleep } from './lib/util.mjs';
+import { apart, eventually, openDescriptors } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -226,7 +226,7 @@ describe('floods', limit, () => {
     while (!client.reader.closed && sent < 4 << 20) {
       await client.write(`X-${sent}: ${'y'.repeat(1000)}\r\n`);
       sent += 1000;
-      await sleep(1);
+      await apart(1);
     }
     assert.ok(sent < 1 << 20, `${sent} bytes of head were read`);
     client.destroy();
@@ -243,7 +243,7 @@ describe('floods', limit, () => {
       if (i % 4 === 1) await client.write(`POST /x HTTP/1.1\r\nHost: h\r\n${keyLine(key.key1)}Content-Length: 100\r\n\r\nabc`);
       if (i % 4 === 2) await client.write(`GET /x HTTP/1.1\r\nHost: h\r\n${keyLine(key.key1)}\r\n`);
     }
-    await sleep(200);
+    await eventually(5000, 'all of them to be taken', () => openDescriptors(postern.pid) >= before + 100);
     for (const [i, client] of clients.entries()) i % 2 ? client.destroy() : client.socket.end();
     await eventually(10000, 'their descriptors to be closed', () => openDescriptors(postern.pid) <= before + 60, 100);
     for (const client of clients) client.destroy();

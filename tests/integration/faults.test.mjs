@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { RawClient, request } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, freePort, sleep } from './lib/util.mjs';
+import { apart, atMost, deferred, eventually, freePort, sleep, within } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -108,7 +108,7 @@ describe('before the head', limit, () => {
   test('no answer in time: 504', limit, async () => {
     const start = Date.now();
     const answer = await once(async (x) => {
-      await Promise.race([x.gone, sleep(8000)]);
+      await atMost(8000, x.gone);
       x.end();
     });
     assertGatewayError(answer, 504);
@@ -118,7 +118,7 @@ describe('before the head', limit, () => {
   test('half a head, then silence: 504', limit, async () => {
     const answer = await once(async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nX-A: ');
-      await Promise.race([x.gone, sleep(8000)]);
+      await atMost(8000, x.gone);
       x.end();
     });
     assertGatewayError(answer, 504);
@@ -165,43 +165,43 @@ describe('after the head', limit, () => {
   const cuts = {
     'Content-Length not reached': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this');
-      await sleep(50);
+      await apart(50);
       x.end();
     },
     'Content-Length not reached, reset': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this');
-      await sleep(50);
+      await apart(50);
       x.reset();
     },
     'in a chunk': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\nonly this');
-      await sleep(50);
+      await apart(50);
       x.end();
     },
     'between chunks': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n');
-      await sleep(50);
+      await apart(50);
       x.end();
     },
     'a bad chunk size': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\nzz\r\n');
-      await sleep(50);
-      await Promise.race([x.gone, sleep(3000)]);
+      await apart(50);
+      await atMost(3000, x.gone);
       x.end();
     },
     'more than the chunk said': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonlythis\r\n0\r\n\r\n');
-      await Promise.race([x.gone, sleep(3000)]);
+      await atMost(3000, x.gone);
       x.end();
     },
     'reset of an answer until close': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\n\r\nsome of it');
-      await sleep(100);
+      await apart(100);
       x.reset();
     },
     'silence in the middle': async (x) => {
       await x.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this');
-      await Promise.race([x.gone, sleep(8000)]);
+      await atMost(8000, x.gone);
       x.end();
     },
   };
@@ -229,15 +229,19 @@ describe('after the head', limit, () => {
   });
   test('an answer before a request is thrown away', limit, async () => {
     // The container speaks while its connection idles in the pool.
+    const [answered, left] = [deferred(), deferred()];
     upstream.handler = async (x) => {
       await x.body();
       await x.answer(200, 'one');
-      await sleep(100);
+      await answered.promise;
       await x.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL');
+      await x.gone;
+      left.resolve();
     };
     assert.equal((await request(postern.port, '/a', { key: key.key1 })).text, 'one');
-    await sleep(300);
     upstream.handler = good;
+    answered.resolve();
+    await within(5000, 'the gateway to leave that connection', left.promise);
     for (let i = 0; i < 4; i++) await well();
   });
 });
@@ -253,7 +257,7 @@ describe('stale pooled connections', limit, () => {
     const client = await RawClient.connect(postern.port);
     upstream.handler = serving(1);
     for (let i = 0; i < 10; i++) {
-      await sleep(20);
+      await apart(20); // the gateway sees the end of the connection before the next request
       assert.equal((await client.get('/x', { key: key.key1 })).status, 200);
     }
     upstream.handler = good;
@@ -309,7 +313,7 @@ describe('stale pooled connections', limit, () => {
     upstream.handler = async (x) => {
       await x.body();
       await x.answer(200, 'bye', { Connection: 'close' });
-      await sleep(300); // it closes late: a reuse would be felt
+      await sleep(300); // time itself: it closes late, so that a reuse would be felt
       x.end();
     };
     for (let i = 0; i < 4; i++) assert.equal((await request(postern.port, '/c', { key: key.key1 })).text, 'bye');
@@ -327,11 +331,14 @@ describe('stale pooled connections', limit, () => {
 });
 
 describe('many at once', limit, () => {
-  test('good and bad answers do not mix', limit, async () => {
+  test('good and bad answers do not mix', limit, async (t) => {
+    const gateway = await Postern.start({ upstream: upstream.url }); // with more patience for a busy container
+    t.after(() => gateway.stop());
+    const { key1 } = await gateway.createKey();
     upstream.handler = async (x) => {
       const body = (await x.body()).toString();
       const n = Number(x.target.slice(2));
-      await sleep(n % 7);
+      await sleep(n % 7); // so that answers come in another order than requests
       if (n % 5 === 1) return x.reset();
       if (n % 5 === 2) {
         await x.write(`HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n${x.target}`);
@@ -340,7 +347,7 @@ describe('many at once', limit, () => {
       return x.answer(200, `${x.target} ${body}`);
     };
     const all = await Promise.all(
-      Array.from({ length: 120 }, (_, n) => request(postern.port, `/n${n}`, { key: key.key1, method: 'POST', body: `b${n}`, ms: 20000 })),
+      Array.from({ length: 120 }, (_, n) => request(gateway.port, `/n${n}`, { key: key1, method: 'POST', body: `b${n}`, ms: 20000 })),
     );
     all.forEach((answer, n) => {
       if (n % 5 === 1) assertGatewayError(answer, 502);

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { RawClient, keyLine, request } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { Upstream, routes } from './lib/upstream.mjs';
-import { sleep } from './lib/util.mjs';
+import { apart } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -22,12 +22,12 @@ const table = {
     // Odd splits: a size line in two pieces, a chunk in three, an extension, a trailer.
     for (const piece of ['5', '\r\nhel', 'l', 'o\r\n', '1;ext=1\r\n \r\n', '5\r\nworld\r\n0', '\r\nX-Trailer: no\r\n\r\n']) {
       await x.write(piece);
-      await sleep(5);
+      await apart();
     }
   },
   '/until-close': async (x) => {
     await x.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nfirst ');
-    await sleep(30);
+    await apart(30);
     await x.write('second');
     x.end();
   },
@@ -44,7 +44,7 @@ const table = {
   '/reset-content': (x) => x.answer(205),
   '/1xx': async (x) => {
     await x.write('HTTP/1.1 102 Processing\r\n\r\n');
-    await sleep(10);
+    await apart(10);
     await x.write('HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody');
   },
   '/own-ids': (x) => x.answer(200, 'ok', { 'apim-request-id': 'the-containers', 'x-envoy-upstream-service-time': '7' }),
@@ -67,7 +67,7 @@ const table = {
   '/early-413': async (x) => {
     await x.answer(413, '{"error":{"code":"TooLarge","message":"from the container"}}', { 'Content-Type': 'application/json', Connection: 'close' });
     x.bodyRead = true;
-    await sleep(100);
+    await apart(100);
     x.end();
   },
   '/own-error': (x) => x.json({ error: { code: 'NoCredit', message: 'Api Key is invalid.' } }, 401),
@@ -157,7 +157,7 @@ describe('bodies', limit, () => {
     await client.write(`POST /length HTTP/1.1\r\nHost: h\r\n${keyLine(key.key1)}Transfer-Encoding: chunked\r\n\r\n`);
     for (const piece of ['A', '\r\n01234', '56789\r', '\n1\r\n!\r\n', 'f', 'f\r\n' + 'x'.repeat(255), '\r\n0\r\n', '\r\n']) {
       await client.write(piece);
-      await sleep(5);
+      await apart();
     }
     const answer = await client.response();
     assert.equal(answer.status, 200, answer.text);
@@ -430,7 +430,7 @@ describe('early answers', limit, () => {
     const upload = (async () => {
       for (let sent = 0; sent < 50000000 - block.length && !stop && !client.reader.closed; sent += block.length) {
         await client.write(block);
-        await sleep(2);
+        await apart(2);
       }
     })();
     const answer = await client.response();

@@ -14,7 +14,7 @@ import { Upstream } from './lib/upstream.mjs';
 import { openDescriptors, sleep } from './lib/util.mjs';
 
 const limit = { timeout: 170000 };
-const RESTED = 3500; // connections give back their memory after 2 s
+const RESTED = 3500; // time itself: connections give back their memory after 2 s
 let upstream;
 let postern;
 let key;

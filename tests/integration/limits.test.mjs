@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { RawClient, keyLine, request } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, openDescriptors, sleep } from './lib/util.mjs';
+import { apart, eventually, openDescriptors, sleep } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -79,7 +79,7 @@ describe('time', limit, () => {
   test('an idle keep-alive connection is closed after its time, not before', limit, async () => {
     const client = await RawClient.connect(postern.port);
     await client.get('/x', { key: key.key1 });
-    await sleep(1300); // longer than the head's limit: that one runs from the first byte
+    await sleep(1300); // time itself: longer than the head's limit: that one runs from the first byte
     assert.equal(client.reader.closed, false);
     assert.equal((await client.get('/x', { key: key.key1 })).status, 200);
     const [closed, took] = await timed(client.closes(8000));
@@ -114,7 +114,7 @@ describe('time', limit, () => {
     await client.write(`POST /x HTTP/1.1\r\nHost: h\r\n${keyLine(key.key1)}Content-Length: 20000\r\n\r\n`);
     for (let i = 0; i < 20; i++) {
       await client.write('x'.repeat(1000));
-      await sleep(200);
+      await sleep(200); // time itself: 5 KiB a second, for four seconds
     }
     const answer = await client.response();
     assert.deepEqual(JSON.parse(answer.text), { length: 20000 });
@@ -124,7 +124,7 @@ describe('time', limit, () => {
     const handler = upstream.handler;
     upstream.handler = async (x) => {
       await x.body();
-      await sleep(3500); // longer than the head's and the idle limit
+      await sleep(3500); // time itself: longer than the head's and the idle limit
       await x.answer(200, 'at last');
     };
     const answer = await request(postern.port, '/long', { key: key.key1 });
@@ -178,7 +178,7 @@ describe('size', limit, () => {
     const answering = client.response();
     for (let i = 0; i < 40 && !client.reader.closed; i++) {
       await client.write(`1000\r\n${'x'.repeat(4096)}\r\n`);
-      await sleep(2);
+      await apart(2);
     }
     await client.write('0\r\n\r\n');
     assertError(await answering, 413);

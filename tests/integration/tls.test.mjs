@@ -13,7 +13,7 @@ import { chained, selfSigned } from './lib/certs.mjs';
 import { RawClient, plainConnect } from './lib/client.mjs';
 import { Postern, cli } from './lib/postern.mjs';
 import { Upstream } from './lib/upstream.mjs';
-import { eventually, freePort, openDescriptors, sleep, temporaryDirectory, within } from './lib/util.mjs';
+import { eventually, freePort, openDescriptors, settled, sleep, temporaryDirectory, within } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 const old = 'DEFAULT@SECLEVEL=0'; // so that OpenSSL itself would speak the old versions
@@ -311,7 +311,7 @@ describe('bounds', limit, () => {
     const idle = openDescriptors(gateway.pid);
     const silent = [];
     for (let i = 0; i < 40; i++) silent.push(await plainConnect(gateway.port));
-    await sleep(300);
+    await settled(10000, 'the handshakes', () => openDescriptors(gateway.pid));
     assert.ok(openDescriptors(gateway.pid) - idle <= 12, `${openDescriptors(gateway.pid) - idle} descriptors for 40 silent clients`);
     await eventually(15000, 'service to come back', async () => {
       const client = await RawClient.connect(gateway.port, { timeoutMs: 1000 });
@@ -342,7 +342,7 @@ describe('bounds', limit, () => {
     for (let i = 0; i < 60; i++) held.push(await plainConnect(gateway.port));
     const said = () => gateway.stderr.match(/cannot take more connections now/g)?.length ?? 0;
     await eventually(5000, 'the complaint', () => said() > 0);
-    await sleep(500); // it tries again ten times a second
+    await sleep(500); // time itself: it tries again ten times a second
     assert.equal(said(), 1);
     for (const client of held) client.destroy();
     await eventually(5000, 'service to come back', async () => {

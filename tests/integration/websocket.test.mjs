@@ -12,7 +12,7 @@ import WebSocket, { WebSocketServer } from 'ws';
 import { valuesOf } from './lib/bytes.mjs';
 import { RawClient } from './lib/client.mjs';
 import { Postern, SANITIZED, sumRequests } from './lib/postern.mjs';
-import { eventually, openDescriptors, residentBytes, sleep, within } from './lib/util.mjs';
+import { eventually, openDescriptors, residentBytes, settled, sleep, within } from './lib/util.mjs';
 
 const MiB = 1 << 20;
 const limit = { timeout: 200000 };
@@ -186,11 +186,11 @@ describe('back-pressure', limit, () => {
     await once(ws, 'open');
     ws._socket.pause();
     const far = opened.at(-1).ws;
-    await sleep(1500);
+    await eventually(10000, 'the flood to begin', () => far.flood() > 0);
+    const stuck = await settled(30000, 'the flood', () => far.flood());
     const before = residentBytes(postern.pid);
-    const stuck = far.flood();
     assert.ok(stuck < 64, `the container could send ${stuck} MiB into nothing`);
-    await sleep(300);
+    await sleep(300); // time itself: memory must not grow meanwhile
     assert.ok(residentBytes(postern.pid) - before < 4 * MiB);
     let got = 0;
     ws.on('message', (data) => (got += data.length));
@@ -203,7 +203,7 @@ describe('back-pressure', limit, () => {
     const ws = await open(postern, '/lazy');
     const piece = Buffer.alloc(MiB, 3);
     for (let i = 0; i < 48; i++) ws.send(piece);
-    await sleep(1500);
+    await settled(20000, 'what is sent', () => ws.bufferedAmount);
     assert.ok(ws.bufferedAmount > 8 * MiB, `only ${ws.bufferedAmount} bytes were held back`);
     opened.at(-1).ws.resume_();
     assert.equal(await echo(ws, 'sum'), String(48 * MiB + 3));
@@ -375,8 +375,11 @@ describe('ends', limit, () => {
     const gateway = await start();
     const secret = (await gateway.createKey()).key1;
     const all = await Promise.all(Array.from({ length: 5 }, () => open(gateway, '/echo', { use: secret })));
-    const cut = await open(gateway, '/half-frame', { use: secret });
-    await sleep(200);
+    const cut = connect(gateway, '/half-frame', { use: secret });
+    let halves = 0;
+    cut.once('upgrade', ({ socket }) => socket.on('data', (data) => (halves += data.length)));
+    await within(30000, 'a WebSocket to open', once(cut, 'open'));
+    await eventually(5000, 'half a frame', () => halves >= 7);
     const ends = all.map((ws) => ending(ws));
     const half = ending(cut);
     await gateway.stop();
@@ -394,7 +397,7 @@ test('SIGTERM while the container has not answered the handshake: 1001 behind it
   await client.write(`GET /x HTTP/1.1\r\nHost: localhost\r\nOcp-Apim-Subscription-Key: ${secret}\r\n${HANDSHAKE}\r\n`);
   const socket = await within(5000, 'the handshake to reach the container', asked);
   const stopped = gateway.stop(); // fails when the gateway waits for the stream until drain_timeout
-  await sleep(500);
+  await eventually(5000, 'the stop to begin', () => gateway.stderr.includes('stopping'));
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${ACCEPT}\r\n\r\n`);
   assert.equal((await within(5000, 'the 101', client.response())).status, 101);
   const frame = await client.reader.exactly(4, 5000);
@@ -533,8 +536,10 @@ test('usage: noted in the middle and at the end, one request', limit, async () =
   const gateway = await start({ websocket_usage_interval: '500ms' });
   const mine = await gateway.createKey();
   const ws = await open(gateway, '/echo', { use: mine.key1 });
+  const since = Date.now();
   await echo(ws, Buffer.alloc(1000));
-  await sleep(1600);
+  await eventually(10000, 'it to be noted twice', () => gateway.log.filter((entry) => entry.stream === 'goes_on').length >= 2);
+  const open_ms = Date.now() - since;
   ws.close(1000);
   await ending(ws);
   await gateway.logged((entry) => entry.stream === 'ended');
@@ -545,7 +550,7 @@ test('usage: noted in the middle and at the end, one request', limit, async () =
   const sum = (name) => lines.reduce((all, entry) => all + entry[name], 0);
   assert.equal(sum('bytes_in'), 1008 + 8); // a masked frame of 1000 bytes, and the close frame
   assert.equal(sum('bytes_out'), 1004 + 4);
-  assert.ok(sum('duration_ms') >= 1600);
+  assert.ok(sum('duration_ms') > open_ms - 10, `${sum('duration_ms')} of ${open_ms} ms`);
   await gateway.stop();
   const { rows } = await gateway.usage(['--key', mine.id]).then((usage) => (Array.isArray(usage) ? { rows: usage } : usage));
   assert.equal(sumRequests(rows), 1);

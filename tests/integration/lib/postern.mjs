@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { RawClient } from './client.mjs';
-import { eventually, freePort, sleep, temporaryDirectory, within } from './util.mjs';
+import { eventually, freePort, temporaryDirectory, within } from './util.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 export const BIN = path.resolve(process.env.POSTERN_BIN ?? path.join(root, 'build/postern'));
@@ -89,6 +89,7 @@ export class Postern {
       workers: 1,
       admin_listen: 'off',
       access_log: 'json',
+      log_level: 'debug',
       ...rest,
     };
     const argv = wrap ? [...wrap.slice(1), BIN, ...command] : command;
@@ -137,12 +138,31 @@ export class Postern {
     return cli(args, { ...options, settings: { ...settings, ...options.settings } });
   }
 
+  /** Until the running gateway knows a key that was just created. */
+  async applied(id) {
+    await eventually(10000, `the gateway to apply the change of key ${id}`, () => {
+      const changed = this.stderr.lastIndexOf(`key ${id} changed`);
+      return changed >= 0 && this.stderr.includes('the changed keys are in force', changed);
+    }, 10);
+  }
+
   /** Creates a key: {id, name, key1, key2}. With `wait`, until the running gateway knows it. */
   async createKey(name = 'test', args = [], { wait = true } = {}) {
     const made = await this.cli(['key', 'create', '--name', name, '--json', ...args]);
     assert.equal(made.code, 0, made.stderr);
-    if (wait) await sleep(600);
-    return made.json();
+    const key = made.json();
+    if (wait) await this.applied(key.id);
+    return key;
+  }
+
+  /** A command that changes the key `id`; returns when the running gateway has applied it. */
+  async change(id, args) {
+    const applied = () => this.stderr.slice(0, Math.max(0, this.stderr.lastIndexOf('the changed keys are in force'))).split(`key ${id} changed`).length;
+    const before = applied();
+    const done = await this.cli(args);
+    assert.equal(done.code, 0, `${args.join(' ')}: ${done.stderr}`);
+    await eventually(10000, `the gateway to apply ${args.join(' ')}`, () => applied() > before, 10);
+    return done;
   }
 
   async usage(args = []) {

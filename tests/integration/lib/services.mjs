@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 
 import { Upstream } from './upstream.mjs';
-import { sleep } from './util.mjs';
+import { apart } from './util.mjs';
 
 const MODEL = '2023-04-01';
 export const digest = (text) => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -94,7 +94,7 @@ export async function startServices() {
       for (const content of pieces) {
         await event(`data: ${JSON.stringify({ ...common, object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content } }] })}\n\n`);
         await services.gate?.(); // a test lets one event out at a time
-        await sleep(1);
+        await apart(1);
       }
       await event('data: [DONE]\n\n');
       return x.write('0\r\n\r\n');

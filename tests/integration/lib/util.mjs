@@ -35,6 +35,24 @@ export async function eventually(ms, what, probe, everyMs = 20) {
   }
 }
 
+/** Reads a value until it has stayed the same for `quietMs`, and returns it: what flows has come to a stand. */
+export async function settled(ms, what, read, quietMs = 400) {
+  let value = await read();
+  let since = Date.now();
+  return eventually(ms, `${what} to come to a stand`, async () => {
+    const now = await read();
+    if (now !== value) since = Date.now();
+    value = now;
+    return Date.now() - since >= quietMs && { value };
+  }).then((result) => result.value);
+}
+
+/** What `promise` gives, or undefined when that takes longer than `ms`. */
+export const atMost = (ms, promise) => Promise.race([promise, sleep(ms)]);
+
+/** Between two writes: what follows arrives as a piece of its own. Nobody tells the writer that the first one has arrived. */
+export const apart = (ms = 5) => sleep(ms);
+
 // Ports below the ephemeral range, so that nobody's outgoing connection takes one between our look
 // and the gateway's bind; every test process starts at another place.
 let portCounter = 0;

@@ -5,7 +5,6 @@
 #include "postern/auth/keyring.h"
 
 #include "postern/auth/pepper.h"
-#include "postern/base/clock.h"
 #include "postern/base/num.h"
 #include "rig.h"
 
@@ -16,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -111,20 +111,28 @@ static size_t fill(const struct rig *rig, uint64_t n)
     return n_known;
 }
 
+/* Of this thread: what else the machine does must not count. */
+static uint64_t cpu_us(void)
+{
+    struct timespec ts;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts), 0);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 /* Nanoseconds a check of each known key, in turn, the fastest of some rounds. */
 static double check_ns(struct pst_keyring *ring, size_t n_known)
 {
     double best = 1e9;
     pst_keyring_reader_enter(ring, 0);
     for (int round = 0; round < ROUNDS; round++) {
-        uint64_t start_us = pst_clock_mono_us();
+        uint64_t start_us = cpu_us();
         size_t done = 0;
         for (; done < SAMPLE; done++) {
             struct pst_key_match match;
             const struct pst_secret *secret = &sample[done % n_known];
             assert_int_equal(pst_keyring_check(ring, 0, pst_secret_str(secret), 1, &match), PST_KEY_OK);
         }
-        double ns = (double)(pst_clock_mono_us() - start_us) * 1000 / (double)done;
+        double ns = (double)(cpu_us() - start_us) * 1000 / (double)done;
         best = ns < best ? ns : best;
     }
     pst_keyring_reader_idle(ring, 0);
@@ -144,9 +152,9 @@ static struct measured measure(uint64_t n)
     rig_init(&rig);
     size_t n_known = fill(&rig, n);
     size_t heap_before = mallinfo2().uordblks + mallinfo2().hblkhd;
-    uint64_t start_us = pst_clock_mono_us();
+    uint64_t start_us = cpu_us();
     assert_int_equal(pst_keyring_open(&ring, rig.dir, 1), 0);
-    m.load_ms = (double)(pst_clock_mono_us() - start_us) / 1000;
+    m.load_ms = (double)(cpu_us() - start_us) / 1000;
     pst_keyring_stats(ring, &stats);
     assert_true(stats.keys == n);
     m.bytes_a_key = (double)stats.bytes / (double)n;
@@ -154,9 +162,9 @@ static struct measured measure(uint64_t n)
     m.check_ns = check_ns(ring, n_known);
     struct pst_keys *keys = rig_keys(&rig);
     rig_make(keys, "one more");
-    start_us = pst_clock_mono_us();
+    start_us = cpu_us();
     assert_int_equal(pst_keyring_refresh(ring), 1);
-    m.change_ms = (double)(pst_clock_mono_us() - start_us) / 1000;
+    m.change_ms = (double)(cpu_us() - start_us) / 1000;
     print_message(
         "%llu keys: loaded in %.0f ms, %.0f bytes a key (%.0f with SQLite and malloc), a check %.0f ns, "
         "one change taken in within %.2f ms\n",
