@@ -122,7 +122,8 @@ static char *put_connection(char *at, const struct pst_response *response,
                             const struct pst_response_wire *wire, bool close)
 {
     if (response->upgrade.len > 0) {
-        at = put_literal(at, "Connection: Upgrade\r\n");
+        bool ends = close && response->status != 101;
+        at = put_field(at, PST_STR("Connection"), ends ? PST_STR("close, Upgrade") : PST_STR("Upgrade"));
         return put_field(at, PST_STR("Upgrade"), response->upgrade);
     }
     if (close)

@@ -21,6 +21,8 @@
 /* Of the time for a handshake, when many are in progress: 1.25 s of the default, which is three round trips
  * of a slow line. */
 #define CROWDED_SHARE 8
+/* What is kept for a client that takes nothing: one piece of body with its head, and more than once. */
+#define WAITING_MAX_BYTES ((size_t)256 * 1024)
 /* The rate of a body is looked at this often, once its grace is over. */
 #define RATE_CHECK_US 2000000
 
@@ -35,6 +37,7 @@ static void free_when_gone(struct client *client)
     place_leave(client);
     virtual_socket_close(&front->sockets, client->socket);
     certificate_drop(client);
+    pst_buf_done(&client->waiting);
     if (front->reading == client)
         front->reading = NULL;
     front->n_clients--;
@@ -55,35 +58,27 @@ static ssize_t on_mhd_read(void *arg, void *data, size_t len)
     return pst_session_read(client->session, data, len);
 }
 
-static void note_first_byte(struct client *client)
-{
-    struct exchange *x = client->exchange;
-    if (x != NULL && x->ttfb_us == 0)
-        x->ttfb_us = exchange_age_us(x);
-}
-
+/* It has three things to say: 100 (Continue), which goes out; the response that stands for ours; and an error
+ * page of its own. */
 static ssize_t on_mhd_write(void *arg, const void *data, size_t len)
 {
     struct client *client = arg;
-    if (client->swallow)
+    if (client->hush)
         return (ssize_t)len;
-    if (client->session == NULL || client->detached)
+    if (client->session == NULL)
         return -PST_ERESET;
-    if (client->exchange != NULL && client->exchange->state == EXCHANGE_RAW) {
-        client->swallow = client->cut = true; /* the upload is malformed, and an answer is half out */
+    bool begun = client->exchange != NULL && client->response != RESPONSE_NONE;
+    if (begun && mhd_error_is_continue(data, len))
+        return (ssize_t)len; /* never behind a final head */
+    if (begun) {
+        client->hush = client->cut = true; /* the upload is malformed, and a response is half out */
         return (ssize_t)len;
     }
-    if (client->answering)
-        note_first_byte(client);
-    else if (mhd_error_replace(client, data, len))
+    if (client->detached)
+        return -PST_ERESET;
+    if (mhd_error_replace(client, data, len))
         return (ssize_t)len;
-    ssize_t n = pst_session_write(client->session, data, len);
-    if (n == -PST_EAGAIN && !client->send_waits) {
-        client->send_waits = true;
-        pst_timer_set(client->front->parts.loop, &client->timer,
-                      client->front->parts.settings->send_timeout_us);
-    }
-    return n;
+    return pst_session_write(client->session, data, len);
 }
 
 /* libmicrohttpd has let go; it has closed the virtual socket itself. */
@@ -93,9 +88,9 @@ static void on_mhd_closed(void *arg, bool orderly)
     struct client *client = arg;
     /* Out of memory for an answer it gives up without a word to us either. */
     if (client->exchange != NULL)
-        exchange_on_completed(client->exchange, false);
+        exchange_on_closed(client->exchange, false);
     /* What is no HTTP at all it drops without an answer. */
-    bool unanswered = client->state != CLIENT_ENDING && !client->swallow && !client->left &&
+    bool unanswered = client->state != CLIENT_ENDING && !client->hush && !client->left &&
                       client->session != NULL && pst_session_bytes_read(client->session) > client->idle_mark;
     if (unanswered)
         mhd_error_unanswered(client);
@@ -226,10 +221,10 @@ static void on_writable(void *arg, struct pst_session *session)
     (void)session;
     struct client *client = arg;
     client->send_waits = false;
-    if (client->exchange != NULL && client->exchange->state == EXCHANGE_RAW)
-        raw_pump(client->exchange);
-    else if (client->exchange != NULL && client->exchange->state == EXCHANGE_STREAM)
+    if (client->exchange != NULL && client->exchange->state == EXCHANGE_STREAM)
         websocket_pump(client->exchange);
+    else if (pst_buf_len(&client->waiting) > 0)
+        stream_on_writable(client);
     else if (client->mhd != NULL && !client->suspended)
         client_wake(client);
 }
@@ -281,7 +276,6 @@ void client_idle(struct client *client)
     struct pst_front *front = client->front;
     client->exchange = NULL;
     client->state = CLIENT_IDLE;
-    client->answering = false;
     client->send_waits = false;
     client->idle_mark = pst_session_bytes_read(client->session);
     uint64_t limit_us = front->parts.settings->idle_timeout_us;
@@ -331,31 +325,23 @@ void client_write_error(struct client *client, enum pst_error_id id, struct pst_
 {
     struct pst_front *front = client->front;
     struct exchange *x = client->exchange;
-    char made_id[PST_REQUEST_ID_SIZE];
-    struct pst_str request_id;
-    if (x != NULL && x->request_id_str.len > 0) {
-        request_id = x->request_id_str;
-    } else {
-        const struct pst_fields none = {0};
-        request_id = pst_request_id_take(&front->ids, &none, x != NULL ? x->request_id : made_id);
+    const struct pst_fields none = {0};
+    if (x != NULL) {
+        if (x->request_id_str.len == 0)
+            x->request_id_str = pst_request_id_take(&front->ids, &none, x->request_id);
+        respond_error(x, id, detail, note_end_of_error(id));
+        return;
     }
+    char made_id[PST_REQUEST_ID_SIZE];
+    struct pst_str request_id = pst_request_id_take(&front->ids, &none, made_id);
     struct pst_buf out;
     uint64_t body_bytes = 0;
     pst_buf_init(&out, 8192);
-    if (raw_format_error(front, x, id, detail, request_id, &out, &body_bytes) == 0)
+    if (respond_without_exchange(front, id, detail, request_id, &out, &body_bytes) == 0)
         (void)!pst_session_write(client->session, pst_buf_front(&out), pst_buf_len(&out));
     pst_buf_done(&out);
     count(&front->parts.stats->errors[id]);
-    if (x == NULL) {
-        note_refusal(client, id, request_id, body_bytes);
-        return;
-    }
-    x->request_id_str = request_id;
-    x->state = x->state == EXCHANGE_NEW ? EXCHANGE_REFUSED : x->state;
-    x->status = pst_error_def(id)->status;
-    note_end(x, id, note_end_of_error(id));
-    x->bytes_out = body_bytes;
-    pst_pool_discard(&x->lease);
+    note_refusal(client, id, request_id, body_bytes);
 }
 
 static void check_rate(struct client *client)
@@ -363,7 +349,7 @@ static void check_rate(struct client *client)
     struct pst_front *front = client->front;
     const struct pst_front_settings *settings = front->parts.settings;
     struct exchange *x = client->exchange;
-    if (x == NULL || x->body_whole || settings->min_rate_bytes == 0 || x->state == EXCHANGE_RAW)
+    if (x == NULL || x->body_whole || settings->min_rate_bytes == 0 || x->state == EXCHANGE_RESPOND)
         return;
     uint64_t bytes = pst_session_bytes_read(client->session) - client->rate_mark;
     uint64_t elapsed_us = now_us(front) - client->rate_mark_us;
@@ -443,6 +429,7 @@ void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, co
     pst_list_init(&client->fresh);
     pst_list_init(&client->place);
     pst_timer_init(&client->timer, on_timer, client);
+    pst_buf_init(&client->waiting, WAITING_MAX_BYTES);
     set_address(client, peer);
     int err = pst_session_accept(tls, front->parts.loop, fd, &session_events, client,
                                  handshake_timeout_us(front), &client->session);

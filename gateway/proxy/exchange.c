@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An exchange: one request and its answer. libmicrohttpd calls the handler once when the head is there, for
- * each piece of body, and once at the end; between those calls the connection is suspended whenever it has
- * to wait for the container. */
+/* An exchange: one request and its response. Its client's side is stream.c, the container's forward.c. */
 #include "internal.h"
 #include "postern/base/log.h"
 #include "websocket.h"
 
-#include <microhttpd.h>
 #include <stdlib.h>
 
 /* Holds the copy of the target, the fields and the answer's strings of an ordinary request without growing.
@@ -17,11 +14,9 @@
 /* The head for the container: the client's, rewritten, and what is added. */
 #define HEAD_ROOM_BYTES  (16 * 1024)
 #define OUTPUT_MAX_BYTES (256 * 1024)
-/* The body of a refused request is read to its end when it is this small, so that the connection can go on;
- * of a larger one the connection is closed. */
-#define DRAIN_MAX_BYTES (64 * 1024)
 
 static void on_timer(struct pst_timer *timer, void *arg);
+static void on_more(struct pst_deferred *deferred, void *arg);
 
 static struct exchange *exchange_alloc(struct pst_front *front)
 {
@@ -97,6 +92,7 @@ struct exchange *exchange_new(struct client *client, struct pst_str raw_target)
     x->client = client;
     x->route = pst_routes_find(front->parts.settings->routes, PST_STR(""), &(bool){false});
     pst_timer_init(&x->timer, on_timer, x);
+    pst_deferred_init(&x->more, on_more, x);
     x->start_us = now_us(front);
     x->start_real_us = pst_loop_real_us(front->parts.loop);
     x->target_too_long = raw_target.len > front->parts.settings->max_target_bytes;
@@ -128,76 +124,40 @@ static void clear_timer(struct exchange *x)
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
 }
 
-/* Refusing */
-
-static void set_refusal(struct exchange *x, enum pst_error_id id, uint8_t end)
+static void refuse(struct exchange *x, enum pst_error_id id)
 {
-    x->state = EXCHANGE_REFUSED;
-    x->refusal = id;
-    x->own_status = 0;
-    note_end(x, id, end);
-}
-
-/* At the head libmicrohttpd takes an answer at once, but closes the connection after it. So the answer to a
- * request without a body, or with a small one, waits for the end. */
-static int own_answer_at_head(struct exchange *x, bool close)
-{
-    bool drain = !x->has_body || (x->framing.kind == PST_BODY_LENGTH &&
-                                  x->framing.length <= DRAIN_MAX_BYTES && !x->expects_continue);
-    if (drain && !close) {
-        x->place = x->has_body ? IN_BODY : AT_HEAD;
-        return MHD_YES;
-    }
-    return answer_queue_own(x);
-}
-
-static int refuse_at_head(struct exchange *x, enum pst_error_id id)
-{
-    set_refusal(x, id, note_end_of_error(id));
-    return own_answer_at_head(x, pst_error_def(id)->close);
+    respond_error(x, id, PST_STR(""), note_end_of_error(id));
+    stream_discard(x->client);
 }
 
 void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end)
 {
     clear_timer(x);
+    pst_loop_undefer(&x->more);
     pst_pool_discard(&x->lease);
     switch (x->state) {
     case EXCHANGE_DEAD:
     case EXCHANGE_DONE:
+    case EXCHANGE_RESPONDED:
         return;
-    case EXCHANGE_ANSWER:
-    case EXCHANGE_RAW:
+    case EXCHANGE_RESPOND:
     case EXCHANGE_STREAM:
-        /* The head is out: all that can be said is that the answer is not whole. */
+        /* The head is out: all that can be said is that the response is not whole. */
         x->state = EXCHANGE_DEAD;
         note_end(x, id, end);
         count(&x->client->front->parts.stats->answers_cut);
         client_cut(x->client);
         return;
     default:
-        break;
+        respond_error(x, id, PST_STR(""), end);
+        stream_discard(x->client);
     }
-    set_refusal(x, id, end);
-    if (x->place == IN_BODY)
-        raw_error(x, id);
-    else
-        client_resume(x->client);
 }
 
-/* libmicrohttpd's calls */
+/* What the client's side tells */
 
-static int answer_here(struct exchange *x)
+static enum pst_error_id check(struct exchange *x, const char *method, const char *version)
 {
-    enum pst_error_id id = local_answer(x);
-    if (id != PST_ERROR_NONE)
-        return refuse_at_head(x, id);
-    x->state = EXCHANGE_REFUSED; /* the container is not asked */
-    return own_answer_at_head(x, false);
-}
-
-static int on_head(struct exchange *x, const char *method, const char *version)
-{
-    x->began = true;
     enum pst_error_id id = request_read(x, method, version);
     client_busy(x->client, x->has_body);
     x->body_whole = !x->has_body;
@@ -209,97 +169,69 @@ static int on_head(struct exchange *x, const char *method, const char *version)
         x->local = local_find(x);
     if (id == PST_ERROR_NONE && local_needs_key(x->local))
         id = request_authenticate(x);
-    if (id == PST_ERROR_NONE && x->local != LOCAL_NONE)
-        return answer_here(x);
+    return id;
+}
+
+void exchange_on_request(struct exchange *x, const char *method, const char *version)
+{
+    x->began = true;
+    enum pst_error_id id = check(x, method, version);
+    if (id == PST_ERROR_NONE && x->local != LOCAL_NONE) {
+        id = local_respond(x);
+        if (id != PST_ERROR_NONE)
+            refuse(x, id);
+        return;
+    }
     if (id == PST_ERROR_NONE)
         id = websocket_take_place(x);
-    if (id != PST_ERROR_NONE && websocket_refusal_closes(x))
-        return websocket_refuse(x, id);
+    if (id != PST_ERROR_NONE && websocket_refusal_closes(x)) {
+        websocket_refuse(x, id);
+        return;
+    }
     if (id == PST_ERROR_NONE)
         id = gather_wanted(x) ? gather_begin(x) : request_write_head(x);
-    if (id != PST_ERROR_NONE)
-        return refuse_at_head(x, id);
-    if (x->state == EXCHANGE_GATHER)
-        return MHD_YES;
-    forward_lease(x, 0);
-    if (x->state == EXCHANGE_REFUSED)
-        return refuse_at_head(x, x->refusal);
-    if (x->state == EXCHANGE_LEASE && x->has_body) {
-        x->held_at_head = true;
-        client_suspend(x->client);
-        return MHD_YES;
+    if (id != PST_ERROR_NONE) {
+        refuse(x, id);
+        return;
     }
-    if (x->has_body)
-        x->place = IN_BODY;
-    return MHD_YES;
+    if (x->state == EXCHANGE_GATHER)
+        return;
+    forward_lease(x, 0);
+    if (x->state == EXCHANGE_LEASE && x->has_body)
+        stream_hold(x->client);
 }
 
-static int after_hold(struct exchange *x)
+void exchange_on_body(struct exchange *x, const char *data, size_t *size)
 {
-    x->held_at_head = false;
-    if (x->state == EXCHANGE_REFUSED)
-        return refuse_at_head(x, x->refusal);
-    x->place = IN_BODY;
-    return MHD_YES;
-}
-
-static int on_body(struct exchange *x, const char *data, size_t *size)
-{
-    x->place = IN_BODY;
-    if (x->state == EXCHANGE_REFUSED) {
+    if (x->state == EXCHANGE_RESPONDED) { /* refused, and small: read to its end */
         x->bytes_in += *size;
         *size = 0;
-        return MHD_YES;
-    }
-    if (x->state == EXCHANGE_GATHER)
+    } else if (x->state == EXCHANGE_GATHER) {
         gather_body(x, data, size);
-    else
+    } else if (x->state != EXCHANGE_DEAD) {
         forward_body(x, data, size);
-    return MHD_YES;
+    }
 }
 
-static int on_end(struct exchange *x)
+void exchange_on_request_end(struct exchange *x)
 {
-    bool first = x->place != AT_END;
-    x->place = AT_END;
-    x->body_whole = true;
+    x->ended = x->body_whole = true;
     if (x->state == EXCHANGE_GATHER)
         gather_end(x);
-    if (x->state == EXCHANGE_REFUSED)
-        return answer_queue_own(x);
-    if (x->answer_ready)
-        return answer_queue(x);
-    if (first && x->state == EXCHANGE_SEND)
+    if (x->state == EXCHANGE_SEND || (x->state == EXCHANGE_RESPOND && x->upload_goes_on))
         forward_end(x);
-    client_suspend(x->client);
-    return MHD_YES;
 }
 
-int exchange_on_call(struct exchange *x, const char *method, const char *version, const char *data,
-                     size_t *size)
+void exchange_on_writable(struct exchange *x)
 {
-    bool around_mhd = x->state == EXCHANGE_RAW || x->state == EXCHANGE_STREAM;
-    if (x->state == EXCHANGE_DEAD || (around_mhd && x->client->end_of_mhd))
-        return MHD_NO;
-    if (x->state == EXCHANGE_RAW && x->upload_goes_on && *size > 0) {
-        forward_body(x, data, size);
-        return MHD_YES;
-    }
-    if (x->state == EXCHANGE_RAW) {
-        if (x->upload_goes_on && x->place != AT_END) {
-            x->place = AT_END;
-            forward_end(x);
-        }
-        client_suspend(x->client); /* until our own answer is out */
-        return MHD_YES;
-    }
-    if (!x->began)
-        return on_head(x, method, version);
-    if (*size > 0)
-        return on_body(x, data, size);
-    if (x->held_at_head)
-        return after_hold(x);
-    return on_end(x);
+    if (x->state == EXCHANGE_RESPOND)
+        respond_pump(x);
+}
+
+static void on_more(struct pst_deferred *deferred, void *arg)
+{
+    (void)deferred;
+    exchange_on_writable(arg);
 }
 
 /* Ends */
@@ -320,25 +252,26 @@ void exchange_on_client_left(struct exchange *x)
         websocket_pump(x); /* reads what came before, then the end */
         return;
     }
-    if (x->state == EXCHANGE_DEAD || x->state == EXCHANGE_DONE)
+    if (x->state == EXCHANGE_DEAD || x->state == EXCHANGE_DONE || stream_is_out(x->client)) {
+        client_wake(x->client);
         return;
+    }
     exchange_cut(x, PST_END_CLIENT_LEFT);
     count(&x->client->front->parts.stats->clients_left);
     client_cut(x->client);
 }
 
-void exchange_on_completed(struct exchange *x, bool answered)
+void exchange_on_closed(struct exchange *x, bool delivered)
 {
     struct client *client = x->client;
     struct pst_front *front = client->front;
     clear_timer(x);
+    pst_loop_undefer(&x->more);
     bool waiting = client->session != NULL && !client->left && !client->detached && x->state != EXCHANGE_DEAD;
-    if (!answered && waiting && x->status == 0)
+    if (!delivered && waiting && x->status == 0)
         mhd_error_unanswered(client);
-    if (!answered && x->end == PST_END_OK && x->state != EXCHANGE_RAW && x->websocket == NULL)
+    else if (!delivered && x->end == PST_END_OK && x->websocket == NULL)
         x->end = PST_END_CLIENT_LEFT;
-    if (x->state == EXCHANGE_ANSWER)
-        pst_pool_give_back(&x->lease);
     pst_pool_discard(&x->lease);
     if (x->websocket == NULL)
         note_exchange(x);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The request's way to the container: a leased connection, the head, the body as it comes. What the container
- * does not take stays with libmicrohttpd, which then reads no more of the client: back-pressure. */
+ * does not take stays with the client's side, which then reads no more: back-pressure. */
 #include "internal.h"
 #include "postern/base/log.h"
 #include "websocket.h"
@@ -51,9 +51,7 @@ static void retry(struct exchange *x)
         return;
     }
     forward_lease(x, PST_LEASE_FRESH);
-    if (x->state == EXCHANGE_REFUSED)
-        exchange_fail(x, x->refusal, x->end);
-    else if (x->state == EXCHANGE_SEND && x->place == AT_END)
+    if (x->state == EXCHANGE_SEND && x->ended)
         forward_end(x);
 }
 
@@ -91,21 +89,21 @@ static void fail_upstream(struct exchange *x, int err, bool connecting)
     exchange_fail(x, id, note_end_of_error(id));
 }
 
-/* The request is on its way, whether the answer has begun (around libmicrohttpd) or not. */
+/* The request is on its way, whether the response has begun or not. */
 static bool is_sending(const struct exchange *x)
 {
-    return x->state == EXCHANGE_SEND || (x->state == EXCHANGE_RAW && x->upload_goes_on);
+    return x->state == EXCHANGE_SEND || (x->state == EXCHANGE_RESPOND && x->upload_goes_on);
 }
 
 /* The container reads no more of the request. Before its answer on_head or on_fail will tell; after its head
  * the rest of the upload is not wanted. */
 static void stop_sending(struct exchange *x)
 {
-    if (x->state == EXCHANGE_RAW) {
+    if (x->state == EXCHANGE_RESPOND) {
         x->upload_goes_on = false;
-        x->client->detached = true;
+        stream_discard(x->client);
     }
-    client_suspend(x->client);
+    stream_hold(x->client);
 }
 
 /* The connection's events */
@@ -118,10 +116,10 @@ static void on_writable(struct pst_upconn *conn, void *arg)
         websocket_pump(x);
     if (!is_sending(x))
         return;
-    if (x->place == AT_END)
+    if (x->ended)
         forward_end(x);
     else
-        client_resume(x->client);
+        stream_read(x->client);
 }
 
 static void on_answer_head(struct pst_upconn *conn, void *arg)
@@ -129,14 +127,10 @@ static void on_answer_head(struct pst_upconn *conn, void *arg)
     struct exchange *x = arg;
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
     pst_reach_answered(reach_of(x), real_us(x));
-    if (pst_upconn_head(conn)->upgraded) {
+    if (pst_upconn_head(conn)->upgraded)
         websocket_start(x);
-    } else if (x->state == EXCHANGE_AWAIT) {
-        x->answer_ready = true;
-        client_resume(x->client);
-    } else if (x->state == EXCHANGE_SEND) {
-        raw_answer(x); /* earlier than the request's end */
-    }
+    else if (x->state == EXCHANGE_AWAIT || x->state == EXCHANGE_SEND) /* earlier than the request's end */
+        respond_container(x);
 }
 
 static void on_answer_body(struct pst_upconn *conn, void *arg)
@@ -144,14 +138,10 @@ static void on_answer_body(struct pst_upconn *conn, void *arg)
     (void)conn;
     struct exchange *x = arg;
     pst_timer_clear(x->client->front->parts.loop, &x->timer);
-    if (x->state == EXCHANGE_RAW) {
-        raw_pump(x);
-    } else if (x->state == EXCHANGE_STREAM) {
+    if (x->state == EXCHANGE_RESPOND)
+        respond_pump(x);
+    else if (x->state == EXCHANGE_STREAM)
         websocket_pump(x);
-    } else if (x->reader_waits) {
-        x->reader_waits = false;
-        client_resume(x->client);
-    }
 }
 
 static void on_fail(struct pst_upconn *conn, int err, void *arg)
@@ -182,10 +172,10 @@ static void on_lease(struct pst_lease *lease, int err, void *arg)
         return;
     }
     start(x);
-    if (x->place == AT_END)
+    if (x->ended)
         forward_end(x);
     else
-        client_resume(x->client);
+        stream_read(x->client);
 }
 
 static void count_wait(const struct exchange *x)
@@ -205,10 +195,9 @@ void forward_lease(struct exchange *x, unsigned flags)
     if (got > 0) {
         start(x);
     } else if (got < 0) {
-        x->state = EXCHANGE_REFUSED;
-        x->refusal = pst_error_from_upstream(got, true);
-        forward_note_failure(x, x->refusal);
-        note_end(x, x->refusal, note_end_of_error(x->refusal));
+        enum pst_error_id id = pst_error_from_upstream(got, true);
+        forward_note_failure(x, id);
+        exchange_fail(x, id, note_end_of_error(id));
     } else if (x->lease.state == PST_LEASE_WAITING) {
         count_wait(x);
     }
@@ -249,7 +238,7 @@ static bool body_too_large(const struct exchange *x, size_t more)
 static void forward_chunk(struct exchange *x, const char *data, size_t *size)
 {
     if (!flush(x)) {
-        client_suspend(x->client);
+        stream_hold(x->client);
         return;
     }
     pst_buf_printf(&x->output, "%zx\r\n", *size);
@@ -261,7 +250,7 @@ static void forward_chunk(struct exchange *x, const char *data, size_t *size)
     x->bytes_in += *size;
     *size = 0;
     if (!flush(x))
-        client_suspend(x->client);
+        stream_hold(x->client);
 }
 
 static void forward_plain(struct exchange *x, const char *data, size_t *size)
@@ -278,13 +267,13 @@ static void forward_plain(struct exchange *x, const char *data, size_t *size)
     x->bytes_in += of_body;
     *size -= of_body;
     if (*size > 0)
-        client_suspend(x->client);
+        stream_hold(x->client);
 }
 
 void forward_body(struct exchange *x, const char *data, size_t *size)
 {
     if (!is_sending(x)) { /* the lease is on its way again: a retry */
-        client_suspend(x->client);
+        stream_hold(x->client);
         return;
     }
     if (body_too_large(x, *size)) {
@@ -306,7 +295,7 @@ void forward_end(struct exchange *x)
     if (!flush(x))
         return;
     pst_upconn_request_done(x->lease.conn);
-    if (x->state == EXCHANGE_RAW)
+    if (x->state == EXCHANGE_RESPOND)
         return;
     x->state = EXCHANGE_AWAIT;
     exchange_set_timer(x, settings_of(x)->first_byte_timeout_us);

@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 /* libmicrohttpd's memory per connection beyond the head itself: its own records of the fields, and the head
- * of the answer. */
+ * of the response that stands for ours. */
 #define MHD_MEMORY_BESIDE_HEAD (8 * 1024)
 /* Runs of libmicrohttpd in one turn: more work waits for the next turn, after others had theirs. */
 #define MAX_RUNS 16
+/* A response's head: the container's, whose URLs may have grown, and what is added. */
+#define HEAD_MAX_BYTES ((size_t)4 * PST_ANSWER_HEAD_MAX)
 
 const char *pst_front_library_version(void)
 {
@@ -56,6 +58,8 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
     struct client *client = client_of(connection);
     if (client != NULL)
         client->mhd_memory = target;
+    if (client != NULL)
+        stream_begin(client);
     return client != NULL ? exchange_new(client, pst_str_of(target)) : NULL;
 }
 
@@ -67,17 +71,17 @@ static enum MHD_Result on_call(void *arg, struct MHD_Connection *connection, con
     struct exchange *x = *request_arg;
     if (x == NULL)
         return MHD_NO;
-    return exchange_on_call(x, method, version, data, size) ? MHD_YES : MHD_NO;
+    return stream_on_call(x->client, method, version, data, size) ? MHD_YES : MHD_NO;
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **request_arg,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)arg, (void)connection;
+    (void)arg, (void)connection, (void)code; /* whether the response is out we know better */
     struct exchange *x = *request_arg;
     *request_arg = NULL;
     if (x != NULL)
-        exchange_on_completed(x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+        exchange_on_closed(x, stream_is_out(x->client));
 }
 
 static _Thread_local struct client *connecting;
@@ -107,6 +111,24 @@ static size_t no_unescape(void *arg, struct MHD_Connection *connection, char *te
 {
     (void)arg, (void)connection;
     return strlen(text);
+}
+
+/* Shared by all connections, and never freed before the daemon. */
+static int make_responses(struct pst_front *front)
+{
+    front->response = MHD_create_response_empty(MHD_RF_NONE);
+    front->last_response = MHD_create_response_empty(MHD_RF_NONE);
+    bool made = front->response != NULL && front->last_response != NULL &&
+                MHD_add_response_header(front->last_response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;
+    return made ? 0 : -PST_ENOMEM;
+}
+
+static void drop_responses(struct pst_front *front)
+{
+    if (front->response != NULL)
+        MHD_destroy_response(front->response);
+    if (front->last_response != NULL)
+        MHD_destroy_response(front->last_response);
 }
 
 static struct MHD_Daemon *start_daemon(struct pst_front *front)
@@ -144,7 +166,10 @@ int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_fr
     websockets_init(front);
     virtual_epoll_init(&front->sockets);
     virtual_epoll_use(&front->sockets);
+    pst_buf_init(&front->head, HEAD_MAX_BYTES);
     int err = pst_request_ids_init(&front->ids);
+    if (err == 0)
+        err = make_responses(front);
     if (err == 0)
         err = note_names_init(front);
     if (err == 0)
@@ -155,6 +180,7 @@ int pst_front_new(const struct pst_front_parts *parts, struct pst_front **ret_fr
     }
     if (err < 0) {
         note_names_done(front);
+        drop_responses(front);
         free(front);
         return err;
     }
@@ -168,11 +194,21 @@ void pst_front_free(struct pst_front *front)
         return;
     virtual_epoll_use(&front->sockets);
     MHD_stop_daemon(front->daemon);
+    drop_responses(front);
+    pst_buf_done(&front->head);
     virtual_epoll_done(&front->sockets);
     exchanges_free(front);
     note_names_done(front);
     websockets_done(front);
+    free(front->piece);
     free(front);
+}
+
+char *front_piece(struct pst_front *front)
+{
+    if (front->piece == NULL)
+        front->piece = malloc(PIECE_BYTES);
+    return front->piece;
 }
 
 bool pst_front_may_accept(const struct pst_front *front)

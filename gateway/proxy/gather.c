@@ -15,7 +15,6 @@ enum pst_error_id gather_begin(struct exchange *x)
         return PST_ERROR_KEYLESS_BODY_TOO_LARGE;
     x->state = EXCHANGE_GATHER;
     x->gathered = true;
-    x->place = IN_BODY;
     exchange_set_timer(x, settings->keyless_body_timeout_us);
     return PST_ERROR_NONE;
 }

@@ -8,6 +8,7 @@
 #include "postern/base/list.h"
 #include "postern/http/request_head.h"
 #include "postern/http/request_id.h"
+#include "postern/http/response_head.h"
 #include "postern/http/websocket.h"
 #include "postern/proxy/front.h"
 #include "postern/tls/client_identity.h"
@@ -22,6 +23,8 @@ struct links;
 struct websocket;
 
 #define ADDRESS_TEXT_SIZE 48
+/* What moves between client and container at a time: full records. */
+#define PIECE_BYTES ((size_t)2 * PST_TLS_RECORD_BYTES)
 
 /*     HANDSHAKE ─established─▶ IDLE ◀─────answer complete─────┐
  *                               │ first byte                  │
@@ -29,6 +32,11 @@ struct websocket;
  *                              HEAD ─────head complete─────▶ BUSY
  *     any ─▶ ENDING: libmicrohttpd is being told to let go; freed when it and the session are gone */
 enum client_state { CLIENT_HANDSHAKE, CLIENT_IDLE, CLIENT_HEAD, CLIENT_BUSY, CLIENT_ENDING };
+
+/* Where libmicrohttpd is in the request; it takes a response only at the head and at the end. */
+enum mhd_place { AT_HEAD, IN_BODY, AT_END };
+/* ENDED: all of it was given; it is out when nothing waits for the session any more. */
+enum response_state { RESPONSE_NONE, RESPONSE_BEGUN, RESPONSE_ENDED };
 
 struct client {
     struct pst_front *front;
@@ -49,8 +57,7 @@ struct client {
 
     bool rested;     /* idle, and has given back what memory it can */
     bool suspended;  /* libmicrohttpd's connection is */
-    bool answering;  /* an answer of ours is queued: what libmicrohttpd writes is that */
-    bool swallow;    /* libmicrohttpd's own error answer was replaced: drop what it writes */
+    bool hush;       /* what libmicrohttpd writes goes nowhere: the response was ours */
     bool detached;   /* we speak on the session ourselves: libmicrohttpd reads nothing ... */
     bool end_of_mhd; /* ... and then the end */
     bool left;       /* the client shut its side */
@@ -60,6 +67,15 @@ struct client {
     bool send_waits; /* the socket is full */
     bool trusted;    /* the peer is a trusted proxy */
 
+    /* The request under way and its response (stream.c) */
+    enum mhd_place where;
+    enum response_state response;
+    struct pst_buf waiting;           /* of the response, what the session did not take yet */
+    bool held_at_head;                /* suspended in libmicrohttpd's first call */
+    bool asks_close, asks_keep_alive; /* the request's Connection */
+    bool chunked;                     /* the response's body goes out in chunks */
+    bool closes;                      /* its head said that the connection ends with it */
+
     struct pst_client_identity *certificate; /* NULL: it showed none */
     struct pst_str certificate_key;          /* the id of the key it stands for; empty: none */
     uint8_t address[16];                     /* IPv4 as ::ffff:a.b.c.d */
@@ -67,10 +83,10 @@ struct client {
     char address_text[ADDRESS_TEXT_SIZE];
 };
 
-/*     NEW ─▶ LEASE ─▶ SEND ─▶ AWAIT ─▶ ANSWER ─▶ DONE
+/*     NEW ─▶ LEASE ─▶ SEND ─▶ AWAIT ─┬─▶ RESPOND ─▶ RESPONDED ─▶ DONE
  *      ├─▶ GATHER ─▶ LEASE: a body without a key is read first (gather.c)
- *      │       │       ├──── early answer, error while the body comes ────▶ RAW ─▶ DONE
- *      └───────┴───────┴──────┴─▶ REFUSED (the refusal is queued as soon as libmicrohttpd takes it) ─▶ DONE
+ *      │       │       └ early response ┘               ▲
+ *      └───────┴───────┴─────── a response of Postern's own, a refusal mostly
  *                        AWAIT ─101─▶ STREAM ─▶ DEAD (websocket.c)
  *     any but DONE ─▶ DEAD: the client left or was cut off */
 enum exchange_state {
@@ -79,10 +95,9 @@ enum exchange_state {
     EXCHANGE_LEASE,
     EXCHANGE_SEND,
     EXCHANGE_AWAIT,
-    EXCHANGE_ANSWER,
-    EXCHANGE_RAW,
+    EXCHANGE_RESPOND,
+    EXCHANGE_RESPONDED,
     EXCHANGE_STREAM,
-    EXCHANGE_REFUSED,
     EXCHANGE_DEAD,
     EXCHANGE_DONE,
 };
@@ -90,15 +105,11 @@ enum exchange_state {
 /* What Postern answers itself (local.c). */
 enum local { LOCAL_NONE, LOCAL_ISSUE_TOKEN, LOCAL_TOKEN_KEYS, LOCAL_PREFLIGHT };
 
-/* Where libmicrohttpd is in the request; it takes an answer only at the head and at the end. */
-enum mhd_place { AT_HEAD, IN_BODY, AT_END };
-
 struct exchange {
     struct client *client;
     struct pst_list free_node;
     struct pst_arena arena;
     enum exchange_state state;
-    enum mhd_place place;
 
     /* The request */
     struct pst_str raw_target;
@@ -122,8 +133,8 @@ struct exchange {
     bool query_counts; /* credentials are looked for in the query, as the cloud's clients put them there */
     bool has_body;
     bool expects_continue;
-    bool held_at_head; /* suspended in the first call */
-    bool body_whole;   /* the client's body has come in whole */
+    bool body_whole; /* the client's body has come in whole */
+    bool ended;      /* and the exchange was told so */
     char request_id[PST_REQUEST_ID_SIZE];
     struct pst_str request_id_str;
     struct pst_key_match key;
@@ -141,19 +152,12 @@ struct exchange {
     bool waits_for_room; /* the client's bytes are held back, the container takes no more */
     struct pst_timer timer;
 
-    /* The answer */
-    enum pst_error_id refusal;
-    uint16_t own_status; /* instead of a refusal: an answer of Postern's own; 0: none */
-    struct pst_str own_body;
-    const char *own_type;
+    /* The response */
     struct pst_str refusal_message; /* instead of the error's own; empty: that */
     struct links *links;            /* NULL: the body is not looked at */
-    bool answer_ready;
-    bool reader_waits;
-    struct pst_buf around; /* state RAW: bytes to the client */
-    bool upload_goes_on;   /* state RAW: the container still takes the request's body */
-    bool raw_chunked;
-    bool raw_ends;
+    bool upload_goes_on;            /* state RESPOND: the container still takes the request's body */
+    struct pst_deferred more;       /* it has more to move than its share of a turn */
+    struct pst_buf around;          /* a WebSocket's bytes to the client, or a body that was rewritten */
 
     /* What is noted */
     int64_t start_real_us;
@@ -191,12 +195,17 @@ struct pst_front {
     size_t n_handshakes;
     struct pst_list websockets;
     struct pst_timer websocket_sweep;
-    size_t n_websockets;     /* streams, and upgrades under way */
-    size_t n_refusals;       /* upgrades refused by a close frame that is due; not among n_websockets */
-    char *piece;             /* what moves between client and container, a piece at a time */
-    struct client *reading;  /* whose bytes libmicrohttpd read last */
-    bool run_again;          /* libmicrohttpd has something to do */
-    char mhd_complaint[256]; /* what it said last of a request it could not read */
+    size_t n_websockets; /* streams, and upgrades under way */
+    size_t n_refusals;   /* upgrades refused by a close frame that is due; not among n_websockets */
+    char *piece;         /* what moves between client and container, a piece at a time */
+    struct pst_buf head; /* a response's, while it is written */
+    int64_t date_s;      /* the second that `date` is of */
+    char date[PST_RESPONSE_DATE_BYTES];
+    struct MHD_Response *response;      /* what libmicrohttpd is given, and nobody sees */
+    struct MHD_Response *last_response; /* the same; the connection closes after it */
+    struct client *reading;             /* whose bytes libmicrohttpd read last */
+    bool run_again;                     /* libmicrohttpd has something to do */
+    char mhd_complaint[256];            /* what it said last of a request it could not read */
     bool stopping;
 };
 
@@ -212,6 +221,9 @@ static inline void count(atomic_ullong *counter)
 
 /* front.c: gives the client's virtual socket to libmicrohttpd, which closes it when it fails. */
 int front_add_to_mhd(struct client *client) PST_MUSTCHECK;
+/* Room for a piece of PIECE_BYTES on its way from one side to the other, which nobody keeps; NULL without
+ * memory. */
+char *front_piece(struct pst_front *front);
 
 /* client.c */
 void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, const struct sockaddr *peer);
@@ -230,8 +242,8 @@ void client_check_fresh(struct pst_front *front);
 void client_idle(struct client *client);
 /* The head is complete; `body_follows` starts the watch over the body's rate. */
 void client_busy(struct client *client, bool body_follows);
-/* Writes an error of ours around libmicrohttpd and notes it, with the exchange or alone; `detail` goes into
- * the message when it is not empty. */
+/* Writes an error of ours in libmicrohttpd's place and notes it, with the exchange or alone; `detail` goes
+ * into the message when it is not empty. */
 void client_write_error(struct client *client, enum pst_error_id id, struct pst_str detail);
 
 /* places.c: who may be one of max_connections. A client takes its place after its handshake, is safe in it
@@ -248,10 +260,36 @@ bool place_is_there(const struct pst_front *front);
 /* For one more: gives it the place of another when all are taken. False when there is none to be had. */
 bool place_make(struct pst_front *front);
 
+/* stream.c: the request under way of a client, and its response */
+/* A request begins: nothing is known of it but its target. */
+void stream_begin(struct client *client);
+/* The request's fields, as slices of libmicrohttpd's memory. False when there are more than fit. */
+bool stream_fields(struct client *client, struct pst_fields *fields) PST_MUSTCHECK;
+/* libmicrohttpd's calls: a handler's result, as MHD_YES or MHD_NO. */
+int stream_on_call(struct client *client, const char *method, const char *version, const char *data,
+                   size_t *size);
+/* The session takes more: writes what waits, then lets the exchange go on. */
+void stream_on_writable(struct client *client);
+/* For the exchange. The response's head, once: 0, -PST_ELIMIT or -PST_ENOMEM, and nothing was written. */
+int stream_head(struct client *client, const struct pst_response *response) PST_MUSTCHECK;
+/* A piece of body, which is taken whole. False when no more should come before exchange_on_writable(). */
+bool stream_body(struct client *client, struct pst_str piece);
+/* All of the response is with the session. */
+bool stream_is_out(const struct client *client);
+/* The response is whole. */
+void stream_end(struct client *client);
+/* The request's body is not taken for now; and is again. */
+void stream_hold(struct client *client);
+void stream_read(struct client *client);
+/* Nobody wants what is left of the request's body. */
+void stream_discard(struct client *client);
+
 /* mhd_error.c */
 /* A line of libmicrohttpd's log: perhaps what it is about to complain of. */
 void mhd_error_note(struct pst_front *front, const char *text);
-/* libmicrohttpd writes though no answer of ours is queued. False for 100 (Continue), which may go out; else
+/* Whether what it writes is 100 (Continue). */
+bool mhd_error_is_continue(const char *data, size_t len);
+/* libmicrohttpd writes though no response of ours is out. False for 100 (Continue), which may go out; else
  * our own error has been written in its place, and what it writes from now on goes nowhere. */
 bool mhd_error_replace(struct client *client, const char *data, size_t len) PST_MUSTCHECK;
 /* libmicrohttpd gives a client up without a word, for want of memory mostly: says ours. */
@@ -264,16 +302,19 @@ enum pst_error_id error_of_verdict(enum pst_key_verdict verdict);
 
 /* exchange.c */
 struct exchange *exchange_new(struct client *client, struct pst_str raw_target);
-/* libmicrohttpd's calls: a handler's result, as MHD_YES or MHD_NO. */
-int exchange_on_call(struct exchange *x, const char *method, const char *version, const char *data,
-                     size_t *size);
+/* The head is complete. */
+void exchange_on_request(struct exchange *x, const char *method, const char *version);
+/* Takes what it can of a piece of body; *size is set to what is left. */
+void exchange_on_body(struct exchange *x, const char *data, size_t *size);
+void exchange_on_request_end(struct exchange *x);
+void exchange_on_writable(struct exchange *x);
 void exchange_on_client_left(struct exchange *x);
 /* Ends it where it stands, without another word; the client is to be cut then. */
 void exchange_cut(struct exchange *x, uint8_t end);
-/* libmicrohttpd is through with the request, `answered` when it could write all of the answer: notes what was
- * used and frees. */
-void exchange_on_completed(struct exchange *x, bool answered);
-/* Something failed on our or the container's side: answers `id` in whatever way is still open. */
+/* The connection is through with the request: notes what was used and frees. `delivered`: all of the
+ * response is with the session. */
+void exchange_on_closed(struct exchange *x, bool delivered);
+/* Something failed on our or the container's side: responds with `id`, if that is still possible. */
 void exchange_fail(struct exchange *x, enum pst_error_id id, uint8_t end);
 void exchange_set_timer(struct exchange *x, uint64_t after_us);
 /* Since its first byte, as of this turn; at least 1. */
@@ -319,7 +360,8 @@ size_t cors_fields(const struct exchange *x, struct pst_field fields[static CORS
 enum local local_find(const struct exchange *x);
 /* Whether it is only for who has a key. */
 bool local_needs_key(enum local local);
-enum pst_error_id local_answer(struct exchange *x) PST_MUSTCHECK;
+/* Responds, or says why it is refused. */
+enum pst_error_id local_respond(struct exchange *x) PST_MUSTCHECK;
 /* bearer.c: the token of an issuer in the request's head: may it be used? Fills x->key. */
 enum pst_error_id bearer_check(struct exchange *x) PST_MUSTCHECK;
 enum pst_error_id request_write_head(struct exchange *x) PST_MUSTCHECK;
@@ -343,18 +385,20 @@ void forward_end(struct exchange *x);
 void forward_note_failure(const struct exchange *x, enum pst_error_id id);
 void forward_note_break(const struct exchange *x, int err);
 
-/* answer.c: answers through libmicrohttpd. */
-int answer_queue(struct exchange *x);
-int answer_queue_error(struct exchange *x, enum pst_error_id id);
-/* The answer of Postern's own, or else the refusal. */
-int answer_queue_own(struct exchange *x);
-/* How a refusal of this request looks. */
-struct pst_error_style error_style(const struct exchange *x);
-/* answer.c: the fields that Postern adds to an answer of the container: the request's id, under the cloud's
- * name, too, unless the container gave one, and the milliseconds it took to answer. Returns how many. */
-#define ANSWER_OWN_FIELDS 3
-size_t answer_own_fields(struct exchange *x, const struct pst_answer *answer,
-                         struct pst_field fields[static ANSWER_OWN_FIELDS]);
+/* respond.c: the container's response, whose head is there. */
+void respond_container(struct exchange *x);
+/* Moves on with its body. */
+void respond_pump(struct exchange *x);
+/* A refusal. */
+void respond_error(struct exchange *x, enum pst_error_id id, struct pst_str detail, uint8_t end);
+/* A response of Postern's own; `type` empty: it has no body. */
+void respond_own(struct exchange *x, uint16_t status, struct pst_str type, struct pst_str body);
+/* The 101's head into x->around; `answer` NULL: there is no container. */
+void respond_upgrade(struct exchange *x, const struct pst_answer *answer);
+/* An error for what became no exchange, head and body appended to `out`. */
+int respond_without_exchange(struct pst_front *front, enum pst_error_id id, struct pst_str detail,
+                             struct pst_str request_id, struct pst_buf *out,
+                             uint64_t *ret_body_bytes) PST_MUSTCHECK;
 /* rewrite.c: a field's value as the client gets it: the field's own, in the exchange's arena, or empty when
  * it could not be made. */
 struct pst_str rewrite_url(struct exchange *x, struct pst_str url);
@@ -362,17 +406,11 @@ struct pst_str rewrite_value(struct exchange *x, const struct pst_field *field);
 /* links.c: whether the answer's body may have links to further pages, to be rewritten on the way; its length
  * is not known then. Of a HEAD: whether a GET's would. */
 bool links_expected(const struct exchange *x, const struct pst_answer *answer) PST_MUSTCHECK;
-/* Prepares for that, if there is such a body: links_read() reads it, as pst_upconn_read() does. */
+/* Prepares for that, if there is such a body. */
 bool links_look(struct exchange *x, const struct pst_answer *answer) PST_MUSTCHECK;
-ssize_t links_read(struct exchange *x, char *data, size_t max) PST_MUSTCHECK;
-/* raw.c: answers around libmicrohttpd, while the request's body is still coming. */
-void raw_answer(struct exchange *x);
-void raw_error(struct exchange *x, enum pst_error_id id);
-void raw_pump(struct exchange *x);
-/* Appends a whole error answer, head and body; `x` is NULL when there is no request. */
-int raw_format_error(struct pst_front *front, const struct exchange *x, enum pst_error_id id,
-                     struct pst_str detail, struct pst_str request_id, struct pst_buf *out,
-                     uint64_t *ret_body_bytes) PST_MUSTCHECK;
+/* A piece of such a body, or its end (an empty piece): what the client gets of it by now is in x->around.
+ * 0 or -PST_ENOMEM. */
+int links_feed(struct exchange *x, struct pst_str piece) PST_MUSTCHECK;
 
 /* note.c: gives the journal the names that records will have. Before the first request; 0 or -PST_ENOMEM. */
 int note_names_init(struct pst_front *front) PST_MUSTCHECK;

@@ -5,14 +5,9 @@
 #include "postern/http/next_link.h"
 
 #include <jansson.h>
-#include <microhttpd.h>
-#include <string.h>
-
-#define PIECE_BYTES 8192
 
 struct links {
     struct pst_next_link scan;
-    bool ended;
 };
 
 /* In JSON, in quotes. */
@@ -54,32 +49,17 @@ bool links_look(struct exchange *x, const struct pst_answer *answer)
     x->links = pst_arena_alloc(&x->arena, sizeof(*x->links));
     if (x->links == NULL)
         return false;
-    x->links->ended = false;
     pst_next_link_init(&x->links->scan, rewrite, x);
     pst_buf_reset(&x->around);
     return true;
 }
 
-ssize_t links_read(struct exchange *x, char *data, size_t max)
+int links_feed(struct exchange *x, struct pst_str piece)
 {
-    char piece[PIECE_BYTES];
-    while (pst_buf_len(&x->around) == 0) {
-        if (x->links->ended)
-            return 0;
-        ssize_t n = pst_upconn_read(x->lease.conn, piece, sizeof(piece));
-        if (n < 0)
-            return n;
-        x->links->ended = n == 0;
-        if (n > 0)
-            pst_next_link_feed(&x->links->scan, (struct pst_str){piece, (size_t)n}, &x->around);
-        else
-            pst_next_link_end(&x->links->scan, &x->around);
-        if (pst_buf_failed(&x->around))
-            return -PST_ENOMEM;
-    }
-    struct pst_str ready = pst_buf_str(&x->around);
-    size_t len = ready.len < max ? ready.len : max;
-    memcpy(data, ready.p, len);
-    pst_buf_consume(&x->around, len);
-    return (ssize_t)len;
+    pst_buf_reset(&x->around);
+    if (piece.len > 0)
+        pst_next_link_feed(&x->links->scan, piece, &x->around);
+    else
+        pst_next_link_end(&x->links->scan, &x->around);
+    return pst_buf_failed(&x->around) ? -PST_ENOMEM : 0;
 }

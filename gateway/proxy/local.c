@@ -35,11 +35,11 @@ bool local_needs_key(enum local local)
 }
 
 /* Fetch standard, "CORS-preflight fetch": any status of 200 to 299. */
-static enum pst_error_id answer_preflight(struct exchange *x)
+static enum pst_error_id respond_to_preflight(struct exchange *x)
 {
     if (x->origin.len == 0)
         return PST_ERROR_ORIGIN;
-    x->own_status = 204;
+    respond_own(x, 204, PST_STR(""), PST_STR(""));
     return PST_ERROR_NONE;
 }
 
@@ -51,23 +51,23 @@ static int make_body(struct exchange *x, struct pst_buf *body)
     return pst_sts_issue(parts->sts, parts->reader, &x->key, pst_loop_real_us(parts->loop), body);
 }
 
-enum pst_error_id local_answer(struct exchange *x)
+enum pst_error_id local_respond(struct exchange *x)
 {
     struct pst_buf body;
     if (x->local == LOCAL_PREFLIGHT)
-        return answer_preflight(x);
+        return respond_to_preflight(x);
     /* A token buys no other: it would never end. */
     if (x->local == LOCAL_ISSUE_TOKEN && (x->key.secret_slot == 0 || x->good_until_us > 0))
         return PST_ERROR_KEY_WRONG;
     pst_buf_init(&body, PST_JWT_MAX + 1);
     int err = make_body(x, &body);
     if (err == 0)
-        x->own_body = pst_arena_strdup(&x->arena, pst_buf_str(&body));
+        respond_own(x, 200,
+                    x->local == LOCAL_TOKEN_KEYS ? PST_STR("application/jwk-set+json")
+                                                 : PST_STR("application/jwt; charset=us-ascii"),
+                    pst_buf_str(&body));
     else
         pst_error("auth", "request %s: no access token can be made: %s", x->request_id, pst_strerror(err));
     pst_buf_wipe(&body);
-    x->own_type =
-        x->local == LOCAL_TOKEN_KEYS ? "application/jwk-set+json" : "application/jwt; charset=us-ascii";
-    x->own_status = 200;
-    return x->own_body.len > 0 ? PST_ERROR_NONE : PST_ERROR_INTERNAL;
+    return err == 0 ? PST_ERROR_NONE : PST_ERROR_INTERNAL;
 }

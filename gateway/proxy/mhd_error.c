@@ -77,12 +77,17 @@ static unsigned status_of(const char *data, size_t len)
     return (unsigned)(data[9] - '0') * 100 + (unsigned)(data[10] - '0') * 10 + (unsigned)(data[11] - '0');
 }
 
+bool mhd_error_is_continue(const char *data, size_t len)
+{
+    return status_of(data, len) == 100;
+}
+
 bool mhd_error_replace(struct client *client, const char *data, size_t len)
 {
     unsigned status = status_of(data, len);
     if (status == 100)
         return false;
-    client->swallow = true;
+    client->hush = true;
     enum pst_error_id id = id_of(client, status);
     client_write_error(client, id, detail_of(client->front, id));
     client->front->mhd_complaint[0] = '\0';
@@ -92,7 +97,7 @@ bool mhd_error_replace(struct client *client, const char *data, size_t len)
 void mhd_error_unanswered(struct client *client)
 {
     enum pst_error_id id = id_of(client, 400);
-    client->swallow = true;
+    client->hush = true;
     client_write_error(client, id, detail_of(client->front, id));
     client->front->mhd_complaint[0] = '\0';
 }

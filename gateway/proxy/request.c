@@ -3,23 +3,7 @@
  * written. */
 #include "internal.h"
 
-#include <microhttpd.h>
 #include <string.h>
-
-struct collect {
-    struct pst_fields *fields;
-    bool full;
-};
-
-static enum MHD_Result collect_field(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len,
-                                     const char *value, size_t value_len)
-{
-    (void)kind;
-    struct collect *collect = arg;
-    struct pst_str v = {value, value != NULL ? value_len : 0};
-    collect->full = pst_fields_add(collect->fields, (struct pst_str){name, name_len}, v) < 0;
-    return collect->full ? MHD_NO : MHD_YES;
-}
 
 static enum pst_error_id read_fields(struct exchange *x)
 {
@@ -28,10 +12,9 @@ static enum pst_error_id read_fields(struct exchange *x)
     if (storage == NULL)
         return PST_ERROR_INTERNAL;
     pst_fields_init(&x->fields, storage, max);
-    struct collect collect = {.fields = &x->fields};
-    MHD_get_connection_values_n(x->client->mhd, MHD_HEADER_KIND, collect_field, &collect);
+    bool whole = stream_fields(x->client, &x->fields);
     cors_look(x);
-    return collect.full ? PST_ERROR_HEAD_TOO_LARGE : PST_ERROR_NONE;
+    return whole ? PST_ERROR_NONE : PST_ERROR_HEAD_TOO_LARGE;
 }
 
 static enum pst_error_id read_framing(struct exchange *x)

@@ -14,7 +14,6 @@
 
 #include <stdlib.h>
 
-#define PIECE_BYTES 32768
 /* Pieces of one direction in one turn; others have theirs before the next. */
 #define MAX_PIECES 8
 /* Credentials must end a stream within a second of their end; the keeper takes half of it. */
@@ -331,7 +330,6 @@ void websockets_init(struct pst_front *front)
 void websockets_done(struct pst_front *front)
 {
     pst_timer_clear(front->parts.loop, &front->websocket_sweep);
-    free(front->piece);
 }
 
 enum pst_error_id websocket_asked(struct exchange *x)
@@ -372,9 +370,7 @@ enum pst_error_id websocket_take_place(struct exchange *x)
 static struct websocket *new_stream(struct exchange *x)
 {
     struct pst_front *front = x->client->front;
-    if (front->piece == NULL)
-        front->piece = malloc(PIECE_BYTES);
-    struct websocket *ws = front->piece != NULL ? calloc(1, sizeof(*ws)) : NULL;
+    struct websocket *ws = front_piece(front) != NULL ? calloc(1, sizeof(*ws)) : NULL;
     if (ws == NULL)
         return NULL;
     ws->x = x;
@@ -409,7 +405,7 @@ void websocket_start(struct exchange *x)
         exchange_fail(x, PST_ERROR_UPSTREAM_RUBBISH, PST_END_UPSTREAM_BROKE);
         return;
     }
-    raw_upgrade_head(x, answer);
+    respond_upgrade(x, answer);
     if (websocket_open(x) == NULL) {
         exchange_fail(x, PST_ERROR_INTERNAL, PST_END_INTERNAL);
         return;

@@ -53,14 +53,12 @@ void websocket_done(struct exchange *x);
 /* websocket_refuse.c: whether a refusal of this upgrade is told in a close frame, because its client cannot
  * see an HTTP status. */
 bool websocket_refusal_closes(const struct exchange *x);
-/* Accepts the upgrade without the container, to close it with 4000 soon. What the handler is to return. */
-int websocket_refuse(struct exchange *x, enum pst_error_id id) PST_MUSTCHECK;
+/* Accepts the upgrade without the container, to close it with 4000 soon. */
+void websocket_refuse(struct exchange *x, enum pst_error_id id);
 
 /* note.c: what was used since the last note; `last` at the stream's end. */
 void note_prepare(struct exchange *x, struct pst_usage_record *record);
 void note_stream(struct exchange *x, bool last);
-/* raw.c: the 101's head into x->around. */
-void raw_upgrade_head(struct exchange *x, const struct pst_answer *answer);
 /* front.c: bytes of the request's head as libmicrohttpd counted them. */
 uint64_t front_head_bytes(struct client *client);
 /* exchange.c: gives back the memory that only the handshake needed. */

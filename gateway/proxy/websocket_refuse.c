@@ -6,8 +6,6 @@
  * in that moment, and nothing is read of them; the others are closed without it. */
 #include "websocket.h"
 
-#include <microhttpd.h>
-
 #define MAX_REFUSALS 64 /* per worker */
 #define MOMENT_US    150000
 
@@ -26,7 +24,7 @@ bool websocket_refusal_closes(const struct exchange *x)
 }
 
 /* Both frames in one piece, and the end. */
-static int refuse_now(struct exchange *x, const struct pst_error_def *def)
+static void refuse_now(struct exchange *x, const struct pst_error_def *def)
 {
     struct client *client = x->client;
     char frame[PST_WEBSOCKET_CLOSE_MAX];
@@ -36,25 +34,24 @@ static int refuse_now(struct exchange *x, const struct pst_error_def *def)
     if (pst_buf_failed(&x->around) || pst_session_write(client->session, out.p, out.len) < 0)
         client->cut = true;
     x->state = EXCHANGE_DEAD;
-    client->detached = client->end_of_mhd = true;
-    client->state = CLIENT_ENDING;
-    return MHD_NO;
+    client_end(client);
 }
 
-int websocket_refuse(struct exchange *x, enum pst_error_id id)
+void websocket_refuse(struct exchange *x, enum pst_error_id id)
 {
     struct pst_front *front = x->client->front;
     const struct pst_error_def *def = pst_error_def(id);
     x->status = def->status;
     note_end(x, id, note_end_of_error(id));
     count(&front->parts.stats->errors[id]);
-    raw_upgrade_head(x, NULL);
-    if (front->n_refusals >= MAX_REFUSALS || front->stopping || websocket_open(x) == NULL)
-        return refuse_now(x, def);
+    respond_upgrade(x, NULL);
+    if (front->n_refusals >= MAX_REFUSALS || front->stopping || websocket_open(x) == NULL) {
+        refuse_now(x, def);
+        return;
+    }
     front->n_refusals++;
     x->websocket->refused = id;
     x->websocket->refuse_at_us = now_us(front) + MOMENT_US;
-    client_suspend(x->client);
+    stream_hold(x->client);
     websocket_pump(x);
-    return MHD_YES;
 }

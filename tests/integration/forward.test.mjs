@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { RawClient, keyLine, request } from './lib/client.mjs';
 import { Postern } from './lib/postern.mjs';
 import { Upstream, routes } from './lib/upstream.mjs';
-import { apart } from './lib/util.mjs';
+import { apart, eventually } from './lib/util.mjs';
 
 const limit = { timeout: 60000 };
 let upstream;
@@ -374,6 +374,53 @@ describe('fields', limit, () => {
     const answer = await client.response();
     if (answer.status === 200) assert.equal(JSON.parse(answer.text).first, 'GET /show?a=1 HTTP/1.1');
     else assert.equal(answer.status, 400);
+    client.destroy();
+  });
+});
+
+describe('the head of a response', () => {
+  const fields = Array.from({ length: 60 }, (_, i) => `${i % 2 ? 'X-Large' : 'x-LARGE'}-${i % 7}: ${String.fromCharCode(97 + (i % 26)).repeat(960)}\r\n`).join('');
+  const odd = `Zeta: 1\r\nX-Empty: \r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Empty: \r\n${fields}`;
+  const heads = {
+    '/large': `HTTP/1.1 200 Quite  all right, (still)\r\n${odd}cOntent-length: 2\r\nAlpha: 2\r\n`,
+    '/large-304': `HTTP/1.1 304 Not today\r\n${odd}ETag: "x"\r\n`,
+    '/large-head': `HTTP/1.1 200 Nothing follows\r\n${odd}Alpha: 2\r\n`,
+    '/large-head-length': `HTTP/1.1 200 Nothing follows\r\nContent-Length: 123456\r\n${odd}`,
+  };
+  /** Without what Postern adds behind it. */
+  const theirs = (raw) => raw.replace(/\r\n(?:X-Request-Id|apim-request-id|x-envoy-upstream-service-time|Date): [^\r]*(?=\r\n)/g, '');
+
+  test('is the container\'s, byte for byte, after a large request, pipelined, for HEAD and 304', limit, async (t) => {
+    t.after(() => { upstream.handler = routes(table); });
+    upstream.handler = (x) => x.write(`${heads[x.path]}\r\n${x.path === '/large' && x.method === 'GET' ? 'ok' : ''}`);
+    const padding = `X-Padding: ${'p'.repeat(30000)}\r\n`;
+    for (const [method, target] of [['GET', '/large'], ['HEAD', '/large'], ['GET', '/large-304'], ['HEAD', '/large-head'], ['HEAD', '/large-head-length']]) {
+      const client = await RawClient.connect(postern.port);
+      const ask = (of, path) => `${of} ${path} HTTP/1.1\r\nHost: localhost\r\n${keyLine(key.key1)}${padding}\r\n`;
+      await client.write(ask('GET', '/large') + ask(method, target) + ask('GET', '/large'));
+      for (const [of, path] of [['GET', '/large'], [method, target], ['GET', '/large']]) {
+        const answer = await client.response({ method: of });
+        assert.equal(theirs(answer.raw), `${heads[path]}\r\n`, `${of} ${path}`);
+        assert.equal(answer.text, of === 'GET' && path === '/large' ? 'ok' : '');
+      }
+      client.destroy();
+    }
+  });
+  test('comes whole to a client that reads slowly, and the body behind it', limit, async (t) => {
+    t.after(() => { upstream.handler = routes(table); });
+    const body = Buffer.alloc(1 << 20, 'b');
+    upstream.handler = (x) => x.write(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${odd}Content-Length: ${body.length}\r\n\r\n`), body]));
+    const client = await RawClient.connect(postern.port);
+    client.socket.pause();
+    const asked = 12; // more than the kernel's buffers hold
+    await client.write(`GET /slow HTTP/1.1\r\nHost: localhost\r\n${keyLine(key.key1)}\r\n`.repeat(asked));
+    await eventually(10000, 'the container to be asked', () => upstream.requests.includes('GET /slow'));
+    client.socket.resume();
+    for (let i = 0; i < asked; i++) {
+      const answer = await client.response();
+      assert.equal(theirs(answer.raw), `HTTP/1.1 200 OK\r\n${odd}Content-Length: ${body.length}\r\n\r\n`);
+      assert.ok(answer.body.equals(body));
+    }
     client.destroy();
   });
 });

@@ -34,7 +34,7 @@ struct pst_response {
                                  be missing */
     enum pst_response_body body;
     uint64_t length;        /* of the body, with PST_RESPONSE_LENGTH */
-    struct pst_str upgrade; /* 101: to what; else empty */
+    struct pst_str upgrade; /* 101: to what; 426: to what it should have been; else empty */
     bool last;              /* the connection takes no further request after it */
 };
 

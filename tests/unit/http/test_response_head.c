@@ -145,6 +145,11 @@ static void test_upgrade(void **state)
     f.wire.keep_alive = false; /* says nothing here: it is no close */
     expect(&f, "HTTP/1.1 101 Switching Protocols\r\nDate: " DATE
                "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    begin(&f, 426, PST_RESPONSE_NO_BODY, 0);
+    f.response.upgrade = PST_STR("websocket");
+    f.wire.keep_alive = false;
+    expect(&f, "HTTP/1.1 426 Upgrade Required\r\nDate: " DATE
+               "\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
 /* All or nothing, however large. */
