@@ -165,7 +165,7 @@ struct admin_usage_group {
     unsigned bit; /* PST_BY_… */
     const char *name;
 };
-#define ADMIN_USAGE_GROUPS 7
+#define ADMIN_USAGE_GROUPS 9
 extern const struct admin_usage_group admin_usage_groups[ADMIN_USAGE_GROUPS];
 /* How sums of usage are written into an answer, line by line. */
 struct admin_usage_format {

@@ -11,9 +11,11 @@ static admin_names no_query = {NULL};
 static admin_names list_query = {"id",           "state", "text",  "name",   "tag", "expires_before",
                                  "unused_since", "sort",  "limit", "cursor", NULL};
 static admin_names audit_query = {"from", "to", "action", "target", "actor", "limit", "cursor", NULL};
-static admin_names usage_query = {"by", "from", "to", "key", "route", "status", "limit", "format", NULL};
+static admin_names usage_query = {"by",     "from",  "to",    "key",    "route",
+                                  "status", "error", "limit", "format", NULL};
 
-static admin_names requests_query = {"from", "to", "key", "route", "status", "limit", "cursor", NULL};
+static admin_names requests_query = {"from",  "to",    "key",    "route", "status",
+                                     "error", "limit", "cursor", NULL};
 
 #define VIEWER  ADMIN_NEEDS_VIEWER
 #define ADMIN   ADMIN_NEEDS_ADMIN

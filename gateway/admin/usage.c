@@ -20,9 +20,20 @@
 #define LINES_AT_ONCE 8
 
 const struct admin_usage_group admin_usage_groups[ADMIN_USAGE_GROUPS] = {
-    {PST_BY_KEY, "key"},     {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"}, {PST_BY_STATUS, "status"},
-    {PST_BY_CLASS, "class"}, {PST_BY_HOUR, "hour"},     {PST_BY_DAY, "day"},
+    {PST_BY_KEY, "key"},           {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"},
+    {PST_BY_STATUS, "status"},     {PST_BY_CLASS, "class"},   {PST_BY_ERROR, "error"},
+    {PST_BY_ENDPOINT, "endpoint"}, {PST_BY_HOUR, "hour"},     {PST_BY_DAY, "day"},
 };
+
+static void fail_by(struct admin_request *r)
+{
+    char names[128];
+    size_t used = 0;
+    for (size_t i = 0; i < ADMIN_USAGE_GROUPS && used < sizeof(names); i++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? ", " : "",
+                                 admin_usage_groups[i].name);
+    admin_fail(r, 400, "BadParameter", "by is a list of %s, separated by commas.", names);
+}
 
 static bool read_by(struct admin_request *r, unsigned *ret_by)
 {
@@ -35,8 +46,7 @@ static bool read_by(struct admin_request *r, unsigned *ret_by)
         while (i < ADMIN_USAGE_GROUPS && !pst_str_eq(name, pst_str_of(admin_usage_groups[i].name)))
             i++;
         if (i == ADMIN_USAGE_GROUPS) {
-            admin_fail(r, 400, "BadParameter",
-                       "by is a list of key, secret, route, class, status, hour, day, separated by commas.");
+            fail_by(r);
             return false;
         }
         *ret_by |= admin_usage_groups[i].bit;
@@ -56,6 +66,7 @@ static bool read_query(struct admin_request *r, struct pst_usage_query *query)
 {
     uint64_t status = 0;
     query->route = pst_str_of(admin_query(r, "route"));
+    query->error = pst_str_of(admin_query(r, "error"));
     if (!admin_query_ids(r, "key", &query->key) || !read_by(r, &query->by) ||
         !admin_query_time(r, "from", &query->from_us) || !admin_query_time(r, "to", &query->to_us) ||
         !admin_query_number(r, "status", 100, 599, &status) ||

@@ -46,6 +46,10 @@ static int put_line(FILE *file, unsigned by, uint64_t n, const struct pst_usage_
         fprintf(file, "%" PRIu32 ",", line->status);
     if ((by & PST_BY_CLASS) != 0)
         fprintf(file, "%s,", pst_usage_class_text(line->status_class));
+    if ((by & PST_BY_ERROR) != 0)
+        put_text(file, line->error);
+    if ((by & PST_BY_ENDPOINT) != 0)
+        put_text(file, line->endpoint);
     if ((by & (PST_BY_HOUR | PST_BY_DAY)) != 0)
         put_time(file, line->time_us);
     fprintf(file, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\r\n",

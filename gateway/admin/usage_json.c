@@ -42,6 +42,10 @@ static int put_line(FILE *file, unsigned by, uint64_t n, const struct pst_usage_
         json_object_set_new(item, "status", json_integer(line->status));
     if ((by & PST_BY_CLASS) != 0)
         json_object_set_new(item, "class", json_string(pst_usage_class_text(line->status_class)));
+    if ((by & PST_BY_ERROR) != 0)
+        json_object_set_new(item, "error", admin_text(line->error));
+    if ((by & PST_BY_ENDPOINT) != 0)
+        json_object_set_new(item, "endpoint", admin_text(line->endpoint));
     if ((by & PST_BY_HOUR) != 0)
         json_object_set_new(item, "hour", admin_time(line->time_us));
     if ((by & PST_BY_DAY) != 0)

@@ -62,6 +62,16 @@ static void text_class(const struct pst_usage_line *line, char *out, size_t size
     pst_str_clip(pst_str_of(pst_usage_class_text(line->status_class)), out, size);
 }
 
+static void text_error(const struct pst_usage_line *line, char *out, size_t size)
+{
+    pst_str_clip(line->error, out, size);
+}
+
+static void text_endpoint(const struct pst_usage_line *line, char *out, size_t size)
+{
+    pst_str_clip(line->endpoint, out, size);
+}
+
 static const struct group {
     const char *name;    /* in --by */
     const char *field;   /* in JSON and CSV */
@@ -77,6 +87,8 @@ static const struct group {
     {"method", "method", "METHOD", PST_BY_METHOD, text_method},
     {"status", "status", "STATUS", PST_BY_STATUS, text_status},
     {"class", "class", "CLASS", PST_BY_CLASS, text_class},
+    {"error", "error", "ERROR", PST_BY_ERROR, text_error},
+    {"endpoint", "endpoint", "ENDPOINT", PST_BY_ENDPOINT, text_endpoint},
 };
 
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))

@@ -32,7 +32,8 @@ static int64_t rounded_up(int64_t value, int64_t step)
 static const struct table *days_of(const struct pst_usage_query *query)
 {
     bool total = (query->by & ~(unsigned)(PST_BY_DAY | PST_BY_STATUS | PST_BY_CLASS)) == 0;
-    return total && query->key.len == 0 && query->route.len == 0 ? &daily_total : &daily;
+    bool any = query->key.len == 0 && query->route.len == 0 && query->error.len == 0;
+    return total && any ? &daily_total : &daily;
 }
 
 static size_t split(const struct pst_usage_query *query, struct part parts[PARTS_MAX])
@@ -53,17 +54,26 @@ static size_t split(const struct pst_usage_query *query, struct part parts[PARTS
     return n;
 }
 
+#define ERROR    "s.what >> 8 & 65535"
+#define ENDPOINT "s.what >> 24 & 65535"
+
 /* What may be grouped by. In the tables' rows it is a number; the names are looked up when the rows are few.
  */
 static const struct column {
     unsigned by;
-    const char *number;
+    const char *name;
+    const char *number; /* in a table's row */
     const char *shown;
 } columns[] = {
-    {PST_BY_KEY, "key", "coalesce(key.id, '')"}, {PST_BY_ROUTE, "route", "coalesce(route.path, '')"},
-    {PST_BY_HOUR | PST_BY_DAY, "time", NULL},    {PST_BY_SECRET, "slot", "u.slot"},
-    {PST_BY_STATUS, "status", "u.status"},       {PST_BY_METHOD, "method", "u.method"},
-    {PST_BY_CLASS, "class", "u.class"},
+    {PST_BY_KEY, "key", "s.key", "coalesce(key.id, '')"},
+    {PST_BY_ROUTE, "route", "s.route", "coalesce(route.path, '')"},
+    {PST_BY_HOUR | PST_BY_DAY, "time", NULL, NULL},
+    {PST_BY_SECRET, "slot", "s.slot", "u.slot"},
+    {PST_BY_STATUS, "status", "s.status", "u.status"},
+    {PST_BY_METHOD, "method", "s.what & 255", "u.method"},
+    {PST_BY_CLASS, "class", "s.status / 100", "u.class"},
+    {PST_BY_ERROR, "error", ERROR, "coalesce(e.text, '')"},
+    {PST_BY_ENDPOINT, "endpoint", ENDPOINT, "coalesce(c.text, '')"},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -74,7 +84,7 @@ static void add_grouping(struct pst_buf *sql, const struct pst_usage_query *quer
     for (size_t i = 0; i < N_COLUMNS; i++) {
         if ((query->by & columns[i].by) == 0)
             continue;
-        pst_buf_printf(sql, "%s%s%s", separator, prefix, columns[i].number);
+        pst_buf_printf(sql, "%s%s%s", separator, prefix, columns[i].name);
         separator = ", ";
     }
 }
@@ -89,12 +99,10 @@ static void write_part(struct pst_buf *sql, const struct pst_usage_query *query,
     for (size_t i = 0; i < N_COLUMNS; i++) {
         if ((query->by & columns[i].by) == 0)
             continue;
-        if (columns[i].shown == NULL)
+        if (columns[i].number == NULL)
             pst_buf_printf(sql, "s.%s%s AS time, ", period, hours_to_days ? " / 24" : "");
-        else if (columns[i].by == PST_BY_CLASS)
-            pst_buf_add_cstr(sql, "s.status / 100 AS class, ");
         else
-            pst_buf_printf(sql, "s.%s AS %s, ", columns[i].number, columns[i].number);
+            pst_buf_printf(sql, "%s AS %s, ", columns[i].number, columns[i].name);
     }
     pst_buf_printf(
         sql,
@@ -113,6 +121,8 @@ static void write_part(struct pst_buf *sql, const struct pst_usage_query *query,
         pst_buf_add_cstr(sql, " AND s.route = (SELECT route FROM route WHERE path = ?2)");
     if (query->status > 0)
         pst_buf_add_cstr(sql, " AND s.status = ?3");
+    if (query->error.len > 0)
+        pst_buf_add_cstr(sql, " AND " ERROR " = (SELECT name FROM name WHERE text = ?4)");
     add_grouping(sql, query, "");
 }
 
@@ -141,12 +151,16 @@ static void write_sql(struct pst_buf *sql, const struct pst_usage_query *query)
         pst_buf_add_cstr(sql, " LEFT JOIN key ON key.key = u.key");
     if ((query->by & PST_BY_ROUTE) != 0)
         pst_buf_add_cstr(sql, " LEFT JOIN route ON route.route = u.route");
+    if ((query->by & PST_BY_ERROR) != 0)
+        pst_buf_add_cstr(sql, " LEFT JOIN name e ON e.name = u.error");
+    if ((query->by & PST_BY_ENDPOINT) != 0)
+        pst_buf_add_cstr(sql, " LEFT JOIN name c ON c.name = u.endpoint");
     if (n > 1)
         add_grouping(sql, query, "u.");
     /* In time's order when there is a time, else the most used first. */
     bool by_time = (query->by & (PST_BY_HOUR | PST_BY_DAY)) != 0;
     if (query->by != 0)
-        pst_buf_add_cstr(sql, by_time ? " ORDER BY 3, 8 DESC" : " ORDER BY 8 DESC");
+        pst_buf_add_cstr(sql, by_time ? " ORDER BY 3, 10 DESC" : " ORDER BY 10 DESC");
     if (query->lines_max > 0)
         pst_buf_printf(sql, " LIMIT %llu", (unsigned long long)query->lines_max);
 }
@@ -159,6 +173,8 @@ static void bind(sqlite3_stmt *stmt, const struct pst_usage_query *query)
         pst_db_bind_text(stmt, 2, query->route);
     if (query->status > 0)
         sqlite3_bind_int64(stmt, 3, query->status);
+    if (query->error.len > 0)
+        pst_db_bind_text(stmt, 4, query->error);
 }
 
 static struct pst_usage_line read_line(sqlite3_stmt *stmt, const struct pst_usage_query *query)
@@ -169,18 +185,22 @@ static struct pst_usage_line read_line(sqlite3_stmt *stmt, const struct pst_usag
         .status = (uint32_t)sqlite3_column_int64(stmt, 4),
         .method = (uint32_t)sqlite3_column_int64(stmt, 5),
         .status_class = (uint32_t)sqlite3_column_int64(stmt, 6),
-        .requests = (uint64_t)sqlite3_column_int64(stmt, 7),
-        .errors = (uint64_t)sqlite3_column_int64(stmt, 8),
-        .bytes_in = (uint64_t)sqlite3_column_int64(stmt, 9),
-        .bytes_out = (uint64_t)sqlite3_column_int64(stmt, 10),
-        .duration_us = (uint64_t)sqlite3_column_int64(stmt, 11),
-        .duration_max_us = (uint64_t)sqlite3_column_int64(stmt, 12),
-        .ttfb_us = (uint64_t)sqlite3_column_int64(stmt, 13),
+        .requests = (uint64_t)sqlite3_column_int64(stmt, 9),
+        .errors = (uint64_t)sqlite3_column_int64(stmt, 10),
+        .bytes_in = (uint64_t)sqlite3_column_int64(stmt, 11),
+        .bytes_out = (uint64_t)sqlite3_column_int64(stmt, 12),
+        .duration_us = (uint64_t)sqlite3_column_int64(stmt, 13),
+        .duration_max_us = (uint64_t)sqlite3_column_int64(stmt, 14),
+        .ttfb_us = (uint64_t)sqlite3_column_int64(stmt, 15),
     };
     if ((query->by & PST_BY_KEY) != 0)
         line.key = pst_db_text(stmt, 0);
     if ((query->by & PST_BY_ROUTE) != 0)
         line.route = pst_db_text(stmt, 1);
+    if ((query->by & PST_BY_ERROR) != 0)
+        line.error = pst_db_text(stmt, 7);
+    if ((query->by & PST_BY_ENDPOINT) != 0)
+        line.endpoint = pst_db_text(stmt, 8);
     return line;
 }
 

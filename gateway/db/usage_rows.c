@@ -38,8 +38,11 @@ static int prepare(struct pst_usage_store *store, const struct pst_usage_request
     pst_buf_init(&sql, 4096);
     pst_buf_add_cstr(
         &sql, "SELECT r.n, r.time_us, r.duration_us, r.ttfb_us, r.bytes_in, r.bytes_out, r.what, r.client, "
-              "r.request_id, typeof(r.request_id) = 'text', coalesce(key.id, ''), coalesce(route.path, '') "
+              "r.request_id, typeof(r.request_id) = 'text', coalesce(key.id, ''), coalesce(route.path, ''), "
+              "coalesce(e.text, ''), coalesce(c.text, ''), coalesce(u.text, '') "
               "FROM request r LEFT JOIN key ON key.key = r.key LEFT JOIN route ON route.route = r.route "
+              "LEFT JOIN name e ON e.name = r.error LEFT JOIN name c ON c.name = r.endpoint "
+              "LEFT JOIN name u ON u.name = r.rule "
               "WHERE r.n >= ?1 AND r.n < ?2 AND r.time_us >= ?3 AND r.time_us < ?4");
     if (query->key.len > 0)
         pst_buf_add_cstr(&sql, " AND r.key = (SELECT key FROM key WHERE id = ?5)");
@@ -47,6 +50,8 @@ static int prepare(struct pst_usage_store *store, const struct pst_usage_request
         pst_buf_add_cstr(&sql, " AND r.route = (SELECT route FROM route WHERE path = ?6)");
     if (query->status > 0)
         pst_buf_add_cstr(&sql, " AND r.what & 1023 = ?7");
+    if (query->error.len > 0)
+        pst_buf_add_cstr(&sql, " AND r.error = (SELECT name FROM name WHERE text = ?9)");
     pst_buf_add_cstr(&sql, " ORDER BY r.n DESC LIMIT ?8");
     const char *text = pst_buf_cstr(&sql);
     int err = text != NULL ? pst_db_prepare(&store->db, ret, text) : -PST_ENOMEM;
@@ -67,6 +72,8 @@ static void bind(sqlite3_stmt *stmt, const struct pst_usage_request_query *query
     if (query->status > 0)
         sqlite3_bind_int64(stmt, 7, query->status);
     sqlite3_bind_int64(stmt, 8, (int64_t)query->limit);
+    if (query->error.len > 0)
+        pst_db_bind_text(stmt, 9, query->error);
 }
 
 static struct pst_usage_request read_request(sqlite3_stmt *stmt)
@@ -88,6 +95,9 @@ static struct pst_usage_request read_request(sqlite3_stmt *stmt)
             },
         .key = pst_db_text(stmt, 10),
         .route = pst_db_text(stmt, 11),
+        .error = pst_db_text(stmt, 12),
+        .endpoint = pst_db_text(stmt, 13),
+        .rule = pst_db_text(stmt, 14),
     };
 }
 

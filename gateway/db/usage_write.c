@@ -162,6 +162,21 @@ int pst_usage_store_route(struct pst_usage_store *store, struct pst_str path, in
     return err < 0 ? err : find_or_add(store, find, add, path, ret_number);
 }
 
+int pst_usage_store_name(struct pst_usage_store *store, struct pst_str text, int64_t *ret_number)
+{
+    static const char sql[] = "INSERT INTO name (text) VALUES (?)";
+    sqlite3_stmt *find, *add;
+    int64_t number = 0;
+    int err = usage_stmt(store, USAGE_FIND_NAME, "SELECT name FROM name WHERE text = ?", &find);
+    if (err == 0)
+        err = usage_stmt(store, USAGE_ADD_NAME, sql, &add);
+    if (err == 0 && text.len > 0)
+        err = find_or_add(store, find, add, text, &number);
+    if (err == 0)
+        *ret_number = number <= PST_USAGE_NAMES_MAX ? number : 0;
+    return err;
+}
+
 int pst_usage_store_routes(struct pst_usage_store *store,
                            void (*fn)(void *arg, struct pst_str path, int64_t number), void *arg)
 {
@@ -196,8 +211,8 @@ int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_ro
     bool span_full = store->span_first > 0 && store->span_last - store->span_first >= USAGE_SPAN_ROWS - 1;
     int err = span_full ? write_span(store) : 0;
     if (err == 0)
-        err = usage_stmt(store, USAGE_ADD, "INSERT INTO request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         &stmt);
+        err = usage_stmt(store, USAGE_ADD,
+                         "INSERT INTO request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &stmt);
     if (err < 0)
         return err;
     sqlite3_bind_int64(stmt, 1, row->time_us);
@@ -215,6 +230,9 @@ int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_ro
         sqlite3_bind_text(stmt, 10, row->request_id, (int)row->request_id_len, SQLITE_STATIC);
     else
         sqlite3_bind_blob(stmt, 10, row->request_id, (int)row->request_id_len, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 11, row->error);
+    sqlite3_bind_int64(stmt, 12, row->endpoint);
+    sqlite3_bind_int64(stmt, 13, row->rule);
     /* Every parameter is bound again for the next row: clearing them in between would only cost. */
     int rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
@@ -233,7 +251,7 @@ int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_ro
     "duration_us = duration_us + excluded.duration_us, "                                                     \
     "duration_max_us = max(duration_max_us, excluded.duration_max_us), ttfb_us = ttfb_us + excluded.ttfb_us"
 
-#define GROUP       ", key, slot, route, method, status"
+#define GROUP       ", key, slot, route, what, status"
 #define GROUP_MARKS "?, ?, ?, ?, ?, ?"
 
 static int add_to(struct pst_usage_store *store, sqlite3_stmt *stmt, const int64_t *group, int n,
@@ -250,7 +268,8 @@ static int add_to(struct pst_usage_store *store, sqlite3_stmt *stmt, const int64
 
 int pst_usage_store_add_sum(struct pst_usage_store *store, const struct pst_usage_sum *sum)
 {
-    int64_t group[] = {sum->hour, sum->key, sum->slot, sum->route, sum->method, sum->status};
+    const int64_t what = sum->method | sum->error << 8 | sum->endpoint << 24;
+    int64_t group[] = {sum->hour, sum->key, sum->slot, sum->route, what, sum->status};
     const int64_t total[] = {sum->hour / 24, sum->status};
     sqlite3_stmt *hourly, *daily, *totals;
     int err = usage_stmt(store, USAGE_ADD_HOURLY, ADD_TO("hourly", "hour" GROUP, GROUP_MARKS), &hourly);
@@ -360,8 +379,8 @@ static int forget_raw(struct pst_usage_store *store, int64_t before_us, bool *mo
 }
 
 #define FORGET_SUMS(table, period)                                                                           \
-    "DELETE FROM " table " WHERE (" period ", key, slot, route, method, status) IN (SELECT " period          \
-    ", key, slot, route, method, status FROM " table " WHERE " period " < ?1 ORDER BY " period " LIMIT ?2)"
+    "DELETE FROM " table " WHERE (" period ", key, slot, route, what, status) IN (SELECT " period            \
+    ", key, slot, route, what, status FROM " table " WHERE " period " < ?1 ORDER BY " period " LIMIT ?2)"
 #define MOVE_HORIZON(table) "UPDATE horizon SET value = max(value, ?1) WHERE name = '" table "'"
 
 static int forget_sums(struct pst_usage_store *store, const char *sql, const char *horizon_sql,

@@ -182,6 +182,33 @@ static int route_number(struct pst_ledger *ledger, const struct pst_usage_record
     return 0;
 }
 
+static int word_number(struct pst_ledger *ledger, struct pst_str word, int64_t *ret_number)
+{
+    int64_t number = word.len == 0 ? 0 : names_find(&ledger->words, word);
+    if (number < 0) {
+        int err = pst_usage_store_name(ledger->store, word, &number);
+        if (err == 0)
+            err = names_add(&ledger->words, word, number);
+        if (err < 0)
+            return err;
+    }
+    *ret_number = number;
+    return 0;
+}
+
+static int find_numbers(struct pst_ledger *ledger, const struct pst_usage_record *record,
+                        const struct pst_usage_names *names, struct numbers *ret)
+{
+    int err = key_number(ledger, record, &ret->key);
+    if (err == 0)
+        err = route_number(ledger, record, &ret->route);
+    if (err == 0)
+        err = word_number(ledger, names->error, &ret->error);
+    if (err == 0)
+        err = word_number(ledger, names->endpoint, &ret->endpoint);
+    return err < 0 ? err : word_number(ledger, names->rule, &ret->rule);
+}
+
 /* Rows */
 
 /* 32 hex digits become 16 bytes; any other id stays text. */
@@ -197,8 +224,8 @@ static void set_request_id(struct pst_usage_row *row, const struct pst_usage_rec
     row->request_id_is_text = !hex;
 }
 
-static int add_row(struct pst_ledger *ledger, const struct pst_usage_record *record, int64_t key,
-                   int64_t route)
+static int add_row(struct pst_ledger *ledger, const struct pst_usage_record *record,
+                   const struct numbers *numbers)
 {
     static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
     bool v4 = memcmp(record->client, v4_prefix, sizeof(v4_prefix)) == 0;
@@ -209,13 +236,16 @@ static int add_row(struct pst_ledger *ledger, const struct pst_usage_record *rec
         .ttfb_us = record->ttfb_us,
         .bytes_in = record->bytes_in,
         .bytes_out = record->bytes_out,
-        .key = key,
-        .route = route,
+        .key = numbers->key,
+        .route = numbers->route,
+        .error = numbers->error,
+        .endpoint = numbers->endpoint,
+        .rule = numbers->rule,
         .what = (record->status & 1023u) | (uint64_t)(record->method & 15) << 10 |
                 (uint64_t)(record->secret_slot & 3) << 16 | (uint64_t)(record->end & 15) << 18 |
                 (uint64_t)(record->tls & 15) << 22 |
                 (uint64_t)((record->flags & PST_USAGE_OLD_SECRET) != 0) << 26 |
-                (uint64_t)record->client_port << 32,
+                (uint64_t)record->client_port << 32 | (uint64_t)record->attempts << 48,
         .client = v4 ? record->client + 12 : record->client,
         .client_len = v4 ? 4 : 16,
     };
@@ -274,18 +304,17 @@ static int note_use(struct pst_ledger *ledger, const struct pst_usage_record *re
     return err;
 }
 
-static int write_record(struct pst_ledger *ledger, const struct pst_usage_record *record)
+static int write_record(struct pst_ledger *ledger, size_t i)
 {
-    int64_t key, route;
-    int err = key_number(ledger, record, &key);
+    const struct pst_usage_record *record = &ledger->batch[i];
+    struct numbers numbers;
+    int err = find_numbers(ledger, record, &ledger->names[i], &numbers);
     if (err == 0)
-        err = route_number(ledger, record, &route);
-    if (err == 0)
-        err = add_row(ledger, record, key, route);
+        err = add_row(ledger, record, &numbers);
     if (err < 0)
         return err;
-    rollup_add(&ledger->rollup, record, key, route);
-    return note_use(ledger, record, key);
+    rollup_add(&ledger->rollup, record, &numbers);
+    return note_use(ledger, record, numbers.key);
 }
 
 static int write_places(struct pst_ledger *ledger)
@@ -328,7 +357,7 @@ static int write_all(struct pst_ledger *ledger)
     rollup_clear(&ledger->rollup);
     ledger->n_uses = 0;
     for (size_t i = 0; err == 0 && i < ledger->n_batch; i++) {
-        err = write_record(ledger, &ledger->batch[i]);
+        err = write_record(ledger, i);
         breathe(ledger, i);
     }
     if (err == 0)
@@ -344,6 +373,7 @@ static int write_all(struct pst_ledger *ledger)
         /* Numbers that were made in this transaction are gone with it. */
         names_clear(&ledger->keys);
         names_clear(&ledger->routes);
+        names_clear(&ledger->words);
         ledger->last_route = 0;
     }
     return err;

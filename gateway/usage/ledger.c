@@ -101,6 +101,7 @@ void pst_ledger_close(struct pst_ledger *ledger)
     pst_usage_store_close(ledger->store);
     names_clear(&ledger->keys);
     names_clear(&ledger->routes);
+    names_clear(&ledger->words);
     pst_fd_close(ledger->lock_fd);
     free(ledger);
 }

@@ -45,6 +45,7 @@ struct pst_ledger {
     size_t first_source; /* who begins the next drain: a busy one must not starve the others */
     struct names keys;
     struct names routes;
+    struct names words; /* of errors, endpoints, rules */
     struct rollup rollup;
     struct pst_usage_record batch[PST_LEDGER_BATCH];
     struct pst_usage_names names[PST_LEDGER_BATCH]; /* of the batch's records, in their rings' heads */

@@ -13,7 +13,7 @@ void rollup_clear(struct rollup *rollup)
 static bool same_group(const struct pst_usage_sum *a, const struct pst_usage_sum *b)
 {
     return a->hour == b->hour && a->key == b->key && a->route == b->route && a->method == b->method &&
-           a->status == b->status && a->slot == b->slot;
+           a->status == b->status && a->slot == b->slot && a->error == b->error && a->endpoint == b->endpoint;
 }
 
 static struct pst_usage_sum *group_of(struct rollup *rollup, const struct pst_usage_sum *wanted)
@@ -21,6 +21,7 @@ static struct pst_usage_sum *group_of(struct rollup *rollup, const struct pst_us
     uint64_t hash = (uint64_t)wanted->hour * 31 + (uint64_t)wanted->key;
     hash = hash * 2049 + (uint64_t)wanted->route;
     hash = hash * 1031 + wanted->status * 64 + wanted->method * 4 + wanted->slot;
+    hash = hash * 127 + (uint64_t)wanted->error * 31 + (uint64_t)wanted->endpoint;
     size_t i = (hash * UINT64_C(0x9E3779B97F4A7C15) >> 40) % ROLLUP_PLACES;
     while (rollup->taken[i] && !same_group(&rollup->at[i], wanted))
         i = (i + 1) % ROLLUP_PLACES;
@@ -32,15 +33,17 @@ static struct pst_usage_sum *group_of(struct rollup *rollup, const struct pst_us
     return &rollup->at[i];
 }
 
-void rollup_add(struct rollup *rollup, const struct pst_usage_record *record, int64_t key, int64_t route)
+void rollup_add(struct rollup *rollup, const struct pst_usage_record *record, const struct numbers *numbers)
 {
     const struct pst_usage_sum wanted = {
         .hour = record->time_us / HOUR_US,
-        .key = key,
-        .route = route,
+        .key = numbers->key,
+        .route = numbers->route,
         .method = record->method,
         .status = record->status,
         .slot = record->secret_slot,
+        .error = numbers->error,
+        .endpoint = numbers->endpoint,
     };
     struct pst_usage_sum *sum = group_of(rollup, &wanted);
     sum->requests += (record->flags & PST_USAGE_GOES_ON) == 0;

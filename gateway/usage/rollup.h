@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sums of one batch, in memory: requests that agree in hour, key, secret, route, method and status become
- * one group, written once. The keeper's thread. */
+/* The sums of one batch, in memory: requests that agree in hour, key, secret, route, method, status, error
+ * and endpoint become one group, written once. The keeper's thread. */
 #ifndef POSTERN_USAGE_ROLLUP_H
 #define POSTERN_USAGE_ROLLUP_H
 
@@ -20,7 +20,11 @@ struct rollup {
 };
 
 void rollup_clear(struct rollup *rollup);
-void rollup_add(struct rollup *rollup, const struct pst_usage_record *record, int64_t key, int64_t route);
+/* usage.db's numbers of what a record names. */
+struct numbers {
+    int64_t key, route, error, endpoint, rule;
+};
+void rollup_add(struct rollup *rollup, const struct pst_usage_record *record, const struct numbers *numbers);
 /* Writes every group. */
 int rollup_write(const struct rollup *rollup, struct pst_usage_store *store) PST_MUSTCHECK;
 

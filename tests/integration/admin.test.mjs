@@ -137,11 +137,23 @@ test('single requests, newest first, by key, status, route and time, in pages', 
   assert.ok(pages.slice(0, -1).every((page) => page.length === 3));
   const [newest] = (await list(`key=${key.id}`)).items;
   assert.deepEqual({ ...newest, time: 0, duration_us: 0, ttfb_us: 0 },
-    { time: 0, request_id: 'number-6', key: key.id, secret: 'key2', method: 'POST', route: '/counted/even', status: 200, bytes_in: 3, bytes_out: 2, duration_us: 0, ttfb_us: 0, client: '127.0.0.1', end: 'ok' });
+    { time: 0, request_id: 'number-6', key: key.id, secret: 'key2', method: 'POST', route: '/counted/even', status: 200, bytes_in: 3, bytes_out: 2, duration_us: 0, ttfb_us: 0, client: '127.0.0.1', end: 'ok',
+      error: '', rule: '', endpoint: new URL(upstream.url).host, attempts: 1 });
   assert.ok(Math.abs(new Date(newest.time) - Date.now()) < 60000 && newest.duration_us > 0 && newest.ttfb_us > 0);
   assert.equal((await list(`key=${key.id}&route=/counted/odd`)).items.length, 3);
   assert.ok((await list('status=401')).items.every((item) => item.status === 401));
   assert.ok((await list('status=401')).items.length > 0);
+  const wrong = (await list('error=key_wrong')).items;
+  assert.ok(wrong.length > 0 && wrong.every((item) => item.status === 401 && item.error === 'key_wrong' && item.end === 'refused' && item.endpoint === '' && item.attempts === 0));
+  assert.deepEqual((await list(`key=${key.id}&error=key_wrong`)).items, []);
+  const byError = (await call('GET', '/admin/v1/usage?by=error,endpoint')).json.items;
+  assert.ok(byError.some((one) => one.error === '' && one.endpoint === new URL(upstream.url).host && one.errors === 0));
+  const refused = byError.find((one) => one.error === 'key_wrong');
+  assert.deepEqual([refused.endpoint, refused.requests], ['', refused.errors]);
+  assert.equal((await call('GET', '/admin/v1/usage?by=error&error=key_wrong')).json.items[0].requests, refused.requests);
+  const [errorHead, errorLine] = (await call('GET', '/admin/v1/usage?by=endpoint,error&error=key_wrong&format=csv')).text.split('\r\n');
+  assert.match(errorHead, /^error,endpoint,requests/);
+  assert.match(errorLine, /^"key_wrong","",\d/);
   assert.deepEqual(await list(`key=${key.id}&to=2020-01-01`), { items: [], next_cursor: null });
   assert.deepEqual(await list(`key=${key.id}&from=2100-01-01`), { items: [], next_cursor: null });
   assert.deepEqual(await list('key=nobody'), { items: [], next_cursor: null });

@@ -159,7 +159,7 @@ describe('usage', limit, () => {
     await upstream?.stop();
   }, limit);
 
-  const groups = ['hour', 'day', 'key', 'secret', 'route', 'method', 'status', 'class'];
+  const groups = ['hour', 'day', 'key', 'secret', 'route', 'method', 'status', 'class', 'error', 'endpoint'];
   const cells = (line) => line.match(/"(?:[^"]|"")*"/g).map((cell) => cell.slice(1, -1));
 
   test('the help lists every group', limit, async () => {

@@ -397,6 +397,7 @@ test('numbers are those of the gateway; times are the reader’s, and in UTC on 
 async function someUsage() {
   const { id, key1 } = (await gateway.rest('POST', '/keys', { body: { name: 'some usage' } })).json;
   await gateway.answers(200, key1);
+  await gateway.answers(401, 'wrong');
   await eventually(20000, 'the request in the sums', async () => (await gateway.rest('GET', `/usage?by=key&key=${id}`)).json.items.length > 0);
   assert.equal((await gateway.rest('DELETE', `/keys/${id}`)).status, 204);
 }
@@ -411,6 +412,9 @@ test('usage: ranges, a key’s own, CSV', limit, async () => {
     await page.locator(`[aria-pressed="true"]`).filter({ hasText: range }).waitFor();
     await page.locator('main .stack:not([aria-busy]) .breakdowns:not([aria-busy])').waitFor();
   }
+  const errors = page.getByRole('table', { name: 'Usage by error' });
+  assert.match(await errors.innerText(), /key_wrong/);
+  assert.doesNotMatch(await errors.innerText(), /unknown/);
   const today = new Date().toISOString().slice(0, 10);
   await page.getByLabel('From day (UTC)').fill(today);
   await page.getByLabel('To day (UTC)').fill(today);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What has been used: over time, by key, by route.
+// What has been used: over time, by key, by route, and what went wrong.
 import { call, get } from './api.js';
 import { timeChart } from './chart.js';
 import { field } from './dialog.js';
@@ -56,21 +56,26 @@ function keyName({ key }) {
   return name === null ? h('span', {}, h('code', {}, key), h('span', { class: 'muted' }, ' (deleted)')) : h('a', { href: `#/keys/${encodeURIComponent(key)}` }, named(name));
 }
 
-const routeName = ({ route }) => h('code', {}, route || 'unknown');
+const breakdowns = [
+  { by: 'key', title: 'Key', loads: 'the keys', what: keyName },
+  { by: 'route', title: 'Route', loads: 'the routes', what: ({ route }) => h('code', {}, route || 'unknown') },
+  // Requests that ended without an error are no line of this one.
+  { by: 'error', title: 'Error', loads: 'the errors', what: ({ error }) => h('code', {}, error), has: ({ error }) => error !== '', none: 'No request ended with an error of the gateway.' },
+];
 
-/** The sums by key or by route, of those with the most requests: there may be ten thousand. */
-async function fillBreakdown(place, by, what, { span, filter, signal }) {
-  const title = by === 'key' ? 'Key' : 'Route';
+/** The sums by key, route or error, of those with the most requests: there may be ten thousand. */
+async function fillBreakdown(place, which, { span, filter, signal }) {
+  const { by, title, what, has = () => true, none } = which;
   try {
-    // One more than is shown tells whether there are more.
-    const { items } = await get('/usage', { by, ...filter, ...period(span), limit: TOP + 1 }, signal);
+    // One more than is shown tells whether there are more; and one may be left out.
+    const items = (await get('/usage', { by, ...filter, ...period(span), limit: TOP + 2 }, signal)).items.filter(has);
     const lines = items.slice(0, TOP);
     if (by === 'key') await learnNames(lines.map((line) => line.key), signal);
     place.className = '';
-    fill(place, breakdown(title, lines, what),
+    fill(place, lines.length === 0 && none ? h('p', { class: 'muted' }, none) : breakdown(title, lines, what),
       items.length > TOP ? h('p', { class: 'muted small below' }, `The ${TOP} with the most requests. The CSV has all of them.`) : null);
   } catch (error) {
-    if (!signal.aborted) fill(place, failure(error, () => fillBreakdown(place, by, what, { span, filter, signal })));
+    if (!signal.aborted) fill(place, failure(error, () => fillBreakdown(place, which, { span, filter, signal })));
   }
 }
 
@@ -155,11 +160,11 @@ class UsageView {
       fill(this.body, figures(usage.points), h('div', { class: 'card empty' }, h('h2', {}, 'No request in this range'), h('p', {}, 'Choose a longer range, or send the gateway a request. It shows here within a few seconds.')));
       return;
     }
-    const [keys, routes] = ['the keys', 'the routes'].map((what) => h('div', { class: 'card' }, loading(what)));
-    const tables = h('div', { class: 'breakdowns', 'aria-busy': 'true' }, keys, routes);
+    const places = breakdowns.map(({ loads }) => h('div', { class: 'card' }, loading(loads)));
+    const tables = h('div', { class: 'breakdowns', 'aria-busy': 'true' }, places);
     fill(this.body, figures(usage.points), charts(usage), tables);
-    // After what is over time, which is soon had: these are sums over every key and route of the range.
-    Promise.all([fillBreakdown(keys, 'key', keyName, of), fillBreakdown(routes, 'route', routeName, of)]).then(() => tables.removeAttribute('aria-busy'));
+    // After what is over time, which is soon had: these are sums over every key, route and error of the range.
+    Promise.all(places.map((place, i) => fillBreakdown(place, breakdowns[i], of))).then(() => tables.removeAttribute('aria-busy'));
   }
 }
 

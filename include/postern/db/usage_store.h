@@ -50,6 +50,11 @@ int pst_usage_store_keep_cursors(struct pst_usage_store *store, pst_usage_keep_f
 int pst_usage_store_key(struct pst_usage_store *store, struct pst_str id, int64_t *ret_number) PST_MUSTCHECK;
 int pst_usage_store_route(struct pst_usage_store *store, struct pst_str path,
                           int64_t *ret_number) PST_MUSTCHECK;
+/* Those of errors, endpoints and rules; the empty one is 0, and so is any when there are PST_USAGE_NAMES_MAX.
+ */
+#define PST_USAGE_NAMES_MAX 65535
+int pst_usage_store_name(struct pst_usage_store *store, struct pst_str text,
+                         int64_t *ret_number) PST_MUSTCHECK;
 /* All routes there are, for a start with a filled dictionary. */
 int pst_usage_store_routes(struct pst_usage_store *store,
                            void (*fn)(void *arg, struct pst_str path, int64_t number),
@@ -63,8 +68,9 @@ struct pst_usage_row {
     uint64_t bytes_out;
     int64_t key;
     int64_t route;
-    uint64_t
-        what; /* status | method << 10 | slot << 16 | end << 18 | tls << 22 | old secret << 26 | port << 32 */
+    int64_t error, endpoint, rule; /* names */
+    uint64_t what; /* status | method << 10 | slot << 16 | end << 18 | tls << 22 | old secret << 26 |
+                      port << 32 | attempts << 48 */
     const uint8_t *client;
     size_t client_len; /* 4 or 16 */
     const void *request_id;
@@ -81,6 +87,7 @@ struct pst_usage_sum {
     uint32_t method;
     uint32_t status;
     uint32_t slot;
+    int64_t error, endpoint; /* names */
     uint64_t requests;
     uint64_t bytes_in;
     uint64_t bytes_out;
@@ -116,6 +123,8 @@ enum pst_usage_by {
     PST_BY_STATUS = 1 << 5,
     PST_BY_METHOD = 1 << 6,
     PST_BY_CLASS = 1 << 7, /* of the status */
+    PST_BY_ERROR = 1 << 8,
+    PST_BY_ENDPOINT = 1 << 9,
 };
 
 struct pst_usage_query {
@@ -125,6 +134,7 @@ struct pst_usage_query {
     struct pst_str key;   /* of this key only, or of these, separated by commas; empty: of all */
     struct pst_str route; /* of this one only; empty: of all */
     uint32_t status;      /* likewise; 0: all */
+    struct pst_str error; /* of those that ended with it; empty: all */
     uint64_t lines_max;   /* the first ones of the order; 0: all */
 };
 
@@ -136,7 +146,9 @@ struct pst_usage_line {
     uint32_t slot;
     uint32_t status;
     uint32_t method;
-    uint32_t status_class; /* 1 to 5; 0: no answer was sent */
+    uint32_t status_class;   /* 1 to 5; 0: no response was sent */
+    struct pst_str error;    /* empty: none */
+    struct pst_str endpoint; /* empty: not forwarded */
     uint64_t requests;
     uint64_t errors; /* status 400 and above, and none at all */
     uint64_t bytes_in;
@@ -157,13 +169,15 @@ struct pst_usage_request_query {
     struct pst_str key;   /* of this key only; empty: of all */
     struct pst_str route; /* likewise */
     uint32_t status;      /* likewise; 0: all */
+    struct pst_str error; /* likewise */
     uint64_t before;      /* from where the page before ended; 0: the newest */
     uint64_t limit;
 };
 struct pst_usage_request {
-    struct pst_usage_row row; /* `key`, `route` as numbers; its slices live until the callback returns */
+    struct pst_usage_row row; /* numbers and bits; its slices live until the callback returns */
     struct pst_str key;
     struct pst_str route;
+    struct pst_str error, endpoint, rule;
 };
 typedef int pst_usage_request_fn(const struct pst_usage_request *request, void *arg);
 /* One page. Looks at no more than some hundred thousand rows, so a page of a rare key may have fewer than

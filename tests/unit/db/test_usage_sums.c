@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of usage: which tables answer, and that a database from before one of them is brought up to it. */
 #include "postern/db/usage_store.h"
+#include "postern/usage/record.h"
 #include "scratch.h"
 
 #include <sqlite3.h>
@@ -124,22 +125,191 @@ static void test_forgotten(void **state)
     pst_usage_store_close(store);
 }
 
-static void test_migration(void **state)
+/* Errors and endpoints: each is summed alone, with others, and by what is asked for; requests without any are
+ * the empty group. */
+
+static const struct {
+    const char *error, *endpoint;
+    uint32_t method, status;
+} groups[] = {{"", "a:1", PST_USAGE_GET, 200},
+              {"", "b:2", PST_USAGE_POST, 200},
+              {"key_missing", "", PST_USAGE_GET, 401},
+              {"upstream_reset", "a:1", PST_USAGE_DELETE, 502},
+              {"upstream_reset", "b:2", PST_USAGE_OPTIONS, 502}};
+
+/* The first has 1 request, the second 10, and so on. */
+static void assert_group(const struct pst_usage_line *line)
+{
+    size_t i = 0;
+    for (uint64_t n = line->requests; n >= 10; n /= 10)
+        i++;
+    assert_in_range(i, 0, sizeof groups / sizeof groups[0] - 1);
+    assert_true(pst_str_eq(line->error, pst_str_of(groups[i].error)));
+    assert_true(pst_str_eq(line->endpoint, pst_str_of(groups[i].endpoint)));
+    assert_int_equal(line->method, groups[i].method);
+}
+
+static int see_group(const struct pst_usage_line *line, void *arg)
+{
+    assert_group(line);
+    (*(unsigned *)arg)++;
+    return 0;
+}
+
+static void fill_errors(struct pst_usage_store *store)
+{
+    uint64_t requests = 1;
+    assert_int_equal(pst_usage_store_begin(store), 0);
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++, requests *= 10) {
+        struct pst_usage_sum sum = {
+            .hour = DAY * 24, .method = groups[i].method, .status = groups[i].status, .requests = requests};
+        assert_int_equal(pst_usage_store_name(store, pst_str_of(groups[i].error), &sum.error), 0);
+        assert_int_equal(pst_usage_store_name(store, pst_str_of(groups[i].endpoint), &sum.endpoint), 0);
+        assert_int_equal(pst_usage_store_add_sum(store, &sum), 0);
+        assert_int_equal(pst_usage_store_add_sum(store, &sum), 0);
+        sum.requests = -requests; /* added twice and taken back once: one group */
+        assert_int_equal(pst_usage_store_add_sum(store, &sum), 0);
+    }
+    assert_int_equal(pst_usage_store_commit(store), 0);
+}
+
+static void test_errors(void **state)
 {
     struct pst_usage_store *store = NULL;
-    char path[256];
-    sqlite3 *db;
+    unsigned lines = 0;
     assert_int_equal(scratch_store(state, &store), 0);
-    fill(store);
+    fill_errors(store);
+    for (unsigned time = 0; time <= PST_BY_DAY; time = time == 0 ? PST_BY_HOUR : time * 2) {
+        const struct pst_usage_query all = {.by = PST_BY_ERROR | PST_BY_ENDPOINT | PST_BY_METHOD | time};
+        assert_int_equal(pst_usage_store_sums(store, &all, see_group, &lines), 0);
+    }
+    assert_int_equal(lines, 3 * 5);
+    assert_int_equal(ask(store, (struct pst_usage_query){.by = PST_BY_ERROR}).lines, 3);
+    assert_int_equal(ask(store, (struct pst_usage_query){.by = PST_BY_ENDPOINT}).lines, 3);
+    assert_int_equal(ask(store, (struct pst_usage_query){.by = PST_BY_ERROR | PST_BY_DAY}).lines, 3);
+    assert_int_equal(ask(store, (struct pst_usage_query){.by = PST_BY_METHOD}).lines, 4);
+    struct pst_usage_query of = {.by = PST_BY_DAY, .error = PST_STR("upstream_reset")};
+    assert_int_equal(ask(store, of).requests, 11000);
+    of.by = PST_BY_HOUR | PST_BY_ENDPOINT;
+    assert_int_equal(ask(store, of).requests, 11000);
+    of.error = PST_STR("no_such_error");
+    assert_int_equal(ask(store, of).requests, 0);
     pst_usage_store_close(store);
-    scratch_path(path, sizeof(path), state, PST_USAGE_FILE);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DROP TABLE daily_total; PRAGMA user_version = 2", NULL, NULL, NULL),
-                     SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* A request as it was written, newest first. */
+static int see_request(const struct pst_usage_request *request, void *arg)
+{
+    unsigned *n = arg;
+    bool first = (*n)++ == 0;
+    assert_true(pst_str_eq(request->error, pst_str_of(first ? "job" : "")));
+    assert_true(pst_str_eq(request->endpoint, pst_str_of(first ? "" : "a:1")));
+    assert_true(pst_str_eq(request->rule, pst_str_of(first ? "/speech" : "")));
+    assert_int_equal(request->row.what >> 48 & 255, first ? 0 : 3);
+    assert_int_equal(request->row.what >> 32 & 65535, 54321);
+    return 0;
+}
+
+static void test_requests(void **state)
+{
+    struct pst_usage_store *store = NULL;
+    static const uint8_t client[4];
+    struct pst_usage_row row = {.time_us = DAY * DAY_US, .client = client, .client_len = 4};
+    struct pst_usage_request_query query = {.limit = 10};
+    unsigned n = 0;
+    uint64_t next = 0;
     assert_int_equal(scratch_store(state, &store), 0);
-    assert_all_sums(store);
+    assert_int_equal(pst_usage_store_begin(store), 0);
+    assert_int_equal(pst_usage_store_name(store, PST_STR("a:1"), &row.endpoint), 0);
+    row.what = UINT64_C(3) << 48 | UINT64_C(54321) << 32;
+    assert_int_equal(pst_usage_store_add(store, &row), 0);
+    row.endpoint = 0;
+    row.what = UINT64_C(54321) << 32;
+    assert_int_equal(pst_usage_store_name(store, PST_STR("job"), &row.error), 0);
+    assert_int_equal(pst_usage_store_name(store, PST_STR("/speech"), &row.rule), 0);
+    assert_int_equal(pst_usage_store_add(store, &row), 0);
+    assert_int_equal(pst_usage_store_commit(store), 0);
+    assert_int_equal(pst_usage_store_requests(store, &query, see_request, &n, &next), 0);
+    assert_int_equal(n, 2);
+    query.error = PST_STR("job");
+    n = 0;
+    assert_int_equal(pst_usage_store_requests(store, &query, see_request, &n, &next), 0);
+    assert_int_equal(n, 1);
     pst_usage_store_close(store);
+}
+
+/* Files of earlier versions: what 0001_usage.sql and so on made, filled as that version did. */
+
+static void run_file(sqlite3 *db, const char *name)
+{
+    char path[512], sql[16384];
+    snprintf(path, sizeof(path), "%s/%s", MIGRATIONS, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t n = fread(sql, 1, sizeof(sql) - 1, file);
+    fclose(file);
+    assert_in_range(n, 1, sizeof(sql) - 2);
+    sql[n] = '\0';
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* The rows of fill(), and a request, in the columns that versions 1 to 3 had. */
+static const char fill_sql[] =
+    "INSERT INTO key (id) VALUES ('one'), ('two'); INSERT INTO route (path) VALUES ('/a');"
+    "WITH RECURSIVE n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n WHERE i < 383)"
+    " INSERT INTO hourly SELECT 480000 + i / 4, i % 2 + 1, 0, 1, 0, iif(i / 2 % 2, 500, 200), 1, 1, 10, 0, "
+    "i, 0 FROM n;"
+    "INSERT INTO daily SELECT hour / 24, key, slot, route, method, status, sum(requests), sum(bytes_in),"
+    " sum(bytes_out), 0, max(duration_max_us), 0 FROM hourly GROUP BY hour / 24, key, slot, route, method, "
+    "status;"
+    "INSERT INTO request (time_us, duration_us, ttfb_us, bytes_in, bytes_out, key, route, what, client)"
+    " VALUES (1728000000000000, 1, 1, 0, 0, 1, 1, 200 | (54321 << 32), x'7f000001');"
+    "INSERT INTO span VALUES (1, 1, 1728000000000000, 1728000000000000);"
+    "PRAGMA application_id = 0x50535455;";
+
+static int see_old(const struct pst_usage_request *request, void *arg)
+{
+    (*(unsigned *)arg)++;
+    assert_int_equal(request->row.what & 1023, 200);
+    assert_int_equal(request->error.len + request->endpoint.len + request->rule.len, 0);
+    return 0;
+}
+
+static void test_migration(void **state)
+{
+    static const char *const files[] = {"0001_usage.sql", "0002_old_secrets.sql", "0003_daily_total.sql"};
+    for (int version = 1; version <= 3; version++) {
+        struct pst_usage_store *store = NULL;
+        char path[256], sql[64];
+        sqlite3 *db;
+        unsigned n = 0;
+        uint64_t next = 0;
+        scratch_path(path, sizeof(path), state, PST_USAGE_FILE);
+        remove(path);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        for (int i = 0; i < version; i++)
+            run_file(db, files[i]);
+        assert_int_equal(sqlite3_exec(db, fill_sql, NULL, NULL, NULL), SQLITE_OK);
+        snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        if (version == 3) /* as that version's keeper would have */
+            assert_int_equal(sqlite3_exec(db,
+                                          "INSERT INTO daily_total SELECT day, status, sum(requests), "
+                                          "sum(bytes_in), sum(bytes_out), 0, max(duration_max_us), 0 FROM "
+                                          "daily GROUP BY day, status",
+                                          NULL, NULL, NULL),
+                             SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        assert_int_equal(scratch_store(state, &store), 0);
+        assert_all_sums(store);
+        assert_int_equal(ask(store, (struct pst_usage_query){.by = PST_BY_ERROR | PST_BY_ENDPOINT}).lines, 1);
+        const struct pst_usage_request_query query = {.limit = 10};
+        assert_int_equal(pst_usage_store_requests(store, &query, see_old, &n, &next), 0);
+        assert_int_equal(n, 1);
+        fill_errors(store); /* and it goes on from there */
+        assert_int_equal(ask(store, (struct pst_usage_query){.error = PST_STR("key_missing")}).requests, 100);
+        pst_usage_store_close(store);
+    }
 }
 
 int main(void)
@@ -147,6 +317,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sums, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_forgotten, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_errors, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_requests, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_migration, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
