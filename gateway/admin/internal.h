@@ -36,6 +36,7 @@ struct pst_admin {
     pthread_mutex_t lock;
     struct pst_keys *keys;
     struct pst_usage_store *usage;
+    bool usage_unread; /* the last look at it failed, and that has been logged */
     struct pst_request_ids ids;
     struct admin_sessions sessions;
     struct admin_guesses guesses;

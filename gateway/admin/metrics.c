@@ -108,6 +108,13 @@ static void add_stores(struct pst_buf *out, const struct pst_admin_status *s)
     GAUGE(out, "journal_waiting", "Requests served that are not in usage.db yet.", s->journal_waiting);
     COUNTER(out, "journal_lost_total", "Requests not noted because the journal was full.",
             s->traffic.records_lost);
+    COUNTER(out, "usage_lost_total",
+            "Requests served and not counted: the journal was full, or what it held was damaged.",
+            s->journal_lost);
+    GAUGE(out, "journals_unreadable", "Journals of earlier runs that could not be read.",
+          s->journals_unreadable);
+    COUNTER(out, "access_log_dropped_total", "Lines of the access log that were not taken in time.",
+            s->log_dropped);
     GAUGE(out, "usage_store_failing", "1: usage.db could not be written the last time.", s->usage_failing);
     moment(out, "certificate_expiry_timestamp_seconds", "When the first of the certificates ends.",
            s->certificate.not_after_us);

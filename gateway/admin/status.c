@@ -2,6 +2,7 @@
 /* About the gateway itself: its state, its settings, the document of this interface. */
 #include "internal.h"
 #include "postern/base/clock.h"
+#include "postern/base/log.h"
 #include "postern/crypto/engine.h"
 
 void admin_openapi_get(struct admin_request *r)
@@ -78,31 +79,47 @@ static json_t *certificate_json(const struct pst_admin_certificate *certificate)
                      admin_time(certificate->not_after_us), "sha256", certificate->sha256);
 }
 
+/* Whether usage.db can be read; a change is logged. */
+static bool read_losses(struct pst_admin *admin, uint64_t *ret_lost)
+{
+    bool failing = pst_usage_store_losses(admin->usage, ret_lost) < 0;
+    if (failing && !admin->usage_unread)
+        pst_error("admin", "usage cannot be read: %s", pst_usage_store_why(admin->usage));
+    else if (!failing && admin->usage_unread)
+        pst_info("admin", "usage can be read again");
+    admin->usage_unread = failing;
+    return !failing;
+}
+
+static json_t *journal_json(const struct pst_admin_status *s, bool known, uint64_t lost)
+{
+    return json_pack("{s:I, s:o, s:I, s:I}", "waiting", (json_int_t)s->journal_waiting, "lost",
+                     known ? json_integer((json_int_t)lost) : json_null(), "lost_since_start",
+                     (json_int_t)s->journal_lost, "unreadable", (json_int_t)s->journals_unreadable);
+}
+
 void admin_status_get(struct admin_request *r)
 {
     struct pst_admin *admin = r->admin;
     struct pst_admin_status s = {0};
     uint64_t lost = 0, n_keys = 0;
     admin->parts.status(admin->parts.arg, &s);
-    int err = pst_usage_store_losses(admin->usage, &lost);
-    if (err < 0) {
-        admin_fail_err(r, err, NULL, pst_usage_store_why(admin->usage));
-        return;
-    }
+    bool usage_known = read_losses(admin, &lost);
+    bool usage_ok = usage_known && !s.usage_failing;
     struct pst_keys_store *keys = pst_keys_service_store(admin->keys);
     bool keys_ok = pst_keys_changed(keys, 0) >= 0 && pst_keys_count(keys, NULL, &n_keys) == 0;
     int64_t uptime_us = pst_clock_real_us() - admin->started_us;
     r->status = 200;
     r->output = json_pack(
-        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:{s:I, s:I}, s:o, s:o, s:s}",          //
-        "version", admin->parts.version, "started", admin_time(admin->started_us),                 //
-        "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),                   //
-        "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,                //
-        "upstream", upstream_json(&s.upstream, admin->parts.settings->upstream),                   //
-        "egress", egress_json(&s.egress),                                                          //
-        "stores", "keys", keys_ok ? "ok" : "failing", "usage", s.usage_failing ? "failing" : "ok", //
-        "journal", "waiting", (json_int_t)s.journal_waiting, "lost", (json_int_t)lost,             //
-        "certificate", certificate_json(&s.certificate),                                           //
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:s}",            //
+        "version", admin->parts.version, "started", admin_time(admin->started_us),          //
+        "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),            //
+        "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,         //
+        "upstream", upstream_json(&s.upstream, admin->parts.settings->upstream),            //
+        "egress", egress_json(&s.egress),                                                   //
+        "stores", "keys", keys_ok ? "ok" : "failing", "usage", usage_ok ? "ok" : "failing", //
+        "journal", journal_json(&s, usage_known, lost),                                     //
+        "certificate", certificate_json(&s.certificate),                                    //
         "admin_certificate", certificate_json(&s.admin_certificate), "crypto", pst_crypto_describe());
 }
 

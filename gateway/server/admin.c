@@ -86,6 +86,9 @@ static void on_status(void *arg, struct pst_admin_status *ret)
     *ret = (struct pst_admin_status){
         .workers = server->n_workers,
         .journal_waiting = usage.lag,
+        .journal_lost = usage.lost,
+        .journals_unreadable = usage.set_aside,
+        .log_dropped = usage.log_dropped,
         .usage_failing = usage.failing,
     };
     for (unsigned i = 0; i < server->n_started; i++)

@@ -14,11 +14,30 @@
 #define HOUR_US   (INT64_C(3600) * 1000000)
 #define MINUTE_US (INT64_C(60) * 1000000)
 
+/* What a file says of itself is not believed when it cannot be. */
+static void mend(struct source *source)
+{
+    const char *path = source->journal->path;
+    if (!journal_mend_head(source->journal, source->drained))
+        pst_warn("usage",
+                 "%s: its head is damaged; %llu records were found by their checks, there may have been more",
+                 path, (unsigned long long)(journal_head(source->journal) - source->drained));
+    source->lost_is_sound = journal_lost_is_sound(source->journal);
+    if (!source->lost_is_sound)
+        pst_warn("usage", "%s: its count of requests that it could not take is damaged", path);
+}
+
+static uint64_t lost_of(const struct source *source)
+{
+    uint64_t lost = pst_journal_lost(source->journal);
+    bool sound = !source->orphan || source->lost_is_sound;
+    return sound && lost > source->lost ? lost : source->lost;
+}
+
 static int learn_cursor(struct pst_ledger *ledger, struct source *source)
 {
     if (source->known)
         return 0;
-    uint64_t head = journal_head(source->journal);
     int err =
         pst_usage_store_cursor(ledger->store, source->journal->head->uuid, &source->drained, &source->lost);
     if (err < 0)
@@ -27,9 +46,10 @@ static int learn_cursor(struct pst_ledger *ledger, struct source *source)
         source->drained = journal_drained_hint(source->journal);
         source->lost = source->drained > 0 ? pst_journal_lost(source->journal) : 0;
     }
-    /* A head behind its own place is damage: nothing of it can be told apart any more. */
-    if (source->drained > head)
-        source->drained = head;
+    if (source->orphan)
+        mend(source);
+    uint64_t head = journal_head(source->journal);
+    source->seen_lost = source->lost;
     source->logged = journal_logged(source->journal);
     if (source->logged < source->drained || source->logged > head)
         source->logged = source->drained;
@@ -48,10 +68,9 @@ static int collect(struct pst_ledger *ledger, struct source *source)
         return err;
     uint64_t head = journal_head(source->journal);
     uint64_t capacity = source->journal->head->capacity;
-    uint64_t lost = pst_journal_lost(source->journal);
     source->next = source->drained;
-    source->next_lost = lost > source->lost ? lost : source->lost;
-    if (head - source->next > capacity) { /* only a damaged head, or a usage.db from before, can say so */
+    source->next_lost = lost_of(source);
+    if (head - source->next > capacity) { /* usage.db is from before: it was restored */
         source->damaged = head - capacity - source->next;
         source->next = head - capacity;
     }
@@ -404,10 +423,38 @@ static bool something_to_write(const struct pst_ledger *ledger)
     return false;
 }
 
+static void say_losses(const struct source *source)
+{
+    const char *path =
+        pst_journal_crash_safe(source->journal) ? source->journal->path : "a journal in memory";
+    if (source->damaged > 0)
+        pst_warn("usage", "%s: %llu records were damaged or missing and are not counted", path,
+                 (unsigned long long)source->damaged);
+    if (source->orphan && source->next_lost > source->lost)
+        pst_warn("usage", "%s: %llu requests were not counted by the run before: its journal was full", path,
+                 (unsigned long long)(source->next_lost - source->lost));
+}
+
+/* Also when nothing can be written: a ring is full then soonest. */
+static void watch_losses(struct pst_ledger *ledger)
+{
+    uint64_t more = 0;
+    for (size_t i = 0; i < ledger->n_sources; i++) {
+        struct source *source = &ledger->sources[i];
+        uint64_t lost = pst_journal_lost(source->journal);
+        if (!source->known || source->orphan || lost <= source->seen_lost)
+            continue;
+        more += lost - source->seen_lost;
+        source->seen_lost = lost;
+    }
+    losses_note(&ledger->losses, more, pst_clock_mono_us());
+}
+
 static void finish(struct pst_ledger *ledger)
 {
     for (size_t i = 0; i < ledger->n_sources; i++) {
         struct source *source = &ledger->sources[i];
+        say_losses(source);
         atomic_fetch_add(&ledger->lost, new_losses(source));
         source->drained = source->next;
         source->lost = source->next_lost;
@@ -461,6 +508,7 @@ int pst_ledger_drain(struct pst_ledger *ledger)
 {
     int err = 0;
     ledger->n_batch = 0;
+    watch_losses(ledger);
     for (size_t i = 0; err == 0 && i < ledger->n_sources; i++)
         err = collect(ledger, &ledger->sources[(ledger->first_source + i) % ledger->n_sources]);
     ledger->first_source = ledger->n_sources > 0 ? (ledger->first_source + 1) % ledger->n_sources : 0;

@@ -49,7 +49,6 @@ static void write_head(struct pst_journal *journal, uint32_t capacity)
     head->capacity = capacity;
     if (getrandom(head->uuid, sizeof(head->uuid), 0) != (ssize_t)sizeof(head->uuid))
         memcpy(head->uuid, &journal, sizeof(void *)); /* never seen to fail; still one of a kind here */
-    /* Last: a file without it was never begun. */
     atomic_signal_fence(memory_order_release);
     head->magic = JOURNAL_MAGIC;
 }
@@ -83,7 +82,7 @@ static uint32_t round_up(uint32_t n)
 
 int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records, struct pst_journal **ret)
 {
-    char path[512];
+    char path[512], unbegun[sizeof(path) + sizeof(JOURNAL_UNBEGUN)];
     if (n_records < PST_JOURNAL_RECORDS_MIN || n_records > PST_JOURNAL_RECORDS_MAX ||
         snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR "/worker-%u.ring", data_dir, index) >=
             (int)sizeof(path))
@@ -91,7 +90,8 @@ int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records, s
     uint32_t capacity = round_up(n_records);
     size_t bytes = bytes_for(capacity);
     void *map = MAP_FAILED;
-    int err = make_file(path, bytes, &map);
+    snprintf(unbegun, sizeof(unbegun), "%s" JOURNAL_UNBEGUN, path);
+    int err = access(path, F_OK) < 0 ? make_file(unbegun, bytes, &map) : -PST_EEXIST;
     if (err < 0) {
         pst_warn("usage",
                  "%s cannot be made (%s); this worker's journal is in memory: a crash would lose what is "
@@ -107,6 +107,13 @@ int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records, s
         return -PST_ENOMEM;
     }
     write_head(journal, capacity);
+    if (path[0] != '\0' && rename(unbegun, path) < 0) {
+        err = pst_err_from_errno(errno);
+        pst_error("usage", "%s cannot be renamed to %s: %s", unbegun, path, pst_strerror(err));
+        unlink(unbegun);
+        journal_unmap(journal);
+        return err;
+    }
     *ret = journal;
     return 0;
 }
@@ -124,8 +131,6 @@ void pst_journal_close(struct pst_journal *journal)
 
 static int check_head(const struct journal_head *head, size_t file_bytes)
 {
-    if (head->magic == 0 && atomic_load_explicit(&head->head, memory_order_relaxed) == 0)
-        return -PST_ENOENT; /* its maker died before it was begun: nothing is in it */
     if (head->magic != JOURNAL_MAGIC)
         return -PST_EPARSE;
     bool old = head->version == 1;
@@ -146,8 +151,6 @@ int journal_map(const char *path, struct pst_journal **ret)
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return pst_err_from_errno(errno);
-    if (S_ISREG(st.st_mode) && st.st_size == 0)
-        return -PST_ENOENT;
     if (!S_ISREG(st.st_mode) || st.st_size < JOURNAL_PAGE)
         return -PST_EPARSE;
     size_t bytes = (size_t)st.st_size;
@@ -215,6 +218,7 @@ int pst_journal_append(struct pst_journal *journal, const struct pst_usage_recor
     uint64_t n = atomic_load_explicit(&head->head, memory_order_relaxed);
     if (n - atomic_load_explicit(&head->drained, memory_order_acquire) >= head->capacity) {
         atomic_fetch_add_explicit(&head->lost, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&head->lost_again, 1, memory_order_relaxed);
         return -PST_EBUSY;
     }
     void *at = journal->ring + (n & (head->capacity - 1)) * sizeof(*record);
@@ -251,9 +255,39 @@ uint64_t journal_head(const struct pst_journal *journal)
     return atomic_load_explicit(&journal->head->head, memory_order_acquire);
 }
 
+bool journal_mend_head(struct pst_journal *journal, uint64_t drained)
+{
+    struct pst_usage_record record;
+    uint64_t head = journal_head(journal), capacity = journal->head->capacity, base = drained;
+    /* A usage.db that was restored from a copy is behind by more than the ring holds. */
+    if (head > drained && head - drained > capacity && journal_read(journal, head - 1, &record))
+        base = head - capacity;
+    uint64_t top = base;
+    for (uint64_t n = base; n < base + capacity; n++) {
+        if (journal_read(journal, n, &record))
+            top = n + 1;
+    }
+    if (head - base <= capacity && top <= head)
+        return true;
+    atomic_store_explicit(&journal->head->head, top, memory_order_release);
+    return top == head + 1; /* killed between a record and its count */
+}
+
+/* More than could be served in a thousand years is none; a crash may fall between the two counts. */
+#define LOST_MAX (UINT64_C(1) << 52)
+
+bool journal_lost_is_sound(const struct pst_journal *journal)
+{
+    uint64_t lost = pst_journal_lost(journal);
+    uint64_t again = journal->names == NULL ? lost : atomic_load(&journal->head->lost_again);
+    return lost < LOST_MAX && lost - again <= 1;
+}
+
 uint64_t journal_drained_hint(const struct pst_journal *journal)
 {
     uint64_t drained = atomic_load_explicit(&journal->head->drained, memory_order_acquire);
+    uint64_t again = journal->names == NULL ? drained : atomic_load(&journal->head->drained_again);
+    drained = again < drained ? again : drained;
     return drained <= journal_head(journal) ? drained : journal_head(journal);
 }
 
@@ -270,6 +304,8 @@ void journal_set_logged(struct pst_journal *journal, uint64_t n)
 void journal_release(struct pst_journal *journal, uint64_t n)
 {
     atomic_store_explicit(&journal->head->drained, n, memory_order_release);
+    if (journal->names != NULL)
+        atomic_store_explicit(&journal->head->drained_again, n, memory_order_relaxed);
 }
 
 bool pst_journal_crash_safe(const struct pst_journal *journal)

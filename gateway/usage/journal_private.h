@@ -18,6 +18,8 @@
 #define JOURNAL_PAGE       4096
 #define JOURNAL_NAMES_SIZE (7 * JOURNAL_PAGE)
 #define JOURNAL_HEAD_SIZE  (JOURNAL_PAGE + JOURNAL_NAMES_SIZE)
+/* A ring's name until its head is written: what ends with it was never begun. */
+#define JOURNAL_UNBEGUN ".new"
 
 /* The file's first page. `head` is the worker's, `drained` the keeper's; each on a cache line of its own. The
  * fields of version 1 stay where they were. */
@@ -29,9 +31,11 @@ struct journal_head {
     uint32_t reserved;
     uint8_t uuid[PST_JOURNAL_UUID_BYTES];
     _Alignas(64) atomic_uint_fast64_t head;    /* records ever appended */
-    atomic_uint_fast64_t lost;                 /* records refused */
+    atomic_uint_fast64_t lost;                 /* records refused ... */
+    atomic_uint_fast64_t lost_again;           /* ... and once more, so that damage is noticed */
     _Alignas(64) atomic_uint_fast64_t drained; /* records that are in usage.db */
     atomic_uint_fast64_t logged;               /* records whose access log line was written or dropped */
+    atomic_uint_fast64_t drained_again;        /* `drained` once more */
     _Alignas(64) atomic_uint names_used;       /* bytes of the names */
 };
 _Static_assert(sizeof(struct journal_head) <= JOURNAL_PAGE, "the head is one page");
@@ -44,8 +48,8 @@ struct pst_journal {
     char path[512]; /* empty: plain memory */
 };
 
-/* Maps an existing ring file, checked: 0, -PST_EPARSE (damaged, or not one), -PST_EVERSION, -PST_ENOENT
- * (gone, or never begun), -PST_EIO ... */
+/* Maps an existing ring file, checked: 0, -PST_EPARSE (empty, damaged, or not one), -PST_EVERSION, -PST_EIO
+ * ... */
 int journal_map(const char *path, struct pst_journal **ret) PST_MUSTCHECK;
 /* Unmaps; the file stays. */
 void journal_unmap(struct pst_journal *journal);
@@ -58,7 +62,13 @@ struct pst_str journal_name(const struct pst_journal *journal, uint16_t number);
 struct pst_usage_names journal_names(const struct pst_journal *journal,
                                      const struct pst_usage_record *record);
 uint64_t journal_head(const struct pst_journal *journal);
-/* What the ring itself says of it, for a ring that usage.db knows nothing of. */
+/* For a ring of an earlier run that is drained up to `drained`: mends a head that cannot be right, by the
+ * records whose checks say that they come next. False: it had to. */
+bool journal_mend_head(struct pst_journal *journal, uint64_t drained);
+/* Whether its count of losses can be believed. */
+bool journal_lost_is_sound(const struct pst_journal *journal);
+/* What the ring itself says of it, for a ring that usage.db knows nothing of; the smaller one, should its two
+ * counts differ: usage.db has none of its records, so none is counted twice. */
 uint64_t journal_drained_hint(const struct pst_journal *journal);
 /* The access log's place, in the file too: it survives the process, so lines are not repeated. */
 uint64_t journal_logged(const struct pst_journal *journal);

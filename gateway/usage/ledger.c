@@ -93,6 +93,7 @@ void pst_ledger_close(struct pst_ledger *ledger)
         return;
     if (ledger->store != NULL && ledger->log != NULL)
         drain_all(ledger);
+    losses_end(&ledger->losses);
     for (size_t i = 0; i < ledger->n_sources; i++) {
         if (ledger->sources[i].orphan)
             journal_unmap(ledger->sources[i].journal);

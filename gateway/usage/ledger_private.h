@@ -4,6 +4,7 @@
 #define POSTERN_USAGE_LEDGER_PRIVATE_H
 
 #include "journal_private.h"
+#include "losses.h"
 #include "names.h"
 #include "postern/db/usage_store.h"
 #include "postern/usage/ledger.h"
@@ -22,8 +23,10 @@ struct source {
     uint64_t lost;
     uint64_t next; /* within a drain: what will be drained when it commits */
     uint64_t next_lost;
-    uint64_t damaged; /* within a drain: records that cannot be read */
-    uint64_t logged;  /* up to here the access log has its lines */
+    uint64_t damaged;   /* within a drain: records that cannot be read */
+    uint64_t seen_lost; /* of its count of losses, what has been said */
+    bool lost_is_sound; /* of an orphan: that count can be believed */
+    uint64_t logged;    /* up to here the access log has its lines */
 };
 
 /* A key's use in this batch, to move its "last used" once; with an old secret, by the minute. */
@@ -56,6 +59,8 @@ struct pst_ledger {
     char last_path[PST_USAGE_PATH_SIZE]; /* the route found last: most requests come in runs */
     size_t last_path_len;
     int64_t last_route;
+
+    struct losses losses;
 
     atomic_ullong requests, lost, commits, commit_us, errors, routes_other;
     atomic_ullong lag, log_dropped;

@@ -9,14 +9,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void set_aside(struct pst_ledger *ledger, const char *path, int err)
 {
     char aside[600];
     snprintf(aside, sizeof(aside), "%s.unreadable", path);
-    pst_warn("usage", "%s is no journal that this version can read (%s); kept as %s", path, pst_strerror(err),
-             aside);
+    struct stat st;
+    if (stat(path, &st) == 0 && st.st_size == 0)
+        pst_warn("usage",
+                 "%s is empty: what it held cannot be counted (unless an earlier version was killed "
+                 "as it made the file: then it held nothing); kept as %s",
+                 path, aside);
+    else
+        pst_warn("usage", "%s cannot be read (%s): what it held cannot be counted; kept as %s", path,
+                 err == -PST_EVERSION ? "a later version of Postern made it" : "its head is damaged", aside);
     if (rename(path, aside) < 0)
         pst_warn("usage", "%s cannot be renamed; remove it", path);
     atomic_fetch_add(&ledger->set_aside, 1);
@@ -31,10 +39,6 @@ static int take_ring(struct pst_ledger *ledger, const char *dir, const char *nam
     int err = journal_map(path, &journal);
     if (err == -PST_ENOMEM)
         return err;
-    if (err == -PST_ENOENT) {
-        unlink(path);
-        return 0;
-    }
     if (err < 0) {
         set_aside(ledger, path, err);
         return 0;
@@ -52,6 +56,14 @@ static int take_ring(struct pst_ledger *ledger, const char *dir, const char *nam
     return 0;
 }
 
+static void drop_unbegun(const char *dir, const char *name)
+{
+    char path[800];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (unlink(path) < 0)
+        pst_warn("usage", "%s cannot be removed", path);
+}
+
 int ledger_find_orphans(struct pst_ledger *ledger)
 {
     char dir[512];
@@ -60,8 +72,11 @@ int ledger_find_orphans(struct pst_ledger *ledger)
     int n = scandir(dir, &entries, NULL, alphasort);
     int err = 0;
     for (int i = 0; i < n; i++) {
-        if (err == 0 && pst_str_ends(pst_str_of(entries[i]->d_name), PST_STR(".ring")))
-            err = take_ring(ledger, dir, entries[i]->d_name);
+        struct pst_str name = pst_str_of(entries[i]->d_name);
+        if (err == 0 && pst_str_ends(name, PST_STR(".ring")))
+            err = take_ring(ledger, dir, name.p);
+        else if (pst_str_ends(name, PST_STR(".ring" JOURNAL_UNBEGUN)))
+            drop_unbegun(dir, name.p);
         free(entries[i]);
     }
     free(entries);

@@ -15,14 +15,18 @@ const certificateTroubles = {
 };
 const certificateTrouble = (which, certificate) => certificateTroubles[certificate?.state]?.(which);
 
+/** In all; since the start, where usage.db cannot be read. */
+const lostOf = ({ journal }) => journal.lost ?? journal.lost_since_start;
+
 /** What needs somebody's attention, worst first. */
 function troubles(status) {
   return [
     status.stores.keys === 'failing' && 'The keys cannot be read. Requests are judged by the keys known so far.',
-    status.stores.usage === 'failing' && 'The usage cannot be written. Requests are served and wait in the journal.',
+    status.stores.usage === 'failing' && 'The usage cannot be written or read. Requests are served and wait in the journal.',
     ...containerTroubles(status),
     status.egress?.metering.silent && 'The container has not reached its billing host for a while. It stops serving when that goes on: see “The way out”, and run postern doctor.',
-    status.journal.lost > 0 && `${plural(status.journal.lost, 'request')} could not be counted.`,
+    lostOf(status) > 0 && `${plural(lostOf(status), 'request')} could not be counted.`,
+    status.journal.unreadable > 0 && `${plural(status.journal.unreadable, 'journal')} of an earlier run could not be read: what was in there is not counted. See the log.`,
     certificateTrouble('The certificate', status.certificate),
     certificateTrouble('The certificate of this page', status.admin_certificate),
   ].filter(Boolean);
@@ -61,7 +65,7 @@ function cards(status) {
     certificateCard('Certificate', certificate),
     status.admin_certificate ? certificateCard('Certificate of this page', status.admin_certificate) : null,
     card('Stores', facts([['Keys', store(status.stores.keys)], ['Usage', store(status.stores.usage)], ['Waiting', h('span', { title: 'Served, and not yet written to usage.db' }, plural(journal.waiting, 'request'))],
-      ['Lost', journal.lost > 0 ? badge('danger', plural(journal.lost, 'request')) : 'none']])));
+      ['Lost', lostOf(status) > 0 ? badge('danger', plural(lostOf(status), 'request')) : journal.lost === null ? 'not known' : 'none']])));
 }
 
 export async function statusView(main, { signal }) {

@@ -54,6 +54,9 @@ struct pst_admin_certificate {
 struct pst_admin_status {
     unsigned workers;
     uint64_t connections;          /* clients' connections, open now */
+    uint64_t journal_lost;         /* requests served and not counted, since the start */
+    uint64_t journals_unreadable;  /* files of earlier runs */
+    uint64_t log_dropped;          /* lines of the access log that nobody took */
     uint64_t journal_waiting;      /* requests served and not in usage.db yet */
     struct pst_reach_sum upstream; /* what the traffic tells of the container */
     struct pst_admin_egress egress;

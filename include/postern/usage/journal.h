@@ -38,7 +38,7 @@ struct pst_journal;
 /* Opens or makes worker `index`'s ring in `data_dir` for `n_records` (rounded up to a power of two; between
  * the bounds above). A file of another size, version or making is set aside and a new one made. To be called
  * after pst_ledger_open(), which drains what was left. Falls back to memory with a warning. 0, -PST_EINVAL,
- * or -PST_ENOMEM (no memory either). */
+ * -PST_EIO and the like (it could not be named), or -PST_ENOMEM (no memory either). */
 int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records,
                      struct pst_journal **ret) PST_MUSTCHECK;
 /* A number for a name that records refer to, for as long as the ring lives: the same for the same name. 0 for

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ring's file: what it says of itself, what an earlier version left in it, what is not believed. */
 #include "journal_private.h"
+#include "losses.h"
 #include "usage_test.h"
 
 /* Names */
@@ -204,6 +205,190 @@ static void test_rings_of_version_1_are_drained(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Damage: whatever is not counted is said. */
+
+#define LEFT 50
+
+/* A ring that an earlier run left, with LEFT records of which the first `drained` are in usage.db. */
+static void leave_ring(uint64_t drained, char *path, size_t size)
+{
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("aaaaaaaaaaaa", "/left", 200);
+    for (uint64_t n = 0; n < drained; n++)
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    assert_int_equal(pst_ledger_drain(ledger), drained);
+    pst_ledger_close(ledger);
+    for (uint64_t n = drained; n < LEFT; n++)
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    pst_journal_close(journal);
+    snprintf(path, size, "%s/" PST_JOURNAL_DIR "/worker-0.ring", dir);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void flip(const char *path, off_t at, uint8_t bits)
+{
+    uint8_t byte;
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= bits;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+/* What the next start makes of it; the log's text. */
+static const char *start_again(struct pst_usage_stats *stats)
+{
+    int saved = begin_log();
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    pst_ledger_stats(ledger, stats);
+    pst_ledger_close(ledger);
+    return end_log(saved);
+}
+
+static void test_damaged_records_are_said(void **state)
+{
+    (void)state;
+    char path[128];
+    struct pst_usage_stats stats;
+    leave_ring(10, path, sizeof(path));
+    for (uint64_t n = 20; n < 23; n++)
+        flip(path, (off_t)(JOURNAL_HEAD_SIZE + n * sizeof(struct pst_usage_record) + 100), 4);
+    const char *said = start_again(&stats);
+    assert_int_equal(stats.requests, LEFT - 10 - 3);
+    assert_int_equal(stats.lost, 3);
+    assert_int_equal(count_of(said, "3 records were damaged or missing and are not counted"), 1);
+    assert_int_equal(ask(0).requests, LEFT - 3);
+}
+
+/* The count of records is damaged, and those that are there are found all the same. */
+static void test_damaged_head_is_mended(void **state)
+{
+    (void)state;
+    for (int bit = 0; bit < 64; bit++) {
+        char path[128];
+        struct pst_usage_stats stats;
+        uint64_t before = bit > 0 ? ask(0).requests : 0;
+        leave_ring(10, path, sizeof(path));
+        flip(path, (off_t)(offsetof(struct journal_head, head) + (size_t)bit / 8), (uint8_t)(1u << bit % 8));
+        const char *said = start_again(&stats);
+        uint64_t head = LEFT ^ UINT64_C(1) << bit;
+        bool more = head > LEFT && head - 10 <= RING; /* that may be: then some are missing */
+        assert_int_equal(stats.requests, LEFT - 10);
+        assert_int_equal(stats.lost, more ? head - LEFT : 0);
+        if (more)
+            assert_int_equal(count_of(said, "records were damaged or missing"), 1);
+        else
+            assert_int_equal(count_of(said, "its head is damaged; 40 records were found"), 1);
+        assert_int_equal(ask(0).requests, before + 10 + stats.requests);
+    }
+}
+
+static void test_damaged_count_of_losses(void **state)
+{
+    (void)state;
+    char path[128];
+    struct pst_usage_stats stats;
+    leave_ring(0, path, sizeof(path));
+    flip(path, (off_t)offsetof(struct journal_head, lost) + 2, 1);
+    const char *said = start_again(&stats);
+    assert_int_equal(stats.requests, LEFT);
+    assert_int_equal(stats.lost, 0); /* not 65,536 */
+    assert_int_equal(count_of(said, "its count of requests that it could not take is damaged"), 1);
+}
+
+/* 300 bytes flipped anywhere: never is a record lost without a word. */
+static void test_nothing_is_lost_in_silence(void **state)
+{
+    (void)state;
+    unsigned seed = 20261129, silent = 0;
+    for (int round = 0; round < 60; round++) {
+        char path[128], aside[160];
+        struct pst_usage_stats stats;
+        struct stat st;
+        leave_ring(0, path, sizeof(path));
+        assert_int_equal(stat(path, &st), 0);
+        for (int i = 0; i < 300; i++) {
+            off_t at = rand_r(&seed) % st.st_size;
+            if (round % 2 == 0 && at < (off_t)JOURNAL_HEAD_SIZE) /* the head has its own tests */
+                at += JOURNAL_HEAD_SIZE;
+            flip(path, at % st.st_size, (uint8_t)(1u << rand_r(&seed) % 8));
+        }
+        const char *said = start_again(&stats);
+        assert_true(stats.requests <= LEFT);
+        silent += stats.requests < LEFT && count_of(said, " warning ") == 0;
+        assert_true(stats.lost <= RING);
+        snprintf(aside, sizeof(aside), "%s.unreadable", path);
+        unlink(aside);
+    }
+    assert_int_equal(silent, 0);
+}
+
+static void test_empty_files(void **state)
+{
+    (void)state;
+    char path[128], other[128], aside[160];
+    struct pst_usage_stats stats;
+    make_journal_dir();
+    snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR "/worker-0.ring", dir);
+    snprintf(other, sizeof(other), "%s/" PST_JOURNAL_DIR "/worker-1.ring.new", dir);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    close(open(other, O_CREAT | O_WRONLY, 0600));
+    const char *said = start_again(&stats);
+    assert_int_equal(stats.set_aside, 1);
+    assert_int_equal(count_of(said, "worker-0.ring is empty: what it held cannot be counted"), 1);
+    assert_int_equal(count_of(said, "worker-1"), 0); /* killed before it was begun: nothing was in it */
+    assert_int_equal(access(other, F_OK), -1);
+    snprintf(aside, sizeof(aside), "%s.unreadable", path);
+    assert_int_equal(access(aside, F_OK), 0);
+}
+
+/* Losses */
+
+static void test_losses_are_said(void **state)
+{
+    (void)state;
+    const uint64_t s = 1000000;
+    struct losses losses = {0};
+    int saved = begin_log();
+    losses_note(&losses, 0, 1 * s);
+    losses_note(&losses, 5, 2 * s);
+    losses_note(&losses, 7, 3 * s); /* a minute is not over */
+    losses_note(&losses, 0, 4 * s); /* nor is the spell */
+    losses_note(&losses, 1, 63 * s);
+    losses_note(&losses, 0, 64 * s);
+    losses_note(&losses, 0, 68 * s);
+    losses_note(&losses, 0, 80 * s);
+    losses_note(&losses, 2, 90 * s);
+    losses_end(&losses);
+    losses_end(&losses);
+    const char *said = end_log(saved);
+    assert_int_equal(count_of(said, "\n"), 5);
+    assert_int_equal(count_of(said, "the journal is full: requests are served and not counted, 5 so far"), 1);
+    assert_int_equal(count_of(said, "still full: 13 requests"), 1);
+    assert_int_equal(count_of(said, "13 requests were served and not counted since "), 1);
+    assert_int_equal(count_of(said, "not counted, 2 so far"), 1);
+    assert_int_equal(count_of(said, "2 requests were served and not counted since "), 1);
+}
+
+static void test_a_full_ring_is_said(void **state)
+{
+    (void)state;
+    int saved = begin_log();
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_journal *journal = open_journal(ledger, RING);
+    struct pst_usage_record record = record_of("", "/a", 200);
+    assert_int_equal(pst_ledger_drain(ledger), 0);
+    for (int i = 0; i < RING + 9; i++)
+        (void)pst_journal_append(journal, &record);
+    assert_int_equal(pst_ledger_drain(ledger), RING);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+    const char *said = end_log(saved);
+    assert_int_equal(count_of(said, "not counted, 9 so far"), 1);
+    assert_int_equal(count_of(said, "9 requests were served and not counted since "), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +396,13 @@ int main(void)
         TEST(test_room_for_names_ends),
         TEST(test_paths_of_every_length),
         TEST(test_rings_of_version_1_are_drained),
+        TEST(test_damaged_records_are_said),
+        TEST(test_damaged_head_is_mended),
+        TEST(test_damaged_count_of_losses),
+        TEST(test_nothing_is_lost_in_silence),
+        TEST(test_empty_files),
+        TEST(test_losses_are_said),
+        TEST(test_a_full_ring_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

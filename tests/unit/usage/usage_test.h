@@ -137,6 +137,42 @@ static inline void make_journal_dir(void)
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
+/* What is logged meanwhile, as text: standard error goes into a file of the test's directory. */
+static inline int begin_log(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/stderr", dir);
+    fflush(stderr);
+    int saved = dup(2), fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    assert_true(saved >= 0 && fd >= 0);
+    dup2(fd, 2);
+    close(fd);
+    return saved;
+}
+
+static inline const char *end_log(int saved)
+{
+    static char text[65536];
+    char path[128];
+    snprintf(path, sizeof(path), "%s/stderr", dir);
+    fflush(stderr);
+    dup2(saved, 2);
+    close(saved);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static inline unsigned count_of(const char *text, const char *what)
+{
+    unsigned n = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+        n++;
+    return n;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 
 #endif
