@@ -115,7 +115,7 @@ static void add_to_whole(struct token *token, char c)
 
 static void add_to_group(struct token *token, char c)
 {
-    if (token->ungrouped || token->n_groups == GUID_GROUPS) {
+    if (token->ungrouped || token->n_groups >= GUID_GROUPS) {
         token->ungrouped = true;
         return;
     }

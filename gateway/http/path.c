@@ -59,13 +59,13 @@ static bool is_clear(unsigned char c, bool escaped)
 {
     switch (c) {
     case ';':
+    case '?':
+    case '#':
+    case '%': /* also one that begins no escape */
     case '\\':
     case 0x7f:
         return false;
     case '/':
-    case '?':
-    case '#':
-    case '%':
         return !escaped;
     default:
         return c >= ' ';

@@ -18,8 +18,8 @@ unsigned char pst_path_take(struct pst_str *path, bool *ret_escaped);
 /* Whether everybody reads the path alike. It begins with '/', and has
  * - no empty and no dot segments, also with their dots escaped;
  * - no ';' and no '\', as they are or escaped;
- * - no other delimiter escaped (%2F, %3F, %23), and no escaped '%' (%25), which a second decoding would turn
- *   into something else;
+ * - no other delimiter escaped (%2F, %3F, %23; a path has no '?' and '#' as they are), and no escaped '%'
+ * (%25), which a second decoding would turn into something else;
  * - no control characters;
  * - outside ASCII only valid UTF-8 (no overlong '.' or '/'), and none of the four characters whose other case
  *   is an ASCII letter. */

@@ -60,6 +60,13 @@ static void test_bounds(void **state)
     assert_true(pst_job_id_last((struct pst_str){path, PST_JOB_ID_MAX}, &id));
     assert_int_equal(id.len, PST_JOB_ID_MAX);
     assert_false(pst_job_id_last((struct pst_str){path, PST_JOB_ID_MAX + 1}, &id));
+    /* Any number of groups, with and without digits. */
+    memset(path, '-', sizeof(path));
+    for (size_t i = 0; i < sizeof(path); i++) {
+        path[i] = '7';
+        assert_false(pst_job_id_last((struct pst_str){path, sizeof(path)}, &id));
+        path[i] = '-';
+    }
     memset(path, 'z', sizeof(path));
     path[0] = '0';
     assert_true(pst_job_id_last((struct pst_str){path, PST_JOB_ID_MAX}, &id));

@@ -67,6 +67,11 @@ static const char *const unclear[] = {
     "/a%252fb",
     "/a%25%32%66b",
     "/a%3fb",
+    "/a?b",
+    "/a#b",
+    "/a%",
+    "/a%2",
+    "/a%zz",
     "/a%23b",
     "/%c0%ae%c0%ae/b", /* overlong dots */
     "/a%c0%afb",       /* an overlong slash */
