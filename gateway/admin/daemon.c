@@ -17,6 +17,8 @@
 
 #define BODY_MAX_BYTES  (64 * 1024)
 #define CONNECTIONS_MAX 64u
+/* What libmicrohttpd allows: the acceptor may count those it handed over a moment late. */
+#define CONNECTIONS_HARD_MAX (2 * CONNECTIONS_MAX)
 /* So much more of a body that is too large is read past, for its 413 to be seen. */
 #define DROPPED_MAX_BYTES ((size_t)1024 * 1024)
 #define IDLE_S            30u
@@ -315,8 +317,8 @@ static int open_stores(struct pst_admin *admin)
 static int start_daemon(struct admin_listener *listener)
 {
     /* A Unix socket is one for libmicrohttpd, too: all it writes goes through the seam. */
-    const unsigned flags =
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS;
+    const unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_ALLOW_SUSPEND_RESUME |
+                           MHD_USE_TLS | MHD_USE_NO_LISTEN_SOCKET;
     listener->service = (struct pst_seam_service){.tls = listener->tls, .replace = admin_mhd_error_replace};
     pst_seam_serve(&listener->service);
     /* The two MEM options must be there for a TLS daemon; the seam does not look at them. */
@@ -326,8 +328,7 @@ static int start_daemon(struct admin_listener *listener)
                                    {MHD_OPTION_END, 0, NULL}};
     listener->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_call, listener,                 //
                                         MHD_OPTION_ARRAY, tls,                                   //
-                                        MHD_OPTION_LISTEN_SOCKET, listener->fd,                  //
-                                        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,            //
+                                        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_HARD_MAX,       //
                                         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,                   //
                                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_MAX_BYTES,      //
                                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                     //
@@ -336,9 +337,12 @@ static int start_daemon(struct admin_listener *listener)
                                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)NULL, //
                                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,   //
                                         MHD_OPTION_END);
-    if (listener->daemon == NULL)
+    int err = listener->daemon != NULL ? admin_acceptor_start(&listener->acceptor, listener->daemon,
+                                                              listener->fd, CONNECTIONS_MAX, listener->text)
+                                       : -PST_EIO;
+    if (err < 0)
         pst_error("admin", "libmicrohttpd did not start for %s", listener->text);
-    return listener->daemon != NULL ? 0 : -PST_EIO;
+    return err;
 }
 
 static int make_tls(const struct pst_admin *admin, struct admin_listener *listener)

@@ -94,7 +94,7 @@ int admin_listener_bind(struct admin_listener *listener, const char *item)
 {
     struct sockaddr_un un;
     struct pst_addr addr;
-    listener->fd = -1;
+    listener->fd = listener->acceptor.stop_fd = -1;
     snprintf(listener->text, sizeof(listener->text), "%s", item);
     if (is_socket(item) && read_path(item, &un))
         return bind_path(listener, &un);
@@ -110,10 +110,10 @@ int admin_listener_bind(struct admin_listener *listener, const char *item)
 
 void admin_listener_close(struct admin_listener *listener)
 {
+    admin_acceptor_stop(&listener->acceptor);
     if (listener->daemon != NULL)
-        MHD_stop_daemon(listener->daemon); /* closes the socket */
-    else
-        pst_fd_close(listener->fd);
+        MHD_stop_daemon(listener->daemon);
+    pst_fd_close(listener->fd);
     if (listener->bound)
         unlink(listener->socket_path);
     pst_tls_context_free(listener->tls);

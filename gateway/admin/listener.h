@@ -3,6 +3,7 @@
 #ifndef POSTERN_ADMIN_LISTENER_H
 #define POSTERN_ADMIN_LISTENER_H
 
+#include "acceptor.h"
 #include "postern/base/err.h"
 #include "postern/tls/context.h"
 #include "postern/tls/seam.h"
@@ -20,7 +21,8 @@ struct admin_listener {
     struct pst_client_trust *trust; /* of clients' certificates; NULL: none is asked for */
     uint64_t next_look_us;          /* at its files */
     bool trust_failed;              /* they could not be read the last time */
-    int fd;                         /* the daemon's once it runs */
+    int fd;
+    struct admin_acceptor acceptor; /* of the daemon, once it runs */
     bool bound;                     /* the socket's file is ours to remove */
     char socket_path[108];          /* "" of TCP */
     char text[128];                 /* "unix:/path", "127.0.0.1:8444" */

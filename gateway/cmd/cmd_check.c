@@ -5,6 +5,7 @@
 #include "postern/auth/issuer_keys.h"
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
+#include "postern/conf/open_files.h"
 #include "postern/db/data_dir.h"
 #include "postern/fetch/url.h"
 #include "postern/http/cors.h"
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool print_all, as_json;
@@ -193,6 +195,16 @@ static void check_listen(const struct check *check)
     }
 }
 
+/* By this process's hard limit, to which `serve` raises its own. */
+static void check_open_files(const struct check *check)
+{
+    const struct pst_open_files need = pst_open_files_of(check->s);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < need.least)
+        PROBLEM(check, "workers", "the limit of open files is %llu, and these settings need at least %llu",
+                (unsigned long long)limit.rlim_max, (unsigned long long)need.least);
+}
+
 static void check_tls(const struct check *check)
 {
     const struct pst_tls_files files = {
@@ -313,6 +325,8 @@ static void check_all(const struct check *check)
         check_data_dir(check);
     if (!pst_setting_is_bad(s, "listen"))
         check_listen(check);
+    if (!pst_setting_is_bad(s, "listen") && !pst_setting_is_bad(s, "workers"))
+        check_open_files(check);
     if (!pst_setting_is_bad(s, "tls_certificate") && !pst_setting_is_bad(s, "tls_key"))
         check_tls(check);
     check_client_certificates(check);

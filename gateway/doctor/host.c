@@ -2,6 +2,7 @@
 /* What the machine gives: directory, disk, files, random numbers, processor. */
 #include "private.h"
 
+#include "postern/conf/open_files.h"
 #include "postern/conf/settings.h"
 #include "postern/crypto/cpu.h"
 #include "postern/db/data_dir.h"
@@ -84,18 +85,25 @@ void check_open_files(struct visit *visit)
                    strerror(errno));
         return;
     }
-    /* One for a client, one for its connection to the container; the gateway raises its own soft limit. */
-    uint64_t wanted = s->workers * (s->max_connections + s->upstream_max_connections) + 64;
-    if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= wanted)
+    /* The gateway raises its own soft limit. */
+    const struct pst_open_files need = pst_open_files_of(s);
+    if (limit.rlim_max < need.least)
+        visit_note(
+            visit, CHECK_FILES, PST_DOCTOR_FAILED,
+            "Raise the limit of open files (ulimit -Hn, LimitNOFILE=, the container runtime's default), or "
+            "set fewer workers.",
+            "%llu are allowed, and the gateway needs at least %llu to start",
+            (unsigned long long)limit.rlim_max, (unsigned long long)need.least);
+    else if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= need.most)
         visit_note(visit, CHECK_FILES, PST_DOCTOR_OK, NULL, "%llu needed at most, %llu allowed",
-                   (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
+                   (unsigned long long)need.most, (unsigned long long)limit.rlim_max);
     else
         visit_note(
             visit, CHECK_FILES, PST_DOCTOR_WARNING,
             "Raise the limit of open files (ulimit -Hn, LimitNOFILE=, the container runtime's default), or "
             "lower max_connections.",
             "%llu are allowed, and the settings may need %llu: beyond it new connections wait",
-            (unsigned long long)limit.rlim_max, (unsigned long long)wanted);
+            (unsigned long long)limit.rlim_max, (unsigned long long)need.most);
 }
 
 void check_entropy(struct visit *visit)

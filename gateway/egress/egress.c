@@ -17,8 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACKLOG     128
-#define STACK_BYTES (256 * 1024) /* two ClientHellos, and what the resolver wants */
+#define BACKLOG 128
+/* When accept() says that descriptors or memory are at their end; and that is logged again after so long. */
+#define ACCEPT_PAUSE_MS 50
+#define COMPLAINT_US    10000000
+#define STACK_BYTES     (256 * 1024) /* two ClientHellos, and what the resolver wants */
 
 /* Accepting */
 
@@ -83,9 +86,23 @@ static void take(struct pst_egress *egress, int fd, const struct sockaddr *peer)
     free(t);
 }
 
+/* Descriptors, or memory, come back when tunnels end. */
+static void rest_without_descriptors(const struct pst_egress *egress, int errno_value, uint64_t *complain_us)
+{
+    struct pollfd stop = {.fd = egress->stop_pipe[0], .events = POLLIN};
+    uint64_t now_us = pst_clock_mono_us();
+    if (now_us >= *complain_us) {
+        *complain_us = now_us + COMPLAINT_US;
+        pst_warn("egress", "cannot accept connections: %s; the limit of open files is the usual cause",
+                 strerror(errno_value));
+    }
+    (void)poll(&stop, 1, ACCEPT_PAUSE_MS);
+}
+
 static void *accept_run(void *arg)
 {
     struct pst_egress *egress = arg;
+    uint64_t complain_us = 0;
     struct pollfd at[EGRESS_LISTENERS_MAX + 1] = {{.fd = egress->stop_pipe[0], .events = POLLIN}};
     for (size_t i = 0; i < egress->n_listeners; i++)
         at[i + 1] = (struct pollfd){.fd = egress->listeners[i], .events = POLLIN};
@@ -100,8 +117,8 @@ static void *accept_run(void *arg)
                          : -1;
             if (fd >= 0)
                 take(egress, fd, (struct sockaddr *)&peer);
-            else if (at[i].revents != 0 && (errno == EMFILE || errno == ENFILE))
-                (void)poll(NULL, 0, 50); /* descriptors come back when tunnels end */
+            else if (at[i].revents != 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                rest_without_descriptors(egress, errno, &complain_us);
         }
     }
     return NULL;

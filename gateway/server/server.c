@@ -4,6 +4,7 @@
 #include "internal.h"
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
+#include "postern/conf/open_files.h"
 #include "postern/db/data_dir.h"
 
 #include <errno.h>
@@ -20,21 +21,30 @@
 /* The container is going too: its tunnels get a moment to end. */
 #define EGRESS_WAIT_US 1000000
 
-/* One descriptor for a client, one for its upstream connection. */
-static void raise_file_limit(const struct pst_settings *settings, unsigned n_workers)
+/* -PST_ELIMIT: with so few descriptors nothing would work. */
+static int raise_file_limit(const struct pst_settings *settings)
 {
+    const struct pst_open_files need = pst_open_files_of(settings);
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
+        return 0;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    uint64_t wanted =
-        (uint64_t)n_workers * (settings->max_connections + settings->upstream_max_connections) + 64;
-    if (limit.rlim_cur < wanted)
-        pst_warn("server",
-                 "the limit of open files is %llu; max_connections needs %llu: beyond it new connections "
-                 "wait",
-                 (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+    unsigned long long allowed = limit.rlim_cur, least = need.least, most = need.most;
+    if (allowed < least) {
+        pst_error(
+            "server",
+            "the limit of open files is %llu, and these settings need at least %llu; raise it (ulimit -n, "
+            "LimitNOFILE=, the container runtime's default) or set fewer workers",
+            allowed, least);
+        return -PST_ELIMIT;
+    }
+    if (allowed < most)
+        pst_warn(
+            "server",
+            "the limit of open files is %llu; max_connections needs %llu: beyond it new connections wait",
+            allowed, most);
+    return 0;
 }
 
 static int check_data_dir(const char *path)
@@ -258,7 +268,10 @@ int pst_server_start(const struct pst_settings *settings, struct pst_server **re
     server->settings = settings;
     pst_arena_init(&server->texts, 4096, 1024 * 1024);
     server->n_workers = (unsigned)settings->workers < MAX_WORKERS ? (unsigned)settings->workers : MAX_WORKERS;
-    raise_file_limit(settings, server->n_workers);
+    if (raise_file_limit(settings) < 0) {
+        pst_server_stop(server);
+        return -PST_ELIMIT;
+    }
     server->workers = calloc(server->n_workers, sizeof(*server->workers));
     server->journals = calloc(server->n_workers, sizeof(*server->journals));
     int err = server->workers != NULL && server->journals != NULL ? set_up(server) : -PST_ENOMEM;
