@@ -16,17 +16,18 @@ static const char preface[] =
     "   (the sample is `deploy/postern.yaml`)\n"
     "3. the environment: `POSTERN_MAX_BODY_SIZE=2GiB`\n"
     "4. a flag: `--max-body-size 2GiB`\n\n"
-    "A list is a YAML list in the file; elsewhere commas separate its items. A size is a number with `B`,\n"
-    "`KiB`, `MiB` or `GiB`, alone it counts bytes; a duration is one with `ms`, `s`, `m`, `h` or `d`, alone "
-    "it\n"
-    "counts seconds.\n\n"
-    "`postern check` says what is wrong with all of it, each with its place, and `postern check --print` "
-    "what\n"
-    "is in force and where it came from. What is wrong, and any name in the file or flag that is no "
-    "setting,\n"
-    "keeps Postern from starting; an unknown `POSTERN_...` variable is only warned about, and those that\n"
-    "Kubernetes makes for a Service of that name are passed over. A change takes effect at the next start,\n"
-    "unless the setting says otherwise.\n";
+    "A list is a YAML list in the file; elsewhere its items are separated by commas. A size is a number "
+    "with\n"
+    "`B`, `KiB`, `MiB` or `GiB`; without a unit it is in bytes. A duration is a number with `ms`, `s`, `m`,\n"
+    "`h` or `d`; without a unit it is in seconds.\n\n"
+    "`postern check` reports what is wrong and where, and `postern check --print` shows the values in "
+    "effect\n"
+    "and where they come from. Postern does not start with a wrong value, or with an unknown name in the "
+    "file\n"
+    "or among the flags. An unknown `POSTERN_...` variable is only warned about; those that Kubernetes sets\n"
+    "for a Service of that name are ignored. A change takes effect at the next start, unless the setting "
+    "says\n"
+    "otherwise.\n";
 
 static void add_setting(struct pst_buf *out, const struct pst_setting_def *def)
 {
@@ -93,10 +94,10 @@ void pst_settings_write_yaml(struct pst_buf *out)
 {
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
-    pst_buf_add_cstr(out,
-                     "# Settings of Postern, each with its default. Take the '#' away from what you change.\n"
-                     "# Made by `postern settings --yaml`; the reference is docs/settings.md.\n"
-                     "# `postern check --config FILE` says whether what you wrote is right.\n");
+    pst_buf_add_cstr(
+        out, "# All settings of Postern with their defaults. Remove the '#' from the lines you change.\n"
+             "# Made by `postern settings --yaml`; the reference is docs/settings.md.\n"
+             "# `postern check --config FILE` reports mistakes.\n");
     for (size_t i = 0; i < n; i++) {
         if (defs[i].group != NULL)
             pst_buf_printf(out, "\n# ---- %s ----\n", defs[i].group);

@@ -42,292 +42,289 @@ static const char *const log_levels[] = {"error", "warning", "info", "debug", NU
 
 static const struct pst_setting_def defs[] = {
     {LIST(ADDRESSES, listen), .group = "Main", .required = true, .default_text = "0.0.0.0:8443, [::]:8443",
-     .help = "Addresses to serve HTTPS on. Without IPv6 on the machine the default one for it is skipped."},
+     .help = "Addresses to serve HTTPS on. The default IPv6 address is skipped on a machine without IPv6."},
     {URL(upstream), .required = true, .default_text = "http://127.0.0.1:5000",
-     .help = "The container: http://host:port or unix:/path/of/socket. It is reached inside the pod, so "
-             "without TLS; a base path is not taken, because paths go on as the client sent them."},
+     .help =
+         "The container: http://host:port or unix:/path/of/socket. The connection stays inside the pod and "
+         "does not use TLS. A base path is not supported: paths are forwarded as the client sent them."},
     {LIST(STRINGS, admin_listen), .required = true, .default_text = "127.0.0.1:8444",
-     .help = "Where the admin side listens, REST and page: host:port (HTTPS, for who has an admin token), "
+     .help = "Where to serve the admin page and API: address:port (HTTPS, for anyone with an admin token), "
              "unix:/path/of/socket (plain HTTP, mode 0600, for root and the gateway's own user), or off."},
     {LIST(STRINGS, admin_hosts), .default_text = "",
-     .help = "Host names under which the admin side is reached, beside localhost and IP addresses: a request "
-             "for another name is refused, so that no web page can reach it by a name of its own."},
+     .help = "Host names of the admin page and API, in addition to localhost and IP addresses. Requests for "
+             "any other name are rejected, so that no web page can reach it under a name of its own."},
     {PATH(admin_tls_certificate), .default_text = "",
-     .help = "PEM certificate chain of the admin side. Empty: the gateway's own."},
+     .help = "PEM certificate chain of the admin page and API. Empty: use the gateway's own certificate."},
     {PATH(admin_tls_key), .default_text = "", .help = "PEM private key of admin_tls_certificate."},
     {PATH(admin_client_ca), .default_text = "",
-     .help = "PEM bundle of the CAs whose client certificates open the admin side, as "
-             "admin_client_certificates says. Clients are asked for one then, and may have none. Read again "
-             "when it changes. Empty: none."},
+     .help = "PEM bundle of CAs. Their client certificates give access to the admin page and API as "
+             "admin_client_certificates says. Clients are then asked for a certificate, but need not have "
+             "one. Read again when it changes. Empty: none."},
     {PATH(admin_client_crl), .default_text = "",
-     .help = "PEM file of what those CAs revoked. Read again when it changes, also for open connections; a "
-             "list that is out of date closes its CA's certificates out. Empty: none."},
+     .help = "PEM file with certificate revocation lists (CRLs) of those CAs. Read again when it changes, "
+             "and applied to open connections, too. When a CRL has expired, its CA's certificates are "
+             "rejected. Empty: none."},
     {LIST(STRINGS, admin_client_certificates), .default_text = "",
-     .help = "What a certificate of admin_client_ca may do: admin or viewer, then dns=, uri=, cn=, subject=, "
-             "sha256=, key-sha256=, or * for any of the CAs. The first that fits decides; without one the "
-             "certificate is refused (docs/admin.md)."},
+     .help = "What a certificate of admin_client_ca may do: admin or viewer, followed by dns=, uri=, cn=, "
+             "subject=, sha256=, key-sha256=, or * for any certificate of these CAs. The first matching rule "
+             "decides; a certificate that matches none is rejected (docs/admin.md)."},
     {PATH(data_dir), .required = true, .default_text = "/var/lib/postern",
-     .help =
-         "Directory, most often a volume, for keys, usage, journals and the self-made certificate. When it "
-         "is "
-         "not the gateway user's own, they lie in a directory of its own below it, private (docs/files.md)."},
+     .help = "Directory, usually a volume, for keys, usage, journals and the self-signed certificate. When "
+             "it does not belong to the gateway's user, a private subdirectory holds them (docs/files.md)."},
     {INT(workers), .min = 0, .max = 256, .default_text = "0",
      .help = "Worker threads. 0: as many as the CPUs this process may use (affinity and cgroup quota)."},
     {DURATION(shutdown_timeout), .min = 0, .max = H, .default_text = "30s",
-     .help = "After SIGTERM, requests under way may take this long to finish."},
-    {LIST(ADDRESSES, egress_listen), .group = "The way out", .default_text = "",
-     .help = "Addresses of the CONNECT proxy for the container's HTTPS_PROXY (127.0.0.1:3128). Empty: none."},
-    {LIST(STRINGS, egress_allow), .default_text = "*.cognitive.microsoft.com, *.cognitiveservices.azure.com",
-     .help = "Hosts that the container may reach: names, or *.domain for every name below it (not the domain "
-             "itself)."},
-    {PATH(egress_allow_file), .default_text = "",
-     .help = "A file with more of them, one in a line, # before remarks. Read again when it changes; open "
-             "tunnels "
-             "stay open."},
-    {LIST(NETWORKS, egress_allow_networks), .default_text = "",
+     .help = "After SIGTERM, how long requests in progress may take to complete."},
+    {LIST(ADDRESSES, egress_listen), .group = "Outbound traffic (egress)", .default_text = "",
      .help =
-         "Networks that allowed hosts may have addresses in though they are not public: private, loopback, "
-         "link-local, multicast and reserved addresses are refused else."},
+         "Addresses of the CONNECT proxy, to be the container's HTTPS_PROXY (127.0.0.1:3128). Empty: none."},
+    {LIST(STRINGS, egress_allow), .default_text = "*.cognitive.microsoft.com, *.cognitiveservices.azure.com",
+     .help = "Hosts the container may reach: a name, or *.domain for all names below a domain, but not the "
+             "domain itself."},
+    {PATH(egress_allow_file), .default_text = "",
+     .help = "File with more allowed hosts, one per line; # begins a comment. Read again when it changes; "
+             "open tunnels are kept."},
+    {LIST(NETWORKS, egress_allow_networks), .default_text = "",
+     .help = "Networks in which an allowed host may have its address although they are not public. All other "
+             "private, loopback, link-local, multicast and reserved addresses are rejected."},
     {LIST(STRINGS, egress_ports), .required = true, .default_text = "443",
-     .help = "Ports that may be reached."},
+     .help = "Ports the container may reach."},
     {LIST(STRINGS, egress_resolve), .default_text = "",
-     .help = "Addresses of hosts that are not to be looked up: host:port:address."},
+     .help = "Fixed addresses of hosts, instead of resolving their names: host:port:address."},
     {CHOICE(egress_mode, egress_modes), .default_text = "enforce",
-     .help = "enforce refuses what is not allowed; observe lets it pass and logs what would be refused."},
+     .help = "enforce: reject what is not allowed. observe: let it pass, and log what would be rejected."},
     {CHOICE(egress_sni, egress_snis), .default_text = "warn",
-     .help = "What to do when the server name of the TLS inside is not the host that was asked for. It is "
-             "read without "
-             "touching a byte; off does not look."},
+     .help = "What to do when the server name (SNI) inside a tunnel differs from the requested host: refuse "
+             "closes the tunnel, warn logs it, off does not look. The bytes are forwarded unchanged."},
     {TEXT(egress_parent), .default_text = "",
-     .help = "Proxy through which the way out goes on: http://host:port. It looks names up itself."},
+     .help = "Upstream proxy for egress: http://host:port. It resolves the names itself."},
     {PATH(egress_parent_credentials_file), .default_text = "",
      .help = "File with user:password for egress_parent."},
     {PATH(egress_credentials_file), .default_text = "",
-     .help = "File with user:password that the container must show (HTTP_PROXY_CREDS). Empty: none needed."},
+     .help = "File with the user:password that the container must present (HTTP_PROXY_CREDS). Empty: none "
+             "required."},
     {DURATION(egress_connect_timeout), .min = 100, .max = 10 * M, .default_text = "10s",
-     .help = "From the container's connection to an open tunnel."},
+     .help = "Time limit from accepting the container's connection to an open tunnel."},
     {DURATION(egress_idle_timeout), .min = S, .max = D, .default_text = "10m",
-     .help = "A tunnel without a byte for so long is closed."},
+     .help = "Close a tunnel that has carried no byte for this long."},
     {DURATION(egress_max_duration), .min = S, .max = 365 * D, .default_text = "1d",
-     .help = "A tunnel is closed after this."},
+     .help = "Close a tunnel after this time."},
     {INT(egress_max_tunnels), .min = 1, .max = 100000, .default_text = "256",
-     .help = "Tunnels at once; each has a thread. One more is answered with 503."},
+     .help = "Maximum number of open tunnels; each has its own thread. Further ones get 503."},
     {DURATION(egress_metering_silence), .min = 0, .max = 30 * D, .default_text = "30m",
-     .help = "Warn when the container has not reached a billing host for so long: it reports every 10 to 15 "
-             "minutes, "
-             "and stops serving after ten failures. 0: never."},
+     .help = "Warn when the container has not reached a billing host for this long. It reports every 10 to "
+             "15 minutes, and stops serving after ten failures. 0: never."},
     {PATH(tls_certificate), .group = "TLS", .default_text = "",
-     .help = "PEM file with the server's certificate and its intermediates, in any order. Without it (and "
-             "without tls_certificate_dir) a self-signed one is made in data_dir."},
+     .help = "PEM file with the server certificate and its intermediates, in any order. Without it and "
+             "without tls_certificate_dir, a self-signed certificate is created in data_dir."},
     {PATH(tls_key), .default_text = "",
      .help = "PEM file with the private key of tls_certificate, EC or RSA."},
     {PATH(tls_certificate_dir), .default_text = "",
-     .help = "Directory with more certificates, chosen by the name the client asks for: NAME.crt with "
-             "NAME.key, or SUBDIR/tls.crt with SUBDIR/tls.key."},
+     .help = "Directory with more certificates, selected by the name the client asks for (SNI): NAME.crt "
+             "with NAME.key, or SUBDIR/tls.crt with SUBDIR/tls.key."},
     {CHOICE(tls_profile, profiles), .default_text = "intermediate",
-     .help =
-         "intermediate: TLS 1.2 and 1.3; modern: TLS 1.3 only. AEAD ciphers with forward secrecy in both."},
+     .help = "intermediate: TLS 1.2 and 1.3. modern: TLS 1.3 only. Both use only AEAD ciphers with forward "
+             "secrecy."},
     {DURATION(tls_ticket_rotation), .min = M, .max = 6 * D, .default_text = "12h",
-     .help =
-         "A new key for session tickets this often; a client can resume for one to two periods, for 7 days "
-         "at most."},
+     .help = "How often the key for session tickets is replaced. A client can resume a session for one to "
+             "two such periods, and for at most 7 days."},
     {DURATION(tls_handshake_timeout), .min = 100, .max = 10 * M, .default_text = "10s",
-     .help = "A TLS handshake that takes longer is broken off; one that begins while more than half of "
-             "tls_max_handshakes "
-             "are in progress, after an eighth of it."},
+     .help = "Abort a TLS handshake that takes longer. While more than half of tls_max_handshakes are in "
+             "progress, new ones get an eighth of this time."},
     {INT(tls_max_handshakes), .min = 1, .max = 65536, .default_text = "256",
-     .help = "Handshakes in progress per worker; beyond it new connections wait in the listen queue."},
+     .help = "Maximum number of handshakes in progress per worker; further connections wait in the listen "
+             "queue."},
     {PATH(ca_file), .default_text = "",
-     .help =
-         "PEM file with root certificates to trust besides the system's, when Postern itself asks others "
-         "over "
-         "HTTPS (postern doctor, keys of an identity provider). Clients' certificates are not judged by it."},
+     .help = "PEM file with root certificates to trust in addition to the system's, when Postern itself "
+             "makes HTTPS requests (postern doctor, keys of an identity provider). It has no effect on "
+             "client certificates."},
     {CHOICE(client_certificate, certificate_modes), .group = "Client certificates", .default_text = "off",
-     .help =
-         "optional: clients are asked for a certificate, and may have none. required: a handshake without "
-         "a valid one fails. TLS sessions are not resumed then: each connection proves its own."},
+     .help = "optional: clients are asked for a certificate, but need not have one. required: a handshake "
+             "without a valid certificate fails. With either, TLS sessions are not resumed: each connection "
+             "presents its certificate."},
     {LIST(STRINGS, client_certificate_listeners), .default_text = "",
-     .help = "Addresses of listen where it is another: 0.0.0.0:9443 required."},
+     .help = "Addresses of listen for which client_certificate differs: 0.0.0.0:9443 required."},
     {PATH(client_ca), .default_text = "",
      .help = "PEM bundle of the CAs whose client certificates are trusted. Read again when it changes."},
     {PATH(client_crl), .default_text = "",
-     .help =
-         "PEM file of what those CAs revoked; CAs without a list in it are not looked up. Read again when "
-         "it changes, also for open connections. Empty: none."},
+     .help = "PEM file with certificate revocation lists (CRLs) of those CAs; certificates of a CA without a "
+             "CRL are not checked for revocation. Read again when it changes, and applied to open "
+             "connections, too. Empty: none."},
     {CHOICE(client_crl_expired, crl_expired), .default_text = "refuse",
-     .help = "Whether a CA's certificates are still taken when its list in client_crl is out of date."},
+     .help = "Whether a CA's certificates are still accepted when its CRL in client_crl has expired."},
     {INT(client_certificate_depth), .min = 1, .max = 8, .default_text = "3",
-     .help = "How many certificates may stand above a client's, the CA's own included."},
+     .help = "Maximum number of certificates above a client's in its chain, including the CA's own."},
     {LIST(STRINGS, client_certificate_keys), .default_text = "",
-     .help = "Which key a certificate stands for: the key's id, then dns=, uri=, cn=, subject=, sha256=, "
-             "key-sha256=, or * for any of the CAs. The first that fits decides; without one the certificate "
-             "is not approved (docs/client-certificates.md)."},
+     .help = "Which key a certificate stands for: the key's id, followed by dns=, uri=, cn=, subject=, "
+             "sha256=, key-sha256=, or * for any certificate of these CAs. The first matching rule decides; "
+             "a certificate that matches none is not approved (docs/client-certificates.md)."},
     {CHOICE(client_certificate_forward, switches), .default_text = "off",
-     .help = "Tell the container of the client's certificate in X-Forwarded-Client-Cert, in Envoy's format."},
+     .help = "Send the client's certificate to the container in X-Forwarded-Client-Cert, in Envoy's format."},
     {CHOICE(credentials, credentials_kinds), .group = "Keys", .default_text = "any",
-     .help =
-         "What a request needs: any (a key or token, or an approved client certificate), key, certificate, "
-         "or both, of the same key."},
+     .help = "What a request must present: any (a key, a token or an approved client certificate), key, "
+             "certificate, or both, for the same key."},
     {CHOICE(key_authentication, switches), .default_text = "on",
-     .help =
-         "off: keys are refused (403), also for access tokens of Postern's own; what is left are tokens of "
-         "oidc_issuers and client certificates."},
+     .help = "off: keys are rejected (403), also for obtaining access tokens from Postern. Tokens of "
+             "oidc_issuers and client certificates are still accepted."},
     {LIST(STRINGS, key_sources), .default_text = "Ocp-Apim-Subscription-Key, api-key, Authorization: Bearer",
-     .help = "Where a request may carry its key: header names, or \"Authorization: Scheme\". All are looked "
-             "at; two different keys in one request are refused."},
+     .help = "Where a request may carry its key: header names, or \"Authorization: Scheme\". All are "
+             "checked; two different keys in one request are rejected."},
     {TEXT(key_query_parameter), .default_text = "",
-     .help = "A query parameter that may carry the key too. Empty: none, because URLs end up in logs."},
+     .help = "A query parameter that may also carry the key. Empty: none, because URLs end up in logs."},
     {TEXT(region), .default_text = "",
      .help =
-         "The cloud's region that this gateway stands for (westeurope). Access tokens name it, and a request "
-         "whose Ocp-Apim-Subscription-Region names another one is refused. Empty: any will do."},
+         "The cloud region this gateway stands for (westeurope). Access tokens name it, and a request whose "
+         "Ocp-Apim-Subscription-Region names another region is rejected. Empty: any region is accepted."},
     {DURATION(token_lifetime), .min = 2 * S, .max = H, .default_text = "10m",
      .help =
-         "How long an access token from /sts/v1.0/issueToken works, if its key's secret does not end before. "
-         "The cloud's work for ten minutes, and clients reuse them for eight or nine."},
+         "How long an access token from /sts/v1.0/issueToken is valid, unless the secret it was issued for "
+         "ends earlier. The cloud's are valid for ten minutes, and clients reuse them for eight or nine."},
     {DURATION(token_key_period), .min = 2 * S, .max = 365 * D, .default_text = "1d",
-     .help =
-         "How long a key signs access tokens before the next one takes over; tokens of the one before are "
-         "taken until then. At least token_lifetime."},
+     .help = "How often the key that signs access tokens is replaced. Tokens signed with the previous key "
+             "are accepted for one more period. At least token_lifetime."},
     {LIST(STRINGS, oidc_issuers), .default_text = "",
-     .help = "Who may issue access tokens: the issuer (iss), then jwks=URL or /path (else the issuer's "
-             "OpenID configuration is asked), audience=, algorithm=, leeway=, refresh=, ca_file= "
-             "(docs/oidc.md)."},
+     .help = "Trusted issuers of access tokens: the issuer (iss), followed by jwks=URL or jwks=/path "
+             "(default: as the issuer's OpenID configuration says), audience=, algorithm=, leeway=, "
+             "refresh=, ca_file= (docs/oidc.md)."},
     {LIST(STRINGS, oidc_keys), .default_text = "",
-     .help =
-         "Which key a token stands for: the key's id, then claim=value for each claim that the token must "
-         "have, or * for all tokens of the issuer; issuer= when there are several. The first that fits "
-         "decides."},
+     .help = "Which key a token stands for: the key's id, followed by claim=value for each claim the token "
+             "must have, or * for all tokens of the issuer; and issuer= when there are several issuers. The "
+             "first matching rule decides."},
     {TEXT(oidc_proxy), .secret = true, .default_text = "",
-     .help = "Proxy through which issuers' keys are fetched: http://[user:password@]host:port. Empty: "
-             "directly."},
-    {LIST(STRINGS, open_paths), .item_start = "/", .default_text = "/status, /ready",
      .help =
-         "Paths of the container that need no key, compared byte for byte; with /* at its end all below it: "
-         "/swagger, /swagger/*."},
+         "Proxy for fetching the issuers' keys: http://[user:password@]host:port. Empty: connect directly."},
+    {LIST(STRINGS, open_paths), .item_start = "/", .default_text = "/status, /ready",
+     .help = "Paths of the container that need no key, compared byte for byte; a trailing /* includes "
+             "everything below: /swagger, /swagger/*."},
     {LIST(STRINGS, routes), .item_start = "/", .default_text = "",
      .help =
-         "What differs from path to path: a path, for it and all below it, then credentials=, "
-         "client_certificate= (off, optional, required: without a valid one 403) or websocket_refusal=. The "
-         "first that fits decides: /speech credentials=both (docs/authentication.md)."},
+         "Options for a path and everything below it: the path, followed by credentials=, "
+         "client_certificate= (off, optional, or required: 403 without a valid one) or websocket_refusal=. "
+         "The first matching route decides: /speech credentials=both (docs/authentication.md)."},
     {CHOICE(error_shape, error_shapes), .default_text = "object",
-     .help = "How Postern's own refusals look: object {\"error\": {\"code\", \"message\"}}, or flat "
-             "{\"statusCode\", \"message\"}, as some services of the cloud have it."},
+     .help = "Format of Postern's own errors: object {\"error\": {\"code\", \"message\"}}, or flat "
+             "{\"statusCode\", \"message\"}, as some of the cloud's services use."},
     {CHOICE(host_header, host_headers), .group = "Forwarding", .default_text = "upstream",
-     .help = "Host header for the container: its own address, or the one the client sent."},
+     .help = "Host header sent to the container: the container's own address, or the one the client sent."},
     {TEXT(public_url), .default_text = "",
-     .help =
-         "Where clients reach the gateway, https://host[:port][/prefix]: what Operation-Location, Location, "
-         "Content-Location and azure-asyncoperation of the container's own address are rewritten to. Empty: "
-         "the Host that the client sent, or X-Forwarded-Host, -Proto and -Prefix of a trusted proxy."},
+     .help = "URL at which clients reach the gateway: https://host[:port][/prefix]. Operation-Location, "
+             "Location, Content-Location and azure-asyncoperation are rewritten to it when they name the "
+             "container's own address. Empty: use the client's Host, or X-Forwarded-Host, -Proto and -Prefix "
+             "from a trusted proxy."},
     {LIST(STRINGS, upstream_names), .default_text = "",
-     .help = "Names (host or host:port) that the container gives itself in such URLs, its pod's for example. "
-             "The upstream's own address, and localhost at its port, are known."},
+     .help = "Names (host or host:port) that the container uses for itself in such URLs, its pod's name for "
+             "example. The address of upstream, and localhost with its port, are always included."},
     {CHOICE(job_ownership, switches), .default_text = "on",
-     .help = "Whether a job (202 with Operation-Location) is its key's alone: for other keys it is 404."},
+     .help = "Whether a job (202 with Operation-Location) belongs to the key that created it; other keys get "
+             "404."},
     {DURATION(job_lifetime), .min = S, .max = 30 * D, .default_text = "48h",
-     .help = "How long a job's owner is known. The containers keep results for 24 hours."},
+     .help = "How long a job's owner is remembered. The containers keep results for 24 hours."},
     {INT(job_table_size), .min = 64, .max = 1u << 24, .default_text = "65536",
-     .help = "Jobs whose owner is known at a time, 48 bytes each in data_dir; beyond it the oldest are "
-             "forgotten, and any key may read them."},
+     .help = "Maximum number of jobs whose owner is remembered, 48 bytes each in data_dir. Beyond it the "
+             "oldest are forgotten, and any key may read them."},
     {LIST(STRINGS, cors_allow_origins), .group = "Browsers", .default_text = "",
-     .help = "Pages that may call the gateway from a browser: https://app.example, https://*.app.example, or "
-             "* for all. Preflights are answered without a key then, and the container's own "
-             "Access-Control fields are left out. Empty: CORS is left to the container."},
+     .help =
+         "Origins whose pages may call the gateway from a browser: https://app.example, "
+         "https://*.app.example, or * for all. The gateway then answers preflights itself, without a key, "
+         "and drops the container's own Access-Control headers. Empty: CORS is left to the container."},
     {LIST(STRINGS, cors_allow_methods), .default_text = "GET, HEAD, POST, PUT, PATCH, DELETE",
-     .help = "Methods that such pages may use."},
+     .help = "Methods these pages may use."},
     {LIST(STRINGS, cors_allow_headers), .default_text = "",
-     .help = "Header fields that such pages may send. Empty: all."},
+     .help = "Request headers these pages may send. Empty: all."},
     {LIST(STRINGS, cors_expose_headers),
      .default_text = "Operation-Location, Location, Retry-After, apim-request-id, X-Request-Id, "
                      "x-envoy-upstream-service-time, csp-billing-usage, x-metered-usage",
-     .help = "Header fields of answers that such pages may read."},
+     .help = "Response headers these pages may read."},
     {DURATION(cors_max_age), .min = 0, .max = D, .default_text = "1h",
-     .help = "How long a browser may keep the answer to a preflight."},
+     .help = "How long a browser may cache a preflight response."},
     {CHOICE(cors_allow_credentials, switches), .default_text = "off",
-     .help = "Whether such pages may send cookies and client certificates with their requests."},
+     .help = "Whether these pages may send cookies and client certificates with their requests."},
     {LIST(NETWORKS, trusted_proxies), .default_text = "",
      .help =
-         "Networks of proxies in front of Postern whose X-Forwarded-* and Forwarded headers are believed."},
+         "Networks of proxies in front of Postern whose X-Forwarded-* and Forwarded headers are trusted."},
     {INT(upstream_max_connections), .min = 1, .max = 65536, .default_text = "256",
-     .help = "Connections to the container per worker, used and idle."},
+     .help = "Maximum number of connections to the container per worker, busy and idle."},
     {INT(upstream_max_waiting), .min = 0, .max = 1000000, .default_text = "1024",
-     .help = "Requests per worker that may wait for a connection to the container; beyond it 503."},
+     .help = "Maximum number of requests per worker that wait for a connection to the container; further "
+             "ones get 503."},
     {INT(upstream_key_share), .min = 1, .max = 100, .default_text = "75",
-     .help =
-         "Percentage of the connections to the container that one key may hold of those that others leave, "
-         "and likewise of the places in the queue: alone at most so much, and the next key always finds "
-         "some. Rounded up; per worker (docs/http.md). 100: all."},
+     .help = "Maximum share of the connections to the container that one key may hold, in percent of those "
+             "not held by others; the same applies to places in the queue. Another key can therefore always "
+             "get one. Rounded up; per worker (docs/http.md). 100: no limit."},
     {INT(upstream_keyless_share), .min = 1, .max = 100, .default_text = "25",
-     .help =
-         "The same for all requests without a key together (open_paths, preflights left to the container)."},
+     .help = "The same for all requests without a key together (open_paths, and preflights left to the "
+             "container)."},
     {DURATION(upstream_wait_timeout), .min = 1, .max = H, .default_text = "10s",
-     .help = "A request waits at most this long for a connection; then 503."},
+     .help = "How long a request may wait for a connection to the container; then 503."},
     {DURATION(upstream_connect_timeout), .min = 1, .max = 10 * M, .default_text = "5s",
-     .help = "Connecting to the container may take this long; then 504."},
+     .help = "Time limit for connecting to the container; then 504."},
     {DURATION(upstream_idle_timeout), .min = 100, .max = D, .default_text = "60s",
-     .help = "An idle connection to the container is closed after this; keep it below the container's own "
-             "limit."},
+     .help = "Close a connection to the container that has been idle for this long; keep it below the "
+             "container's own limit."},
     {DURATION(upstream_first_byte_timeout), .min = 10, .max = D, .default_text = "600s",
-     .help = "The container's time from the end of a request to the head of its answer; then 504."},
+     .help = "Time limit for the container from the end of a request to the head of its response; then 504."},
     {DURATION(upstream_read_timeout), .min = 10, .max = D, .default_text = "60s",
-     .help = "The longest pause between two pieces of an answer; then it is broken off."},
+     .help = "Longest pause between two pieces of a response; then the connection is aborted."},
     {DURATION(client_head_timeout), .group = "Clients", .min = 10, .max = H, .default_text = "10s",
-     .help = "The client's time from the first byte of a request to the end of its head; then 408."},
+     .help = "Time limit for the client from the first byte of a request to the end of its head; then 408."},
     {DURATION(client_idle_timeout), .min = 100, .max = D, .default_text = "75s",
-     .help = "A connection without a request is closed after this."},
+     .help = "Close a client connection without a request after this time."},
     {DURATION(client_send_timeout), .min = 10, .max = D, .default_text = "60s",
-     .help = "A client that takes nothing of its answer for this long is cut off."},
+     .help = "Disconnect a client that has not read any of its response for this long."},
     {BYTES(client_min_rate), .min = 0, .max = GIB, .default_text = "1KiB",
-     .help = "Bytes per second that a request's body must keep up; then 408. 0: no such limit. Time in which "
-             "the container takes nothing does not count."},
+     .help = "Minimum rate of a request body in bytes per second; below it 408. Time in which the container "
+             "accepts nothing does not count. 0: no limit."},
     {DURATION(client_min_rate_grace), .min = 10, .max = H, .default_text = "10s",
-     .help = "The body's rate is first looked at after this."},
+     .help = "How long after the start of a body its rate is first checked."},
     {BYTES(max_head_size), .group = "Limits", .min = 2 * KIB, .max = 1024 * KIB, .default_text = "32KiB",
-     .help = "Size of a request's first line and header fields together; beyond it 431. A connection may "
-             "hold as much in memory."},
+     .help = "Maximum size of a request line and its headers together; beyond it 431. A connection may hold "
+             "this much in memory."},
     {INT(max_headers), .min = 8, .max = 1000, .default_text = "100",
-     .help = "Header fields that a request may have; beyond it 431."},
+     .help = "Maximum number of headers in a request; beyond it 431."},
     {BYTES(max_target_size), .min = 256, .max = 512 * KIB, .default_text = "8KiB",
-     .help = "Length of a request's path and query; beyond it 414."},
+     .help = "Maximum length of a request's path and query; beyond it 414."},
     {BYTES(max_body_size), .min = 0, .max = PIB, .default_text = "1GiB",
-     .help = "Size of a request's body; beyond it 413. 0: no limit."},
+     .help = "Maximum size of a request body; beyond it 413. 0: no limit."},
     {BYTES(keyless_max_body_size), .min = 0, .max = 256 * KIB, .default_text = "16KiB",
-     .help =
-         "Size of the body of a request without a key (open_paths); beyond it 413. It is held in memory, and "
-         "goes to the container when it is whole. 0: it is streamed, with the limits of one with a key."},
+     .help = "Maximum body size of a request without a key (open_paths); beyond it 413. The body is held in "
+             "memory and forwarded when it is complete. 0: it is streamed, with the limits for requests with "
+             "a key."},
     {DURATION(keyless_body_timeout), .min = 10, .max = H, .default_text = "10s",
-     .help = "Such a body must be whole within this time from the end of the head; then 408."},
+     .help = "Time limit for such a body, from the end of the head; then 408."},
     {INT(max_connections), .min = 1, .max = 1000000, .default_text = "4096",
-     .help =
-         "Client connections per worker. When all are in use, a new one takes the place of the one that has "
-         "been open longest (and for a second) without a key having been accepted on it. When there is none, "
-         "a few more are accepted and answered with 503; the rest wait in the listen queue."},
+     .help = "Maximum number of client connections per worker. When all are in use, a new one replaces the "
+             "one that has been open longest, for at least a second, without an accepted key. When there is "
+             "none, a few more are accepted and answered with 503; the rest wait in the listen queue."},
     {INT(max_websockets), .group = "WebSocket", .min = 0, .max = 1000000, .default_text = "2048",
-     .help = "WebSocket streams per worker; beyond it 503. Each is one of max_connections, and has a "
-             "connection to the container that does not count in upstream_max_connections. 0: none."},
+     .help = "Maximum number of WebSocket streams per worker; further ones get 503. Each counts towards "
+             "max_connections, and has a connection to the container that does not count towards "
+             "upstream_max_connections. 0: none."},
     {CHOICE(websocket_refusal, refusals), .default_text = "auto",
-     .help = "How an upgrade is refused: http by its status; close accepts it and closes it with 4000, for "
-             "clients that cannot see the status; auto is close on the paths of the Speech services."},
+     .help = "How a WebSocket upgrade is rejected. http: with an HTTP status. close: accepted and closed "
+             "with 4000, for clients that cannot see the status. auto: close on the paths of the Speech "
+             "services, http elsewhere."},
     {DURATION(websocket_idle_timeout), .min = 100, .max = 30 * D, .default_text = "10m",
-     .help = "A stream without a byte either way for this long, pings included, is closed (1000)."},
+     .help =
+         "Close a stream (1000) when no byte, pings included, has passed in either direction for this long."},
     {DURATION(websocket_max_duration), .min = 0, .max = 365 * D, .default_text = "24h",
-     .help = "A stream that lasts longer is closed (1000). 0: no limit."},
+     .help = "Close a stream (1000) that lasts longer. 0: no limit."},
     {DURATION(websocket_usage_interval), .min = 100, .max = D, .default_text = "60s",
-     .help = "What a stream used is noted this often and at its end."},
+     .help = "How often a stream's usage is recorded while it is open; also at its end."},
     {INT(usage_journal_records), .group = "Usage", .min = 64, .max = 4194304, .default_text = "32768",
-     .help = "Finished requests per worker that can wait to be written down (384 bytes each)."},
+     .help = "Maximum number of finished requests per worker that wait to be written to usage.db (384 bytes "
+             "each)."},
     {DURATION(usage_retention), .min = 0, .max = 36500 * D, .default_text = "7d",
-     .help = "Single requests are kept this long. 0: for ever."},
+     .help = "How long single requests are kept. 0: forever."},
     {DURATION(usage_hourly_retention), .min = 0, .max = 36500 * D, .default_text = "90d",
-     .help = "Sums by hour are kept this long. 0: for ever."},
+     .help = "How long hourly totals are kept. 0: forever."},
     {DURATION(usage_daily_retention), .min = 0, .max = 36500 * D, .default_text = "730d",
-     .help = "Sums by day are kept this long. 0: for ever."},
+     .help = "How long daily totals are kept. 0: forever."},
     {CHOICE(access_log, access_logs), .group = "Logs", .default_text = "json",
-     .help = "A line per request on standard output. It never holds a key or a query string."},
-    {CHOICE(log_format, log_formats), .default_text = "text", .help = "How messages on standard error look."},
-    {CHOICE(log_level, log_levels), .default_text = "info",
-     .help = "The least important messages that are written."},
+     .help = "Format of the access log on standard output, one line per request. It never contains a key or "
+             "a query string."},
+    {CHOICE(log_format, log_formats), .default_text = "text",
+     .help = "Format of messages on standard error."},
+    {CHOICE(log_level, log_levels), .default_text = "info", .help = "The least severe messages to log."},
 };
 
 _Static_assert(sizeof(defs) / sizeof(defs[0]) <= PST_SETTINGS_MAX, "raise PST_SETTINGS_MAX");
