@@ -8,9 +8,11 @@
 #include "postern/base/clock.h"
 #include "postern/base/log.h"
 #include "postern/db/client_certificates.h"
+#include "postern/db/keys_made.h"
 #include "postern/db/keys_store.h"
 #include "snapshot.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -35,7 +37,8 @@ struct pst_keyring {
 
     /* The refreshing thread's own. */
     struct pst_keys_store *store;
-    struct pst_buf policy; /* the one being compiled */
+    char data_dir[PATH_MAX]; /* of the store */
+    struct pst_buf policy;   /* the one being compiled */
     uint64_t seq;
     struct pst_retired *retired; /* newest first */
     uint64_t refresh_errors;
@@ -217,6 +220,8 @@ static int take_changes(struct pst_keyring *ring)
     ring->seq = seq;
     publish(ring, next, retired);
     pst_debug("auth", "the changed keys are in force");
+    if (next->keys > 0)
+        pst_keys_note_made(ring->data_dir);
     return 1;
 }
 
@@ -225,7 +230,13 @@ static int take_changes(struct pst_keyring *ring)
 static int open_store(struct pst_keyring *ring, const char *data_dir)
 {
     struct pst_db_why why;
-    int err = pst_keys_open(data_dir, PST_DB_WRITE, &ring->store, &why);
+    struct pst_why missed;
+    int err = pst_pepper_before_store(data_dir, &missed);
+    if (err < 0) {
+        pst_error("auth", "%s", missed.text);
+        return err;
+    }
+    err = pst_keys_open(data_dir, PST_DB_WRITE, &ring->store, &why);
     if (err < 0)
         pst_error("auth", "%s", why.text);
     return err;
@@ -262,6 +273,7 @@ int pst_keyring_open(struct pst_keyring **ret, const char *data_dir, unsigned n_
     int err = ring->readers != NULL && empty != NULL ? 0 : -PST_ENOMEM;
     for (unsigned i = 0; err == 0 && i < n_readers; i++)
         atomic_init(&ring->readers[i].epoch, IDLE);
+    pst_str_clip(pst_str_of(data_dir), ring->data_dir, sizeof(ring->data_dir));
     if (err == 0)
         err = open_store(ring, data_dir);
     if (err == 0)

@@ -8,6 +8,7 @@
 #include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/db/data_dir.h"
+#include "postern/db/keys_made.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -85,6 +86,8 @@ static int open_store(struct pst_keys *keys, struct pst_why *why)
 {
     struct pst_db_why db_why = {""};
     int err = settle_data_dir(keys->data_dir, keys->may_make, why);
+    if (err == 0)
+        err = pst_pepper_before_store(keys->data_dir, why);
     if (err == 0 && !keys->may_make)
         err = check_there(keys->data_dir, why);
     if (err < 0)
@@ -325,6 +328,9 @@ int pst_keys_make(struct pst_keys *keys, const struct pst_key_new *request, stru
         return err;
     err = make_tries(keys, request, &made, why);
     err = pst_change_end(&change, err, pst_str_of(made.id), why);
+    if (err == 0 &&
+        !keys->bulk) /* of many that are made at once it is not sure yet; the next who opens them notes it */
+        pst_keys_note_made(keys->data_dir);
     if (err == 0)
         *ret_made = made;
     pst_wipe(&made, sizeof(made));

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pepper_of_store.h"
 
+#include "postern/base/log.h"
 #include "postern/crypto/secret.h"
+#include "postern/db/keys_made.h"
 #include "postern/db/pepper_check.h"
 
 #define CHECK_PURPOSE "postern pepper check 1"
@@ -19,15 +21,46 @@ void pst_pepper_check_digest(const struct pst_pepper *pepper, uint8_t ret[static
     pst_hmac_key_done(&key);
 }
 
-/* Whether it is the one that the digests there were made under, as far as that was noted. */
-static int compare(struct pst_keys_store *store, const struct pst_pepper *pepper, bool *ret_same,
-                   struct pst_why *why)
+static int refuse(struct pst_why *why, const struct pst_access_why *found)
+{
+    char text[PST_ACCESS_TEXT_SIZE];
+    pst_access_text(found, text);
+    return pst_why_set(why, -PST_EDB, "data_dir", "%s", text);
+}
+
+int pst_pepper_before_store(const char *data_dir, struct pst_why *why)
+{
+    struct pst_access_why found;
+    enum pst_keys_found there = pst_keys_look(data_dir, &found);
+    if (there == PST_KEYS_MISSED)
+        return refuse(why, &found);
+    if (there == PST_KEYS_ANEW)
+        pst_warn("auth", "%s: %s", found.seen, found.todo);
+    return 0;
+}
+
+/* Of keys alone: whose last admin token is lost may begin anew. */
+static int note_keys(struct pst_keys_store *store, const char *data_dir, struct pst_why *why)
+{
+    uint64_t n = 0;
+    int err = pst_keys_count(store, NULL, &n);
+    if (err < 0)
+        return fail_store(store, err, why);
+    if (n > 0)
+        pst_keys_note_made(data_dir);
+    return 0;
+}
+
+/* Whether it is the one that the digests there were made under, as far as that was noted (`ret_noted`). */
+static int compare(struct pst_keys_store *store, const struct pst_pepper *pepper, bool *ret_noted,
+                   bool *ret_same, struct pst_why *why)
 {
     uint8_t noted[PST_SHA256_BYTES], digest[PST_SHA256_BYTES];
     int err = pst_pepper_check_get(store, noted);
     if (err < 0)
         return fail_store(store, err, why);
     pst_pepper_check_digest(pepper, digest);
+    *ret_noted = err > 0;
     *ret_same = err == 0 || pst_ct_equal(digest, noted, sizeof(noted));
     return 0;
 }
@@ -36,19 +69,24 @@ int pst_pepper_of_store(struct pst_keys_store *store, const char *data_dir, bool
                         struct pst_pepper *ret, struct pst_why *why)
 {
     struct pst_pepper pepper;
-    bool needed = true, same = true;
+    struct pst_access_why found;
+    bool needed = true, same = true, noted = true;
     int err = pst_pepper_is_needed(store, &needed);
     if (err < 0)
         return fail_store(store, err, why);
     err = pst_pepper_load(data_dir, may_make && !needed, &pepper, why);
     if (err < 0)
         return err;
-    err = compare(store, &pepper, &same, why);
+    err = compare(store, &pepper, &noted, &same, why);
+    if (err == 0 && !needed && !noted && pst_keys_were_made(data_dir, &found))
+        err = refuse(why, &found);
     if (err == 0 && needed && !same)
         err = pst_why_set(why, -PST_EACCES, NULL,
                           "%s/" PST_PEPPER_FILE " is not the pepper that the keys in %s/" PST_KEYS_FILE
                           " were made under, none of them would work: restore the two from the same backup",
                           data_dir, data_dir);
+    if (err == 0 && needed)
+        err = note_keys(store, data_dir, why);
     if (err == 0)
         *ret = pepper;
     pst_pepper_done(&pepper);

@@ -7,6 +7,7 @@
 #include "postern/cmd/command.h"
 #include "postern/conf/open_files.h"
 #include "postern/db/data_dir.h"
+#include "postern/db/keys_made.h"
 #include "postern/fetch/url.h"
 #include "postern/http/cors.h"
 #include "postern/http/location.h"
@@ -175,6 +176,18 @@ static void check_data_dir(const struct check *check)
     PROBLEM(check, "data_dir", "%s", text);
 }
 
+/* Whether the keys are where they were. */
+static void check_keys(const struct check *check)
+{
+    struct pst_access_why why;
+    char text[PST_ACCESS_TEXT_SIZE];
+    enum pst_keys_found found = pst_keys_look(check->s->data_dir, &why);
+    if (found != PST_KEYS_MISSED && found != PST_KEYS_ANEW)
+        return;
+    pst_access_text(&why, text);
+    findings_about(check->found, found == PST_KEYS_ANEW, check->s, "data_dir", "%s", text);
+}
+
 static void check_listen(const struct check *check)
 {
     const struct pst_settings *s = check->s;
@@ -323,6 +336,8 @@ static void check_all(const struct check *check)
     check_cors(check);
     if (!pst_setting_is_bad(s, "data_dir"))
         check_data_dir(check);
+    if (!pst_setting_is_bad(s, "data_dir"))
+        check_keys(check);
     if (!pst_setting_is_bad(s, "listen"))
         check_listen(check);
     if (!pst_setting_is_bad(s, "listen") && !pst_setting_is_bad(s, "workers"))

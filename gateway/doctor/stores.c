@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "private.h"
 
+#include <ctype.h>
+#include <stdio.h>
+
 #include "postern/db/examine.h"
+#include "postern/db/keys_made.h"
 #include "postern/db/keys_store.h"
 #include "postern/db/usage_store.h"
 
@@ -36,9 +40,10 @@ static void check_store(struct visit *visit, const char *check, const char *file
     if (err == -PST_ENOENT)
         visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "not there yet; the first start makes it");
     else if (err == -PST_EACCES)
-        visit_note(visit, check, PST_DOCTOR_FAILED,
-                   "Run the doctor as the gateway's user; if this is that user, chown the file to it.", "%s",
-                   why.text);
+        visit_note(
+            visit, check, PST_DOCTOR_FAILED,
+            "Run the doctor as the gateway's user; if this is that user, restore the file as this user.",
+            "%s", why.text);
     else if (err == -PST_EVERSION)
         visit_note(
             visit, check, PST_DOCTOR_FAILED,
@@ -51,8 +56,27 @@ static void check_store(struct visit *visit, const char *check, const char *file
         tell_found(visit, check, &found);
 }
 
+/* Whether it is where it was. */
+static bool note_missed(struct visit *visit)
+{
+    struct pst_access_why why;
+    char todo[sizeof(why.todo) + 2];
+    enum pst_keys_found found = pst_setting_is_bad(visit->settings, "data_dir")
+                                    ? PST_KEYS_NEW
+                                    : pst_keys_look(visit->settings->data_dir, &why);
+    if (found != PST_KEYS_MISSED && found != PST_KEYS_ANEW)
+        return false;
+    snprintf(todo, sizeof(todo), "%s.", why.todo);
+    todo[0] = (char)toupper((unsigned char)todo[0]);
+    visit_note(visit, CHECK_KEYS, found == PST_KEYS_MISSED ? PST_DOCTOR_FAILED : PST_DOCTOR_WARNING, todo,
+               "%s", why.seen);
+    return true;
+}
+
 void check_keys_db(struct visit *visit)
 {
+    if (note_missed(visit))
+        return;
     check_store(
         visit, CHECK_KEYS, PST_KEYS_FILE,
         "Stop the gateway, keep a copy of the file, and restore keys.db from a backup (without its -wal and "

@@ -35,7 +35,8 @@ function troubles(status) {
 /** “All is well” is said only when it is known. */
 const allRight = (well, known) => h('div', { class: `message${well ? ' ok' : ''}` }, h('div', {}, h('strong', {}, well ? 'All is well.' : 'No problems found.'), ' ', known));
 
-const store = (state) => (state === 'ok' ? badge('ok', 'OK') : badge('danger', 'Failing'));
+const storeBadges = { ok: ['ok', 'OK'], empty: ['warn', 'None'], failing: ['danger', 'Failing'] };
+const store = (state) => badge(...storeBadges[state]);
 
 const seen = (when, never) => (when ? time(when, { relative: true }) : never);
 
