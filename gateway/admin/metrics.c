@@ -113,6 +113,9 @@ static void add_stores(struct pst_buf *out, const struct pst_admin_status *s)
             s->journal_lost);
     GAUGE(out, "journals_unreadable", "Journals of earlier runs that could not be read.",
           s->journals_unreadable);
+    COUNTER(out, "usage_rows_without_key_dropped_total",
+            "Single requests without a key that are in usage totals only: more than usage_rows_without_key.",
+            s->keyless_dropped);
     COUNTER(out, "access_log_dropped_total", "Lines of the access log that were not taken in time.",
             s->log_dropped);
     GAUGE(out, "usage_store_failing", "1: usage.db could not be written the last time.", s->usage_failing);

@@ -111,17 +111,19 @@ void admin_status_get(struct admin_request *r)
     int64_t uptime_us = pst_clock_real_us() - admin->started_us;
     r->status = 200;
     const char *keys_text = !keys_ok ? "failing" : n_keys > 0 ? "ok" : "empty";
-    r->output = json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:s}",    //
-                          "version", admin->parts.version, "started", admin_time(admin->started_us),  //
-                          "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),    //
-                          "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections, //
-                          "upstream", upstream_json(&s.upstream, admin->parts.settings->upstream),    //
-                          "egress", egress_json(&s.egress),                                           //
-                          "stores", "keys", keys_text, "usage", usage_ok ? "ok" : "failing",          //
-                          "journal", journal_json(&s, usage_known, lost),                             //
-                          "certificate", certificate_json(&s.certificate),                            //
-                          "admin_certificate", certificate_json(&s.admin_certificate), "crypto",
-                          pst_crypto_describe());
+    r->output = json_pack(
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:s}, s:o, s:{s:I, s:I}, s:o, s:o, s:s}", //
+        "version", admin->parts.version, "started", admin_time(admin->started_us),             //
+        "uptime_seconds", (json_int_t)(uptime_us > 0 ? uptime_us / 1000000 : 0),               //
+        "workers", (json_int_t)s.workers, "connections", (json_int_t)s.connections,            //
+        "upstream", upstream_json(&s.upstream, admin->parts.settings->upstream),               //
+        "egress", egress_json(&s.egress),                                                      //
+        "stores", "keys", keys_text, "usage", usage_ok ? "ok" : "failing",                     //
+        "journal", journal_json(&s, usage_known, lost),                                        //
+        "rows_without_key", "max", (json_int_t)admin->parts.settings->usage_rows_without_key, "dropped",
+        (json_int_t)s.keyless_dropped,                   //
+        "certificate", certificate_json(&s.certificate), //
+        "admin_certificate", certificate_json(&s.admin_certificate), "crypto", pst_crypto_describe());
 }
 
 static json_t *setting_json(const struct pst_settings *settings, const struct pst_setting_def *def)

@@ -315,6 +315,9 @@ static const struct pst_setting_def defs[] = {
              "each)."},
     {DURATION(usage_retention), .min = 0, .max = 36500 * D, .default_text = "7d",
      .help = "How long single requests are kept. 0: forever."},
+    {INT(usage_rows_without_key), .min = 0, .max = 10000000, .default_text = "2000",
+     .help = "How many single requests without a valid key are kept, the newest ones: anyone can send them. "
+             "Usage totals include all of them."},
     {DURATION(usage_hourly_retention), .min = 0, .max = 36500 * D, .default_text = "90d",
      .help = "How long hourly totals are kept. 0: forever."},
     {DURATION(usage_daily_retention), .min = 0, .max = 36500 * D, .default_text = "730d",

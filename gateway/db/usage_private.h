@@ -19,6 +19,10 @@ enum usage_stmt {
     USAGE_FIND_NAME,
     USAGE_ADD_NAME,
     USAGE_ADD,
+    USAGE_ADD_KEYLESS,
+    USAGE_OLDEST_KEYLESS,
+    USAGE_DROP_KEYLESS,
+    USAGE_DROP_SPANS,
     USAGE_SET_SPAN,
     USAGE_ADD_HOURLY,
     USAGE_ADD_DAILY,
@@ -42,7 +46,11 @@ struct pst_usage_store {
     /* The span that grows; `first` 0: none yet. */
     int64_t span_first, span_last, span_min_us, span_max_us;
     bool span_dirty;
+    int64_t n_keyless; /* rows without a key; -1: to be counted */
 };
+
+/* usage_keyless.c: notes that the row that was just added has no key. */
+int usage_keyless_added(struct pst_usage_store *store) PST_MUSTCHECK;
 
 int usage_stmt(struct pst_usage_store *store, enum usage_stmt which, const char *sql,
                sqlite3_stmt **ret) PST_MUSTCHECK;

@@ -101,18 +101,41 @@ static struct pst_usage_request read_request(sqlite3_stmt *stmt)
     };
 }
 
+/* Where a page's window ends: some rows below `top`. Numbers may have gaps, where rows without a key were. */
+static int find_low(struct pst_usage_store *store, int64_t bottom, int64_t top, int64_t *ret_low)
+{
+    static const char sql[] =
+        "SELECT n FROM request WHERE n >= ?1 AND n < ?2 ORDER BY n DESC LIMIT 1 OFFSET ?3";
+    sqlite3_stmt *stmt = NULL;
+    *ret_low = bottom;
+    if (top - bottom <= WINDOW_ROWS)
+        return 0;
+    int err = pst_db_prepare(&store->db, &stmt, sql);
+    if (err < 0)
+        return err;
+    sqlite3_bind_int64(stmt, 1, bottom);
+    sqlite3_bind_int64(stmt, 2, top);
+    sqlite3_bind_int64(stmt, 3, WINDOW_ROWS - 1);
+    err = pst_db_step(&store->db, stmt, "finding requests");
+    if (err > 0)
+        *ret_low = sqlite3_column_int64(stmt, 0);
+    pst_db_finalize(&stmt, 1);
+    return err < 0 ? err : 0;
+}
+
 int pst_usage_store_requests(struct pst_usage_store *store, const struct pst_usage_request_query *query,
                              pst_usage_request_fn *fn, void *arg, uint64_t *ret_next)
 {
-    int64_t bottom = 0, top = 0, last = 0;
+    int64_t bottom = 0, top = 0, low = 0, last = 0;
     uint64_t got = 0;
     sqlite3_stmt *stmt = NULL;
     int err = find_range(store, query, &bottom, &top);
     if (err == 0)
+        err = find_low(store, bottom, top, &low);
+    if (err == 0)
         err = prepare(store, query, &stmt);
     if (err < 0)
         return err;
-    int64_t low = top - WINDOW_ROWS > bottom ? top - WINDOW_ROWS : bottom;
     bind(stmt, query, low, top);
     while ((err = pst_db_step(&store->db, stmt, "reading requests")) > 0) {
         const struct pst_usage_request request = read_request(stmt);

@@ -27,6 +27,7 @@ int pst_usage_store_open(const char *data_dir, enum pst_db_mode mode, struct pst
     struct pst_usage_store *store = calloc(1, sizeof(*store));
     if (store == NULL)
         return -PST_ENOMEM;
+    store->n_keyless = -1;
     int err = pst_db_open(&store->db, &usage_kind, data_dir, mode);
     if (err < 0) {
         if (ret_why != NULL)

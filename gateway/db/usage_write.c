@@ -42,6 +42,7 @@ void pst_usage_store_rollback(struct pst_usage_store *store)
 {
     store->span_first = 0; /* a new span: what was in the old one may be undone */
     store->span_dirty = false;
+    store->n_keyless = -1;
     pst_db_rollback(&store->db);
 }
 
@@ -239,7 +240,7 @@ int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_ro
     if (rc != SQLITE_DONE)
         return pst_db_fail(&store->db, rc, "adding a request");
     grow_span(store, sqlite3_last_insert_rowid(store->db.handle), row->time_us);
-    return 0;
+    return row->key == 0 ? usage_keyless_added(store) : 0;
 }
 
 /* Sums */
@@ -403,6 +404,7 @@ int pst_usage_store_forget(struct pst_usage_store *store, int64_t raw_before_us,
     int err = pst_db_begin(&store->db);
     if (err < 0)
         return err;
+    store->n_keyless = -1;
     err = forget_raw(store, raw_before_us, &more);
     if (err == 0)
         err = forget_sums(store, FORGET_SUMS("hourly", "hour"), MOVE_HORIZON("hourly"), hour_before, &more);

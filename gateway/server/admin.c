@@ -88,6 +88,7 @@ static void on_status(void *arg, struct pst_admin_status *ret)
         .journal_waiting = usage.lag,
         .journal_lost = usage.lost,
         .journals_unreadable = usage.set_aside,
+        .keyless_dropped = usage.keyless_dropped,
         .log_dropped = usage.log_dropped,
         .usage_failing = usage.failing,
     };

@@ -103,6 +103,7 @@ static int open_stores(struct pst_server *server)
         .access_format = access_format(s),
         .keep_raw_s = s->usage_retention_ms / 1000,
         .keep_hourly_s = s->usage_hourly_retention_ms / 1000,
+        .keep_keyless = s->usage_rows_without_key,
         .keep_daily_s = s->usage_daily_retention_ms / 1000,
     };
     int err = pst_keyring_open(&server->keyring, s->data_dir, server->n_workers);

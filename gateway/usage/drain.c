@@ -326,9 +326,12 @@ static int note_use(struct pst_ledger *ledger, const struct pst_usage_record *re
 static int write_record(struct pst_ledger *ledger, size_t i)
 {
     const struct pst_usage_record *record = &ledger->batch[i];
-    struct numbers numbers;
+    struct numbers numbers = {0};
     int err = find_numbers(ledger, record, &ledger->names[i], &numbers);
-    if (err == 0)
+    bool skip = numbers.key == 0 && ledger->skip_keyless > 0;
+    ledger->skip_keyless -= skip;
+    ledger->dropped_keyless += skip;
+    if (err == 0 && !skip)
         err = add_row(ledger, record, &numbers);
     if (err < 0)
         return err;
@@ -368,6 +371,24 @@ static void breathe(const struct pst_ledger *ledger, size_t n_done)
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
+/* Rows that this batch would add only to take them away again are not added. */
+static void count_keyless(struct pst_ledger *ledger)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < ledger->n_batch; i++)
+        n += ledger->batch[i].key_id[0] == '\0';
+    ledger->skip_keyless = n > ledger->options.keep_keyless ? n - ledger->options.keep_keyless : 0;
+    ledger->dropped_keyless = 0;
+}
+
+static int bound_keyless(struct pst_ledger *ledger)
+{
+    uint64_t dropped = 0;
+    int err = pst_usage_store_bound_keyless(ledger->store, ledger->options.keep_keyless, &dropped);
+    ledger->dropped_keyless += dropped;
+    return err < 0 ? err : 0;
+}
+
 static int write_all(struct pst_ledger *ledger)
 {
     int err = pst_usage_store_begin(ledger->store);
@@ -375,6 +396,7 @@ static int write_all(struct pst_ledger *ledger)
         return err;
     rollup_clear(&ledger->rollup);
     ledger->n_uses = 0;
+    count_keyless(ledger);
     for (size_t i = 0; err == 0 && i < ledger->n_batch; i++) {
         err = write_record(ledger, i);
         breathe(ledger, i);
@@ -383,6 +405,8 @@ static int write_all(struct pst_ledger *ledger)
         err = rollup_write(&ledger->rollup, ledger->store);
     if (err == 0)
         err = flush_uses(ledger);
+    if (err == 0)
+        err = bound_keyless(ledger);
     if (err == 0)
         err = write_places(ledger);
     if (err == 0)
@@ -461,6 +485,7 @@ static void finish(struct pst_ledger *ledger)
         journal_release(source->journal, source->drained);
     }
     atomic_fetch_add(&ledger->requests, ledger->n_batch);
+    atomic_fetch_add(&ledger->keyless_dropped, ledger->dropped_keyless);
 }
 
 static void note_result(struct pst_ledger *ledger, int err)

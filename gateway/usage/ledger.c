@@ -115,16 +115,34 @@ static int64_t horizon(int64_t now_us, uint64_t keep_s, int64_t unit_us)
     return (now_us - (int64_t)keep_s * US) / unit_us;
 }
 
+/* For a bound that was lowered: a drain has its own. */
+static int bound_keyless(struct pst_ledger *ledger)
+{
+    uint64_t dropped = 0;
+    int err = pst_usage_store_begin(ledger->store);
+    int more =
+        err == 0 ? pst_usage_store_bound_keyless(ledger->store, ledger->options.keep_keyless, &dropped) : err;
+    if (more >= 0)
+        err = pst_usage_store_commit(ledger->store);
+    if (more < 0 || err < 0) {
+        pst_usage_store_rollback(ledger->store);
+        return more < 0 ? more : err;
+    }
+    atomic_fetch_add(&ledger->keyless_dropped, dropped);
+    return more;
+}
+
 int pst_ledger_retain(struct pst_ledger *ledger, int64_t now_us)
 {
     const struct pst_ledger_options *options = &ledger->options;
+    int keyless = bound_keyless(ledger);
     int more = pst_usage_store_forget(ledger->store, horizon(now_us, options->keep_raw_s, 1),
                                       horizon(now_us, options->keep_hourly_s, 3600 * US),
                                       horizon(now_us, options->keep_daily_s, 86400 * US),
                                       horizon(now_us, PST_USAGE_OLD_DAYS * UINT64_C(86400), 60 * US));
-    if (more < 0)
+    if (more < 0 || keyless < 0)
         pst_debug("usage", "nothing could be forgotten: %s", pst_usage_store_why(ledger->store));
-    return more > 0 ? 1 : 0;
+    return more > 0 || keyless > 0 ? 1 : 0;
 }
 
 void pst_ledger_stats(const struct pst_ledger *ledger, struct pst_usage_stats *ret)
@@ -138,6 +156,7 @@ void pst_ledger_stats(const struct pst_ledger *ledger, struct pst_usage_stats *r
         .lag = atomic_load(&ledger->lag),
         .log_dropped = atomic_load(&ledger->log_dropped),
         .set_aside = atomic_load(&ledger->set_aside),
+        .keyless_dropped = atomic_load(&ledger->keyless_dropped),
         .routes_other = atomic_load(&ledger->routes_other),
         .volatile_journals = atomic_load(&ledger->volatile_journals),
         .failing = atomic_load(&ledger->failing),

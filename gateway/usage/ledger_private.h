@@ -54,6 +54,8 @@ struct pst_ledger {
     struct pst_usage_names names[PST_LEDGER_BATCH]; /* of the batch's records, in their rings' heads */
     bool in_log[PST_LEDGER_BATCH];                  /* its line was written by an earlier try */
     size_t n_batch;
+    uint64_t skip_keyless;    /* of the batch: so many of the first without a key are not kept */
+    uint64_t dropped_keyless; /* within a drain */
     struct last_use uses[64];
     size_t n_uses;
     char last_path[PST_USAGE_PATH_SIZE]; /* the route found last: most requests come in runs */
@@ -62,7 +64,7 @@ struct pst_ledger {
 
     struct losses losses;
 
-    atomic_ullong requests, lost, commits, commit_us, errors, routes_other;
+    atomic_ullong requests, lost, commits, commit_us, errors, routes_other, keyless_dropped;
     atomic_ullong lag, log_dropped;
     atomic_uint set_aside, volatile_journals;
     atomic_bool failing;

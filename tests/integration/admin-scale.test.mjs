@@ -91,7 +91,7 @@ async function restart(between = () => {}) {
   agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
   await postern?.stop();
   await between();
-  postern = await Postern.start({ data_dir: dataDir, admin_listen: `unix:${socketPath}`, usage_retention: '400d' });
+  postern = await Postern.start({ data_dir: dataDir, admin_listen: `unix:${socketPath}`, usage_retention: '400d', usage_rows_without_key: 10000000 });
 }
 
 before(async () => {

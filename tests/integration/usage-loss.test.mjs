@@ -89,6 +89,25 @@ test('journals that are damaged or empty: said, and in the status', limit, async
   assert.equal(await metric(call, 'journals_unreadable'), 1);
 });
 
+test('requests without a key: the newest are kept one by one, totals count all', limit, async (t) => {
+  const { gateway, call, status } = await startWithAdmin({ usage_rows_without_key: 5 });
+  t.after(() => gateway.stop());
+  const { key1: key } = await gateway.createKey('known');
+  await eventually(10000, 'the key', async () => (await request(gateway.port, '/x', { key })).status === 200);
+  const client = await RawClient.connect(gateway.port);
+  for (let i = 0; i < 40; i++) assert.equal((await client.get(`/x?${i}`, { headers: `X-Request-Id: keyless-${i}\r\n` })).status, 401);
+  client.destroy();
+  const missing = async () => sumRequests(await gateway.usage(['--by', 'error']).then((rows) => rows.filter((row) => row.error === 'key_missing')));
+  await eventually(10000, 'all to be counted', async () => (await missing()) === 40);
+  const { items } = (await call('GET', '/admin/v1/requests')).json;
+  assert.deepEqual(items.filter((item) => item.key === '').map((item) => item.request_id), [39, 38, 37, 36, 35].map((i) => `keyless-${i}`));
+  assert.ok(items.some((item) => item.key !== ''));
+  const now = await status();
+  assert.equal(now.rows_without_key.max, 5);
+  assert.ok(now.rows_without_key.dropped >= 35);
+  assert.equal(await metric(call, 'usage_rows_without_key_dropped_total'), now.rows_without_key.dropped);
+});
+
 test('a usage store that is damaged while it runs: the status says so, all else answers', limit, async (t) => {
   const data_dir = temporaryDirectory();
   const { gateway, call, status } = await startWithAdmin({ data_dir });
@@ -108,7 +127,7 @@ test('a usage store that is damaged while it runs: the status says so, all else 
   });
   assert.equal(stores.keys, 'ok');
   assert.ok(journal.lost === null || journal.lost >= 0);
-  assert.match(gateway.stderr, / error +(admin: usage cannot be read|usage: usage cannot be written)/);
+  await eventually(5000, 'an error in the log', () => / error +(admin: usage cannot be read|usage: usage cannot be written)/.test(gateway.stderr));
   for (const target of ['/admin/v1/keys', '/admin/v1/keys?sort=-created', `/admin/v1/keys/${made.id}`, '/admin/v1/settings', '/admin/v1/audit', '/admin/v1/tokens', '/admin/v1/openapi.json', '/metrics'])
     assert.equal((await call('GET', target)).status, 200, target);
   const late = await call('POST', '/admin/v1/keys', { body: { name: 'after' } });

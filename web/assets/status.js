@@ -66,7 +66,8 @@ function cards(status) {
     certificateCard('Certificate', certificate),
     status.admin_certificate ? certificateCard('Certificate of this page', status.admin_certificate) : null,
     card('Stores', facts([['Keys', store(status.stores.keys)], ['Usage', store(status.stores.usage)], ['Waiting', h('span', { title: 'Served, and not yet written to usage.db' }, plural(journal.waiting, 'request'))],
-      ['Lost', lostOf(status) > 0 ? badge('danger', plural(lostOf(status), 'request')) : journal.lost === null ? 'not known' : 'none']])));
+      ['Lost', lostOf(status) > 0 ? badge('danger', plural(lostOf(status), 'request')) : journal.lost === null ? 'not known' : 'none'],
+      ['Requests without a key', `the newest ${number(status.rows_without_key.max)} are kept one by one`, status.rows_without_key.dropped > 0 ? `, ${number(status.rows_without_key.dropped)} are in totals only` : null]])));
 }
 
 export async function statusView(main, { signal }) {

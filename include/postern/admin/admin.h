@@ -56,6 +56,7 @@ struct pst_admin_status {
     uint64_t connections;          /* clients' connections, open now */
     uint64_t journal_lost;         /* requests served and not counted, since the start */
     uint64_t journals_unreadable;  /* files of earlier runs */
+    uint64_t keyless_dropped;      /* single requests without a key that are in the sums only */
     uint64_t log_dropped;          /* lines of the access log that nobody took */
     uint64_t journal_waiting;      /* requests served and not in usage.db yet */
     struct pst_reach_sum upstream; /* what the traffic tells of the container */

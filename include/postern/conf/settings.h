@@ -129,6 +129,7 @@ struct pst_settings {
     uint64_t websocket_usage_interval_ms;
     uint64_t usage_journal_records;
     uint64_t usage_retention_ms;
+    uint64_t usage_rows_without_key;
     uint64_t usage_hourly_retention_ms;
     uint64_t usage_daily_retention_ms;
     uint64_t access_log; /* enum pst_setting_access_log */

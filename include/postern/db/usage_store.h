@@ -78,6 +78,11 @@ struct pst_usage_row {
     bool request_id_is_text;
 };
 int pst_usage_store_add(struct pst_usage_store *store, const struct pst_usage_row *row) PST_MUSTCHECK;
+/* Forgets the oldest rows without a key (key 0) when there are more than `max`, at most some thousand of
+ * them; sums are not touched. Within a transaction. Returns 1 when more wait, 0 when not; *ret_dropped says
+ * how many went. */
+int pst_usage_store_bound_keyless(struct pst_usage_store *store, uint64_t max,
+                                  uint64_t *ret_dropped) PST_MUSTCHECK;
 
 /* A group of requests that agree in all but time and amount. */
 struct pst_usage_sum {

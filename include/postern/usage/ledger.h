@@ -36,6 +36,7 @@ struct pst_ledger_options {
     uint64_t keep_raw_s; /* seconds; PST_LEDGER_KEEP_FOREVER: no end */
     uint64_t keep_hourly_s;
     uint64_t keep_daily_s;
+    uint64_t keep_keyless; /* single requests without a key: the newest */
 };
 
 struct pst_usage_stats {
@@ -47,6 +48,7 @@ struct pst_usage_stats {
     uint64_t errors;            /* drains that failed */
     uint64_t log_dropped;       /* access log lines not written */
     uint64_t set_aside;         /* journal files that could not be read */
+    uint64_t keyless_dropped;   /* single requests without a key that were not kept; they are in the sums */
     uint64_t routes_other;      /* records counted under "(other)": more routes than the bound */
     unsigned volatile_journals; /* rings in plain memory: a crash loses what they hold */
     bool failing;               /* the last drain failed: records wait */

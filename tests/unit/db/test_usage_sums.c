@@ -238,6 +238,111 @@ static void test_requests(void **state)
     pst_usage_store_close(store);
 }
 
+/* Rows without a key: the newest are kept; what has a key stays, wherever it is, and is still found behind
+ * the gap that they leave. */
+
+struct seen {
+    unsigned keyed, keyless;
+    int64_t oldest_us; /* of those without a key */
+};
+
+static int see_row(const struct pst_usage_request *request, void *arg)
+{
+    struct seen *seen = arg;
+    if (request->key.len > 0) {
+        seen->keyed++;
+    } else {
+        seen->keyless++;
+        seen->oldest_us = request->row.time_us;
+    }
+    return 0;
+}
+
+static struct seen see_rows(struct pst_usage_store *store, unsigned pages)
+{
+    struct pst_usage_request_query query = {.limit = 100000};
+    struct seen seen = {0};
+    uint64_t next = 0;
+    for (unsigned i = 0; i < pages; i++) {
+        assert_int_equal(pst_usage_store_requests(store, &query, see_row, &seen, &next), 0);
+        query.before = next;
+    }
+    assert_int_equal(next, 0);
+    return seen;
+}
+
+static void add_rows(struct pst_usage_store *store, int64_t key, unsigned n, int64_t *time_us)
+{
+    static const uint8_t client[4];
+    for (unsigned i = 0; i < n; i++) {
+        struct pst_usage_row row = {.time_us = ++*time_us, .key = key, .client = client, .client_len = 4};
+        assert_int_equal(pst_usage_store_add(store, &row), 0);
+    }
+}
+
+static int64_t count_in(void **state, const char *table)
+{
+    char path[256], sql[64];
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    scratch_path(path, sizeof(path), state, PST_USAGE_FILE);
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return n;
+}
+
+static void test_keyless_rows(void **state)
+{
+    struct pst_usage_store *store = NULL;
+    int64_t key, time_us = 0;
+    uint64_t dropped = 0, sum = 0;
+    assert_int_equal(scratch_store(state, &store), 0);
+    assert_int_equal(pst_usage_store_begin(store), 0);
+    assert_int_equal(pst_usage_store_key(store, PST_STR("one"), &key), 0);
+    add_rows(store, key, 10, &time_us);
+    assert_int_equal(pst_usage_store_commit(store), 0);
+    for (int round = 0; round < 60; round++) {
+        assert_int_equal(pst_usage_store_begin(store), 0);
+        add_rows(store, 0, 5000, &time_us);
+        assert_int_equal(pst_usage_store_bound_keyless(store, 100, &dropped), 0);
+        sum += dropped;
+        assert_int_equal(pst_usage_store_commit(store), 0);
+    }
+    assert_int_equal(sum, 60 * 5000 - 100);
+    struct seen seen = see_rows(store, 1); /* one page, though 300,000 numbers were given */
+    assert_int_equal(seen.keyed, 10);
+    assert_int_equal(seen.keyless, 100);
+    assert_int_equal(seen.oldest_us, time_us - 99);
+    assert_int_equal(count_in(state, "keyless"), 100);
+    assert_in_range(count_in(state, "span"), 1, 3);
+    /* A transaction that fails takes its count along, and a bound that was lowered is reached in steps. */
+    assert_int_equal(pst_usage_store_begin(store), 0);
+    add_rows(store, 0, 50, &time_us);
+    pst_usage_store_rollback(store);
+    assert_int_equal(pst_usage_store_begin(store), 0);
+    add_rows(store, 0, 19900, &time_us);
+    assert_int_equal(pst_usage_store_bound_keyless(store, 0, &dropped), 1);
+    assert_int_equal(pst_usage_store_bound_keyless(store, 0, &dropped), 1);
+    assert_int_equal(pst_usage_store_bound_keyless(store, 0, &dropped), 0);
+    assert_int_equal(pst_usage_store_commit(store), 0);
+    seen = see_rows(store, 1);
+    assert_int_equal(seen.keyed, 10);
+    assert_int_equal(seen.keyless, 0);
+    /* What is forgotten by its time is no longer counted among them. */
+    assert_int_equal(pst_usage_store_begin(store), 0);
+    add_rows(store, 0, 30, &time_us);
+    assert_int_equal(pst_usage_store_commit(store), 0);
+    while (pst_usage_store_forget(store, INT64_MAX, 0, 0, 0) > 0)
+        ;
+    assert_int_equal(count_in(state, "keyless"), 0);
+    pst_usage_store_close(store);
+}
+
 /* Files of earlier versions: what 0001_usage.sql and so on made, filled as that version did. */
 
 static void run_file(sqlite3 *db, const char *name)
@@ -277,8 +382,9 @@ static int see_old(const struct pst_usage_request *request, void *arg)
 
 static void test_migration(void **state)
 {
-    static const char *const files[] = {"0001_usage.sql", "0002_old_secrets.sql", "0003_daily_total.sql"};
-    for (int version = 1; version <= 3; version++) {
+    static const char *const files[] = {"0001_usage.sql", "0002_old_secrets.sql", "0003_daily_total.sql",
+                                        "0004_errors.sql"};
+    for (int version = 1; version <= 4; version++) {
         struct pst_usage_store *store = NULL;
         char path[256], sql[64];
         sqlite3 *db;
@@ -287,12 +393,14 @@ static void test_migration(void **state)
         scratch_path(path, sizeof(path), state, PST_USAGE_FILE);
         remove(path);
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-        for (int i = 0; i < version; i++)
+        for (int i = 0; i < version && i < 3; i++)
             run_file(db, files[i]);
         assert_int_equal(sqlite3_exec(db, fill_sql, NULL, NULL, NULL), SQLITE_OK);
+        for (int i = 3; i < version; i++)
+            run_file(db, files[i]);
         snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
         assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-        if (version == 3) /* as that version's keeper would have */
+        if (version >= 3) /* as that version's keeper would have */
             assert_int_equal(sqlite3_exec(db,
                                           "INSERT INTO daily_total SELECT day, status, sum(requests), "
                                           "sum(bytes_in), sum(bytes_out), 0, max(duration_max_us), 0 FROM "
@@ -319,6 +427,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forgotten, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_errors, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_requests, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_keyless_rows, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_migration, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

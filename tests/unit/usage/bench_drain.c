@@ -59,7 +59,8 @@ static struct cost run(enum pst_access_format format, unsigned total, unsigned n
     int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (mkdtemp(dir) == NULL || null_fd < 0)
         exit(1);
-    struct pst_ledger_options options = {.data_dir = dir, .access_fd = null_fd, .access_format = format};
+    struct pst_ledger_options options = {
+        .data_dir = dir, .access_fd = null_fd, .access_format = format, .keep_keyless = 1000};
     if (pst_ledger_open(&options, &ledger) < 0 ||
         pst_journal_open(dir, 0, PST_JOURNAL_RECORDS, &journal) < 0 || pst_ledger_add(ledger, journal) < 0)
         exit(1);

@@ -306,6 +306,44 @@ static void test_old_rows_are_forgotten_and_sums_stay(void **state)
     pst_journal_close(journal);
 }
 
+static int see_keyless(const struct pst_usage_request *request, void *arg)
+{
+    *(unsigned *)arg += request->key.len == 0;
+    return 0;
+}
+
+/* Of requests without a key only the newest have rows; the sums have all of them. */
+static void test_rows_without_a_key_are_bounded(void **state)
+{
+    (void)state;
+    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF); /* keeps 1000 */
+    struct pst_journal *journal = open_journal(ledger, 4096);
+    struct pst_usage_record with = record_of("aaaaaaaaaaaa", "/a", 200), without = record_of("", "/a", 401);
+    const struct pst_usage_request_query query = {.limit = 10000};
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 1500; i++)
+            assert_int_equal(pst_journal_append(journal, i % 3 == 0 ? &with : &without), 0);
+        assert_int_equal(pst_ledger_drain(ledger), 1500);
+    }
+    for (int i = 0; i < 4000; i++)
+        assert_int_equal(pst_journal_append(journal, &without), 0);
+    assert_int_equal(pst_ledger_drain(ledger), 4000);
+    struct pst_usage_stats stats;
+    pst_ledger_stats(ledger, &stats);
+    assert_int_equal(stats.keyless_dropped, 3000 + 4000 - 1000);
+    assert_int_equal(ask(0).requests, 8500);
+    assert_int_equal(ask(PST_BY_HOUR).errors, 7000);
+    struct pst_usage_store *store = NULL;
+    unsigned keyless = 0;
+    uint64_t next = 0;
+    assert_int_equal(pst_usage_store_open(dir, PST_DB_READ, &store, NULL), 0);
+    assert_int_equal(pst_usage_store_requests(store, &query, see_keyless, &keyless, &next), 0);
+    assert_int_equal(keyless, 1000);
+    pst_usage_store_close(store);
+    pst_ledger_close(ledger);
+    pst_journal_close(journal);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -320,6 +358,7 @@ int main(void)
         TEST(test_log_lines_say_no_more_than_they_may),
         TEST(test_a_stalled_log_holds_nothing_up),
         TEST(test_old_rows_are_forgotten_and_sums_stay),
+        TEST(test_rows_without_a_key_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

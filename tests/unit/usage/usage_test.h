@@ -67,6 +67,7 @@ static inline struct pst_ledger *open_ledger(int log_fd, enum pst_access_format 
         .access_format = format,
         .keep_raw_s = 3600,
         .keep_hourly_s = 86400,
+        .keep_keyless = 1000,
     };
     struct pst_ledger *ledger = NULL;
     assert_int_equal(pst_ledger_open(&options, &ledger), 0);
