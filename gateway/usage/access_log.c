@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/usage/access_log.h"
 
-#include "postern/base/buf.h"
-#include "postern/base/clock.h"
-#include "postern/base/num.h"
-#include "postern/usage/journal.h"
+#include "access_line.h"
+#include "journal_private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER_MAX_BYTES (1024 * 1024)
 #define FLUSH_AT_BYTES   (64 * 1024)
-/* poll() promises room for this much in a pipe (PIPE_BUF): a write of it does not block. */
+#define LINES_MAX        (BUFFER_MAX_BYTES / ACCESS_LINE_MIN) /* a power of two */
+/* poll() promises room for this much in a pipe (PIPE_BUF): a write of it does not block, and is not torn. */
 #define PIPE_PIECE 4096
 /* Waiting for the reader holds up counting, so it is rationed: a flush waits FLUSH_WAIT_MS at most, and with
  * the buffer full as long as patience lasts. Patience is STALL_MS when the reader has taken everything; each
@@ -26,16 +27,27 @@
 #define FLUSH_WAIT_MS 20
 #define BYTES_PER_MS  4096
 
+/* A line in the buffer. */
+struct queued {
+    struct pst_journal *journal; /* of its record; NULL: it is gone, with all of its records written down */
+    uint64_t n;
+    size_t len;
+};
+
 struct pst_access_log {
     int fd;
     enum pst_access_format format;
-    bool is_file;   /* a regular file never blocks for long: it is written in one piece */
+    bool is_file;   /* a regular file never blocks for long: it is written in large pieces */
     bool is_socket; /* poll() promises nothing about how much it takes (journald's is one) */
+    dev_t device;   /* of a file */
+    ino_t inode;
     int patience_ms;
     uint64_t dropped;
     struct pst_buf buf;
-    int64_t second; /* whose text is kept below: a busy second has thousands of lines */
-    char second_text[PST_TIME_TEXT_SIZE];
+    struct access_line line;
+    struct queued queue[LINES_MAX]; /* as the buffer has them; a ring */
+    size_t first, n_queued;
+    size_t front_written; /* of the first of them */
 };
 
 int pst_access_log_new(int fd, enum pst_access_format format, struct pst_access_log **ret)
@@ -49,168 +61,23 @@ int pst_access_log_new(int fd, enum pst_access_format format, struct pst_access_
     bool known = fstat(fd, &st) == 0;
     log->is_file = known && S_ISREG(st.st_mode);
     log->is_socket = known && S_ISSOCK(st.st_mode);
+    if (log->is_file) {
+        log->device = st.st_dev;
+        log->inode = st.st_ino;
+    }
     log->patience_ms = STALL_MS;
-    log->second = -1;
     pst_buf_init(&log->buf, BUFFER_MAX_BYTES);
+    log->line = (struct access_line){.buf = &log->buf, .second = -1};
     *ret = log;
     return 0;
 }
 
-/* Formatting. By hand, because a line is made for every request: printf alone would cost more than SQLite. */
-
-static void add_time(struct pst_access_log *log, int64_t time_us)
-{
-    int64_t second = time_us / 1000000;
-    if (second != log->second) {
-        pst_time_format(second * 1000000, log->second_text);
-        log->second = second;
-    }
-    unsigned ms = (unsigned)(time_us / 1000 % 1000);
-    char tail[4] = {(char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z'};
-    pst_buf_add(&log->buf, log->second_text, 20); /* up to and with the dot */
-    pst_buf_add(&log->buf, tail, sizeof(tail));
-}
-
-static void add_ms(struct pst_buf *buf, uint64_t us)
-{
-    char decimals[4] = {'.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10)};
-    pst_buf_add_u64(buf, us / 1000);
-    pst_buf_add(buf, decimals, sizeof(decimals));
-}
-
-static void add_client(struct pst_buf *buf, const uint8_t client[static 16])
-{
-    static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-    if (memcmp(client, v4_prefix, sizeof(v4_prefix)) == 0) {
-        for (int i = 12; i < 16; i++) {
-            pst_buf_add_u64(buf, client[i]);
-            if (i < 15)
-                pst_buf_add_char(buf, '.');
-        }
-        return;
-    }
-    char text[INET6_ADDRSTRLEN];
-    pst_buf_add_cstr(buf, inet_ntop(AF_INET6, client, text, sizeof(text)) != NULL ? text : "unknown");
-}
-
-#define ADD(buf, literal) pst_buf_add((buf), (literal), sizeof(literal) - 1)
-
-static void add_quoted(struct pst_buf *buf, struct pst_str s)
-{
-    pst_buf_add_char(buf, '"');
-    pst_buf_add_json(buf, s);
-    pst_buf_add_char(buf, '"');
-}
-
-static void add_or_null(struct pst_buf *buf, struct pst_str s)
-{
-    if (s.len == 0)
-        ADD(buf, "null");
-    else
-        add_quoted(buf, s);
-}
-
-static void add_outcome(struct pst_buf *buf, const struct pst_usage_record *r,
-                        const struct pst_usage_names *names)
-{
-    ADD(buf, ",\"end\":\"");
-    pst_buf_add_cstr(buf, pst_usage_end_text(r->end));
-    ADD(buf, "\",\"error\":");
-    add_or_null(buf, names->error);
-    ADD(buf, ",\"rule\":");
-    add_or_null(buf, names->rule);
-    ADD(buf, ",\"endpoint\":");
-    add_or_null(buf, names->endpoint);
-    ADD(buf, ",\"attempts\":");
-    pst_buf_add_u64(buf, r->attempts);
-}
-
-static void add_json_line(struct pst_access_log *log, const struct pst_usage_record *r,
-                          const struct pst_usage_names *names)
-{
-    struct pst_buf *buf = &log->buf;
-    ADD(buf, "{\"time\":\"");
-    add_time(log, r->time_us);
-    ADD(buf, "\",\"request_id\":");
-    add_or_null(buf, (struct pst_str){r->request_id, r->request_id_len});
-    ADD(buf, ",\"client\":\"");
-    add_client(buf, r->client);
-    ADD(buf, "\",\"key_id\":");
-    add_or_null(buf, pst_str_of(r->key_id));
-    ADD(buf, ",\"secret\":");
-    pst_buf_add_cstr(buf, r->secret_slot == 1 ? "\"key1\"" : r->secret_slot == 2 ? "\"key2\"" : "null");
-    ADD(buf, ",\"method\":\"");
-    pst_buf_add_cstr(buf, pst_usage_method_text(r->method));
-    ADD(buf, "\",\"path\":");
-    add_or_null(buf, (struct pst_str){r->path, r->path_len});
-    ADD(buf, ",\"status\":");
-    if (r->status > 0)
-        pst_buf_add_u64(buf, r->status);
-    else
-        ADD(buf, "null");
-    ADD(buf, ",\"bytes_in\":");
-    pst_buf_add_u64(buf, r->bytes_in);
-    ADD(buf, ",\"bytes_out\":");
-    pst_buf_add_u64(buf, r->bytes_out);
-    ADD(buf, ",\"duration_ms\":");
-    add_ms(buf, r->duration_us);
-    ADD(buf, ",\"ttfb_ms\":");
-    if (r->ttfb_us > 0)
-        add_ms(buf, r->ttfb_us);
-    else
-        ADD(buf, "null");
-    add_outcome(buf, r, names);
-    ADD(buf, ",\"tls\":");
-    add_or_null(buf, pst_str_of(pst_usage_tls_text(r->tls)));
-    if ((r->flags & PST_USAGE_STREAM) != 0)
-        pst_buf_add_cstr(buf, (r->flags & PST_USAGE_GOES_ON) != 0 ? ",\"stream\":\"goes_on\""
-                                                                  : ",\"stream\":\"ended\"");
-    ADD(buf, "}\n");
-}
-
-static void add_or_dash(struct pst_buf *buf, struct pst_str s)
-{
-    if (s.len == 0)
-        ADD(buf, "-");
-    else
-        pst_buf_add_json(buf, s); /* the same escapes keep a line a line */
-}
-
-static void add_text_line(struct pst_access_log *log, const struct pst_usage_record *r,
-                          const struct pst_usage_names *names)
-{
-    struct pst_buf *buf = &log->buf;
-    add_client(buf, r->client);
-    ADD(buf, " - ");
-    add_or_dash(buf, pst_str_of(r->key_id));
-    ADD(buf, " [");
-    add_time(log, r->time_us);
-    ADD(buf, "] \"");
-    pst_buf_add_cstr(buf, pst_usage_method_text(r->method));
-    ADD(buf, " ");
-    add_or_dash(buf, (struct pst_str){r->path, r->path_len});
-    ADD(buf, " ");
-    add_or_dash(buf, pst_str_of(pst_usage_http_text(r->http)));
-    ADD(buf, "\" ");
-    pst_buf_add_u64(buf, r->status);
-    ADD(buf, " ");
-    pst_buf_add_u64(buf, r->bytes_out);
-    ADD(buf, " ");
-    add_or_dash(buf, (struct pst_str){r->request_id, r->request_id_len});
-    ADD(buf, " ");
-    pst_buf_add_cstr(buf, r->secret_slot == 1 ? "key1" : r->secret_slot == 2 ? "key2" : "-");
-    ADD(buf, " ");
-    add_ms(buf, r->duration_us);
-    ADD(buf, " ");
-    pst_buf_add_cstr(buf, (r->flags & PST_USAGE_GOES_ON) != 0 ? "goes_on" : pst_usage_end_text(r->end));
-    ADD(buf, " ");
-    add_or_dash(buf, names->error);
-    ADD(buf, " ");
-    add_or_dash(buf, names->endpoint);
-    ADD(buf, "\n");
-}
-
 /* Writing */
+
+static struct queued *queued_at(struct pst_access_log *log, size_t i)
+{
+    return &log->queue[(log->first + i) % LINES_MAX];
+}
 
 static int wait_for_reader(struct pst_access_log *log, struct pollfd *poll_fd, int *wait_ms)
 {
@@ -236,13 +103,72 @@ static bool may_write(struct pst_access_log *log, int *wait_ms)
     return n > 0 && (poll_fd.revents & POLLOUT) != 0;
 }
 
+/* The next piece: whole lines of one journal, so that what was written of them can be told afterwards.
+ * Returns its bytes; *ret_lines says how many lines end in it. */
+static size_t next_piece(struct pst_access_log *log, size_t *ret_lines)
+{
+    size_t max = log->is_file ? FLUSH_AT_BYTES : PIPE_PIECE, bytes = 0, lines = 0;
+    for (; lines < log->n_queued; lines++) {
+        const struct queued *line = queued_at(log, lines);
+        size_t len = line->len - (lines == 0 ? log->front_written : 0);
+        bool fits = bytes + len <= max && line->journal == queued_at(log, 0)->journal;
+        if (lines > 0 && !fits)
+            break;
+        bytes += len;
+    }
+    *ret_lines = lines;
+    return !log->is_file && bytes > PIPE_PIECE ? PIPE_PIECE : bytes;
+}
+
+/* Where a file's next byte goes. */
+static off_t place_of(const struct pst_access_log *log)
+{
+    struct stat st;
+    int flags = fcntl(log->fd, F_GETFL);
+    if (flags >= 0 && (flags & O_APPEND) != 0)
+        return fstat(log->fd, &st) == 0 ? st.st_size : -1;
+    return lseek(log->fd, 0, SEEK_CUR);
+}
+
+/* Before a piece: where its lines will be, should we be killed before we know. */
+static void announce(struct pst_access_log *log, size_t lines)
+{
+    const struct queued *first = queued_at(log, 0), *last = queued_at(log, lines - 1);
+    off_t place = log->is_file && first->journal != NULL ? place_of(log) : -1;
+    if (place < (off_t)log->front_written)
+        return;
+    journal_announce(first->journal, &(struct journal_lines){
+                                         .device = (uint64_t)log->device,
+                                         .inode = (uint64_t)log->inode,
+                                         .offset = (uint64_t)place - log->front_written,
+                                         .from = first->n,
+                                         .to = last->n + 1,
+                                     });
+}
+
+static void take_off(struct pst_access_log *log, size_t bytes)
+{
+    pst_buf_consume(&log->buf, bytes);
+    bytes += log->front_written;
+    while (log->n_queued > 0 && queued_at(log, 0)->len <= bytes) {
+        const struct queued *line = queued_at(log, 0);
+        if (line->journal != NULL)
+            journal_set_logged(line->journal, line->n + 1);
+        bytes -= line->len;
+        log->first = (log->first + 1) % LINES_MAX;
+        log->n_queued--;
+    }
+    log->front_written = bytes;
+    if (log->n_queued == 0)
+        log->first = 0; /* memory that a burst needed is not touched again */
+}
+
 static ssize_t write_some(struct pst_access_log *log)
 {
-    size_t len = pst_buf_len(&log->buf);
+    size_t lines, len = next_piece(log, &lines);
+    announce(log, lines);
     if (log->is_socket)
         return send(log->fd, pst_buf_front(&log->buf), len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (!log->is_file && len > PIPE_PIECE)
-        len = PIPE_PIECE;
     return write(log->fd, pst_buf_front(&log->buf), len);
 }
 
@@ -255,7 +181,7 @@ static void flush(struct pst_access_log *log, int wait_ms)
             continue;
         if (n <= 0)
             return; /* nobody reads (EPIPE), or the disk is full: the buffer's bound decides */
-        pst_buf_consume(&log->buf, (size_t)n);
+        take_off(log, (size_t)n);
         log->patience_ms += (int)((size_t)n / BYTES_PER_MS);
         if (pst_buf_len(&log->buf) == 0 || log->patience_ms > STALL_MS)
             log->patience_ms = STALL_MS;
@@ -267,29 +193,35 @@ void pst_access_log_flush(struct pst_access_log *log)
     flush(log, FLUSH_WAIT_MS);
 }
 
-/* The longest line: every byte of the path, the id and the names escaped, and the rest. */
-#define LINE_MAX_BYTES                                                                                       \
-    ((PST_USAGE_PATH_SIZE + PST_USAGE_REQUEST_ID_SIZE + PST_USAGE_KEY_ID_SIZE + 3 * PST_JOURNAL_NAME_MAX) *  \
-         6 +                                                                                                 \
-     512)
+static bool is_full(const struct pst_access_log *log)
+{
+    return pst_buf_len(&log->buf) + ACCESS_LINE_MAX > BUFFER_MAX_BYTES || log->n_queued == LINES_MAX;
+}
 
-void pst_access_log_add(struct pst_access_log *log, const struct pst_usage_record *record,
-                        const struct pst_usage_names *names)
+void pst_access_log_add(struct pst_access_log *log, struct pst_journal *journal, uint64_t n,
+                        const struct pst_usage_record *record, const struct pst_usage_names *names)
 {
     if (log->format == PST_ACCESS_OFF)
         return;
-    if (pst_buf_len(&log->buf) + LINE_MAX_BYTES > BUFFER_MAX_BYTES)
+    if (is_full(log))
         flush(log, STALL_MS);
-    if (pst_buf_len(&log->buf) + LINE_MAX_BYTES > BUFFER_MAX_BYTES) {
+    if (is_full(log)) {
         log->dropped++;
         return;
     }
-    if (log->format == PST_ACCESS_JSON)
-        add_json_line(log, record, names);
-    else
-        add_text_line(log, record, names);
+    size_t before = pst_buf_len(&log->buf);
+    access_line_add(&log->line, log->format, record, names);
+    *queued_at(log, log->n_queued++) = (struct queued){journal, n, pst_buf_len(&log->buf) - before};
     if (pst_buf_len(&log->buf) >= FLUSH_AT_BYTES)
         flush(log, 0);
+}
+
+void pst_access_log_forget(struct pst_access_log *log, const struct pst_journal *journal)
+{
+    for (size_t i = 0; i < log->n_queued; i++) {
+        if (queued_at(log, i)->journal == journal)
+            queued_at(log, i)->journal = NULL;
+    }
 }
 
 uint64_t pst_access_log_dropped(const struct pst_access_log *log)
@@ -304,4 +236,65 @@ void pst_access_log_free(struct pst_access_log *log)
     flush(log, STALL_MS);
     pst_buf_done(&log->buf);
     free(log);
+}
+
+/* After a kill */
+
+/* The file as it can be read; our own descriptor is most often for writing only. */
+static int open_to_read(const struct pst_access_log *log)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", log->fd);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || (fstat(fd, &st) == 0 && st.st_dev == log->device && st.st_ino == log->inode))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* How much of the line that was just added is in the file at `offset`: all of it, a beginning at the file's
+ * very end, or nothing. */
+static size_t found_at(int fd, uint64_t offset, struct pst_str line)
+{
+    char text[ACCESS_LINE_MAX + 1];
+    ssize_t n = pread(fd, text, line.len, (off_t)offset);
+    size_t len = n > 0 ? (size_t)n : 0;
+    return memcmp(text, line.p, len) == 0 ? len : 0;
+}
+
+uint64_t pst_access_log_recover(struct pst_access_log *log, struct pst_journal *journal)
+{
+    struct journal_lines lines;
+    struct pst_usage_record record;
+    if (log->format == PST_ACCESS_OFF || !log->is_file || pst_buf_len(&log->buf) > 0 ||
+        !journal_announced(journal, &lines) || lines.device != (uint64_t)log->device ||
+        lines.inode != (uint64_t)log->inode)
+        return journal_logged(journal);
+    uint64_t logged = journal_logged(journal);
+    int fd = open_to_read(log);
+    for (uint64_t n = lines.from; fd >= 0 && n < lines.to; n++) {
+        if (!journal_read(journal, n, &record))
+            continue;
+        const struct pst_usage_names names = journal_names(journal, &record);
+        access_line_add(&log->line, log->format, &record, &names);
+        size_t len = pst_buf_len(&log->buf), found = found_at(fd, lines.offset, pst_buf_str(&log->buf));
+        if (found == 0) {
+            pst_buf_consume(&log->buf, len);
+            break;
+        }
+        logged = n + 1;
+        pst_buf_consume(&log->buf, found);
+        if (found < len) { /* the rest of a torn line is what is written first */
+            *queued_at(log, 0) = (struct queued){journal, n, len};
+            log->n_queued = 1;
+            log->front_written = found;
+            break;
+        }
+        lines.offset += len;
+        journal_set_logged(journal, logged);
+    }
+    if (fd >= 0)
+        close(fd);
+    return logged;
 }

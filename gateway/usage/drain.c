@@ -50,7 +50,8 @@ static int learn_cursor(struct pst_ledger *ledger, struct source *source)
         mend(source);
     uint64_t head = journal_head(source->journal);
     source->seen_lost = source->lost;
-    source->logged = journal_logged(source->journal);
+    source->logged = source->orphan ? pst_access_log_recover(ledger->log, source->journal)
+                                    : journal_logged(source->journal);
     if (source->logged < source->drained || source->logged > head)
         source->logged = source->drained;
     source->known = true;
@@ -80,6 +81,8 @@ static int collect(struct pst_ledger *ledger, struct source *source)
             source->damaged++;
             continue;
         }
+        ledger->from[ledger->n_batch] = source->journal;
+        ledger->number[ledger->n_batch] = source->next;
         ledger->names[ledger->n_batch] = journal_names(source->journal, record);
         ledger->in_log[ledger->n_batch++] = source->next < source->logged;
     }
@@ -99,15 +102,14 @@ static void log_batch(struct pst_ledger *ledger)
 {
     for (size_t i = 0; i < ledger->n_batch; i++) {
         if (!ledger->in_log[i])
-            pst_access_log_add(ledger->log, &ledger->batch[i], &ledger->names[i]);
+            pst_access_log_add(ledger->log, ledger->from[i], ledger->number[i], &ledger->batch[i],
+                               &ledger->names[i]);
     }
     pst_access_log_flush(ledger->log);
     for (size_t i = 0; i < ledger->n_sources; i++) {
         struct source *source = &ledger->sources[i];
-        if (source->known && source->next > source->logged) {
+        if (source->known && source->next > source->logged)
             source->logged = source->next;
-            journal_set_logged(source->journal, source->logged);
-        }
     }
     atomic_store(&ledger->log_dropped, pst_access_log_dropped(ledger->log));
 }
@@ -123,10 +125,8 @@ static void log_waiting(struct pst_ledger *ledger)
             if (!journal_read(source->journal, source->logged, record))
                 continue;
             const struct pst_usage_names names = journal_names(source->journal, record);
-            pst_access_log_add(ledger->log, record, &names);
+            pst_access_log_add(ledger->log, source->journal, source->logged, record, &names);
         }
-        if (source->known)
-            journal_set_logged(source->journal, source->logged);
     }
     pst_access_log_flush(ledger->log);
     atomic_store(&ledger->log_dropped, pst_access_log_dropped(ledger->log));

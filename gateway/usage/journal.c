@@ -301,6 +301,29 @@ void journal_set_logged(struct pst_journal *journal, uint64_t n)
     atomic_store_explicit(&journal->head->logged, n, memory_order_relaxed);
 }
 
+/* A kill may fall between any two of the stores: they are made in this order. */
+void journal_announce(struct pst_journal *journal, const struct journal_lines *lines)
+{
+    struct journal_head *head = journal->head;
+    if (journal->names == NULL)
+        return;
+    atomic_store_explicit(&head->announced, 0, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    head->lines = *lines;
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&head->announced, 1, memory_order_relaxed);
+}
+
+bool journal_announced(const struct pst_journal *journal, struct journal_lines *ret)
+{
+    if (journal->names == NULL || atomic_load(&journal->head->announced) != 1)
+        return false;
+    *ret = journal->head->lines;
+    uint64_t logged = journal_logged(journal), head = journal_head(journal);
+    return ret->to > logged && ret->to <= head && ret->from < ret->to &&
+           ret->to - ret->from <= journal->head->capacity;
+}
+
 void journal_release(struct pst_journal *journal, uint64_t n)
 {
     atomic_store_explicit(&journal->head->drained, n, memory_order_release);

@@ -21,6 +21,12 @@
 /* A ring's name until its head is written: what ends with it was never begun. */
 #define JOURNAL_UNBEGUN ".new"
 
+/* Lines of the access log that are about to be written: those of the records [from, to), in the file with
+ * this device and inode, from this byte on. */
+struct journal_lines {
+    uint64_t device, inode, offset, from, to;
+};
+
 /* The file's first page. `head` is the worker's, `drained` the keeper's; each on a cache line of its own. The
  * fields of version 1 stay where they were. */
 struct journal_head {
@@ -30,13 +36,15 @@ struct journal_head {
     uint32_t capacity; /* records, a power of two */
     uint32_t reserved;
     uint8_t uuid[PST_JOURNAL_UUID_BYTES];
-    _Alignas(64) atomic_uint_fast64_t head;    /* records ever appended */
-    atomic_uint_fast64_t lost;                 /* records refused ... */
-    atomic_uint_fast64_t lost_again;           /* ... and once more, so that damage is noticed */
-    _Alignas(64) atomic_uint_fast64_t drained; /* records that are in usage.db */
-    atomic_uint_fast64_t logged;               /* records whose access log line was written or dropped */
-    atomic_uint_fast64_t drained_again;        /* `drained` once more */
-    _Alignas(64) atomic_uint names_used;       /* bytes of the names */
+    _Alignas(64) atomic_uint_fast64_t head;      /* records ever appended */
+    atomic_uint_fast64_t lost;                   /* records refused ... */
+    atomic_uint_fast64_t lost_again;             /* ... and once more, so that damage is noticed */
+    _Alignas(64) atomic_uint_fast64_t drained;   /* records that are in usage.db */
+    atomic_uint_fast64_t logged;                 /* records whose access log line was written */
+    atomic_uint_fast64_t drained_again;          /* `drained` once more */
+    _Alignas(64) atomic_uint names_used;         /* bytes of the names */
+    _Alignas(64) atomic_uint_fast64_t announced; /* 1: what follows holds */
+    struct journal_lines lines;
 };
 _Static_assert(sizeof(struct journal_head) <= JOURNAL_PAGE, "the head is one page");
 
@@ -73,6 +81,9 @@ uint64_t journal_drained_hint(const struct pst_journal *journal);
 /* The access log's place, in the file too: it survives the process, so lines are not repeated. */
 uint64_t journal_logged(const struct pst_journal *journal);
 void journal_set_logged(struct pst_journal *journal, uint64_t n);
+/* Before a write of lines into a file; and what was said last, if anything. */
+void journal_announce(struct pst_journal *journal, const struct journal_lines *lines);
+bool journal_announced(const struct pst_journal *journal, struct journal_lines *ret);
 /* Records up to `n` are in usage.db: their room is free. */
 void journal_release(struct pst_journal *journal, uint64_t n);
 

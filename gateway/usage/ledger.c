@@ -94,11 +94,11 @@ void pst_ledger_close(struct pst_ledger *ledger)
     if (ledger->store != NULL && ledger->log != NULL)
         drain_all(ledger);
     losses_end(&ledger->losses);
+    pst_access_log_free(ledger->log); /* notes in the journals what it writes */
     for (size_t i = 0; i < ledger->n_sources; i++) {
         if (ledger->sources[i].orphan)
             journal_unmap(ledger->sources[i].journal);
     }
-    pst_access_log_free(ledger->log);
     pst_usage_store_close(ledger->store);
     names_clear(&ledger->keys);
     names_clear(&ledger->routes);

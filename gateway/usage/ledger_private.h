@@ -52,6 +52,8 @@ struct pst_ledger {
     struct rollup rollup;
     struct pst_usage_record batch[PST_LEDGER_BATCH];
     struct pst_usage_names names[PST_LEDGER_BATCH]; /* of the batch's records, in their rings' heads */
+    struct pst_journal *from[PST_LEDGER_BATCH];     /* whose record it is, */
+    uint64_t number[PST_LEDGER_BATCH];              /* and which of them */
     bool in_log[PST_LEDGER_BATCH];                  /* its line was written by an earlier try */
     size_t n_batch;
     uint64_t skip_keyless;    /* of the batch: so many of the first without a key are not kept */

@@ -93,6 +93,8 @@ void ledger_drop_orphans(struct pst_ledger *ledger)
         }
         /* Its place in usage.db stays until the next start: a crash between the two removals must leave
          * a place without a ring, never a ring without its place. */
+        pst_access_log_flush(ledger->log);
+        pst_access_log_forget(ledger->log, source->journal);
         unlink(source->journal->path);
         journal_unmap(source->journal);
         *source = ledger->sources[--ledger->n_sources];

@@ -389,6 +389,99 @@ static void test_a_full_ring_is_said(void **state)
     assert_int_equal(count_of(said, "9 requests were served and not counted since "), 1);
 }
 
+/* The access log after a kill */
+
+#define LINES 6
+
+static void spill(const char *path, const void *data, size_t size)
+{
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    assert_int_equal(write(fd, data, size), size);
+    close(fd);
+}
+
+static size_t slurp(const char *path, char *data, size_t size)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, data, size) : 0;
+    close(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A ring with LINES records, one of them damaged, none of them drained; its bytes into `ret`. */
+static size_t make_ring(char *ret, size_t size, const char *path)
+{
+    struct pst_journal *journal = NULL;
+    make_journal_dir();
+    assert_int_equal(pst_journal_open(dir, 0, RING, &journal), 0);
+    for (int i = 0; i < LINES; i++) {
+        char target[40];
+        snprintf(target, sizeof(target), "/line/%.*s%d", i * 3, "aaaaaaaaaaaaaaaaaaaaa", i);
+        struct pst_usage_record record = record_of("aaaaaaaaaaaa", target, 200);
+        assert_int_equal(pst_journal_append(journal, &record), 0);
+    }
+    journal->ring[3 * sizeof(struct pst_usage_record)] ^= 1;
+    pst_journal_close(journal);
+    return slurp(path, ret, size);
+}
+
+/* As if killed with `written` bytes of the lines of the records [from, LINES) in the file behind `before`. */
+static void start_after_kill(const char *log, const char *ring, char *bytes, size_t size, const char *before,
+                             uint64_t from, const char *lines, size_t written)
+{
+    struct journal_head *head = (struct journal_head *)(void *)bytes;
+    char usage[128], text[16384];
+    struct stat st;
+    snprintf(usage, sizeof(usage), "%s/" PST_USAGE_FILE, dir);
+    unlink(usage);
+    size_t n = (size_t)snprintf(text, sizeof(text), "%s%.*s", before, (int)written, lines);
+    spill(log, text, n);
+    int fd = open(log, O_WRONLY | O_APPEND);
+    assert_int_equal(fstat(fd, &st), 0);
+    head->lines =
+        (struct journal_lines){(uint64_t)st.st_dev, (uint64_t)st.st_ino, strlen(before), from, LINES};
+    atomic_store(&head->announced, 1);
+    atomic_store(&head->logged, from);
+    spill(ring, bytes, size);
+    struct pst_ledger *ledger = open_ledger(fd, PST_ACCESS_JSON);
+    pst_ledger_close(ledger);
+    close(fd);
+}
+
+static void test_each_line_once_wherever_it_was_killed(void **state)
+{
+    (void)state;
+    static _Alignas(64) char bytes[JOURNAL_HEAD_SIZE + RING * sizeof(struct pst_usage_record) + 1];
+    static const char before[] = "what was there before\n";
+    char log[128], ring[128], all[16384] = "", text[16384];
+    snprintf(log, sizeof(log), "%s/access.log", dir);
+    snprintf(ring, sizeof(ring), "%s/" PST_JOURNAL_DIR "/worker-0.ring", dir);
+    size_t size = make_ring(bytes, sizeof(bytes), ring);
+    assert_int_equal(size, sizeof(bytes) - 1);
+    int saved = begin_log(); /* the damaged record is said each time */
+    start_after_kill(log, ring, bytes, size, "", 0, "", 0);
+    size_t len = slurp(log, all, sizeof(all) - 1);
+    assert_int_equal(count_of(all, "\n"), LINES - 1);
+    for (size_t written = 0; written <= len; written += written < 40 ? 1 : 23) {
+        start_after_kill(log, ring, bytes, size, before, 0, all, written);
+        text[slurp(log, text, sizeof(text) - 1)] = '\0';
+        assert_true(strncmp(text, before, sizeof(before) - 1) == 0);
+        assert_string_equal(text + sizeof(before) - 1, all);
+    }
+    /* From the second record on: the first had its line long ago. */
+    const char *rest = strchr(all, '\n') + 1;
+    for (size_t written = 0; written <= strlen(rest); written += 111) {
+        start_after_kill(log, ring, bytes, size, before, 1, rest, written);
+        text[slurp(log, text, sizeof(text) - 1)] = '\0';
+        assert_string_equal(text + sizeof(before) - 1, rest);
+    }
+    /* Something else is there: what cannot be told is written once more. */
+    start_after_kill(log, ring, bytes, size, before, 0, "another program's words\n", 24);
+    text[slurp(log, text, sizeof(text) - 1)] = '\0';
+    assert_string_equal(text + sizeof(before) - 1 + 24, all);
+    (void)end_log(saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +495,7 @@ int main(void)
         TEST(test_nothing_is_lost_in_silence),
         TEST(test_empty_files),
         TEST(test_losses_are_said),
+        TEST(test_each_line_once_wherever_it_was_killed),
         TEST(test_a_full_ring_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

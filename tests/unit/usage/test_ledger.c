@@ -153,12 +153,15 @@ static void test_full_ring_counts_what_it_refuses(void **state)
 }
 
 /* The child appends and drains until it is killed, telling through a pipe how far appending got. */
-static void append_until_killed(int tell)
+static void append_until_killed(int tell, int log)
 {
-    struct pst_ledger *ledger = open_ledger(-1, PST_ACCESS_OFF);
+    struct pst_ledger *ledger = open_ledger(log, log < 0 ? PST_ACCESS_OFF : PST_ACCESS_TEXT);
     struct pst_journal *journal = open_journal(ledger, 4096);
     struct pst_usage_record record = record_of("dddddddddddd", "/kill", 200);
     for (uint32_t n = 1;; n++) {
+        char id[40];
+        snprintf(id, sizeof(id), "%d-%u", (int)getpid(), n);
+        pst_usage_set_request_id(&record, pst_str_of(id));
         while (pst_journal_append(journal, &record) < 0)
             (void)pst_ledger_drain(ledger);
         if (write(tell, &n, sizeof(n)) != (ssize_t)sizeof(n))
@@ -179,7 +182,7 @@ static void test_killed_at_any_moment(void **state)
         assert_true(child >= 0);
         if (child == 0) {
             close(fds[0]);
-            append_until_killed(fds[1]);
+            append_until_killed(fds[1], -1);
             _exit(0);
         }
         close(fds[1]);
@@ -200,6 +203,69 @@ static void test_killed_at_any_moment(void **state)
         told = counted;
     }
     assert_true(told > 500);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The ids of the log's lines, sorted; returns how many. */
+static size_t read_ids(const char *path, char *text, size_t size, char **ids, size_t max)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t len = read(fd, text, size - 1);
+    size_t n = 0;
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    assert_true((size_t)len < size - 1);
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        char *id = strstr(line, "HTTP/1.1\" 200 100 ");
+        assert_non_null(id); /* whole lines only */
+        assert_non_null(strstr(line, " key2 2.000 ok - -"));
+        assert_true(n < max);
+        ids[n] = id + sizeof("HTTP/1.1\" 200 100 ") - 1;
+        ids[n][strcspn(ids[n], " ")] = '\0';
+        n++;
+    }
+    qsort(ids, n, sizeof(ids[0]), by_text);
+    return n;
+}
+
+/* As many lines in the file as requests in usage.db, each of its own. */
+static void test_each_request_has_one_line_after_kills(void **state)
+{
+    (void)state;
+    static char text[4 * 1024 * 1024];
+    static char *ids[40000];
+    char path[128];
+    snprintf(path, sizeof(path), "%s/access.log", dir);
+    int log = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    for (int round = 0; round < 25; round++) {
+        int fds[2];
+        uint32_t n;
+        assert_int_equal(pipe(fds), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            close(fds[0]);
+            append_until_killed(fds[1], log);
+            _exit(0);
+        }
+        close(fds[1]);
+        for (int i = 0; i < 100 + round * 17 && read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n); i++)
+            continue;
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        close(fds[0]);
+    }
+    pst_ledger_close(open_ledger(log, PST_ACCESS_TEXT));
+    close(log);
+    size_t lines = read_ids(path, text, sizeof(text), ids, sizeof(ids) / sizeof(ids[0]));
+    assert_int_equal(lines, ask(0).requests);
+    for (size_t i = 1; i < lines; i++)
+        assert_string_not_equal(ids[i - 1], ids[i]);
 }
 
 static void test_damaged_rings_are_set_aside(void **state)
@@ -353,6 +419,7 @@ int main(void)
         TEST(test_old_secrets),
         TEST(test_full_ring_counts_what_it_refuses),
         TEST(test_killed_at_any_moment),
+        TEST(test_each_request_has_one_line_after_kills),
         TEST(test_damaged_rings_are_set_aside),
         TEST(test_one_gateway_per_directory),
         TEST(test_log_lines_say_no_more_than_they_may),
