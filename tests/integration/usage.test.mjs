@@ -2,6 +2,8 @@
 // What was used: counted once, also across a kill -9 and a full disk; an access log without secrets.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { RawClient, keyLine, request } from './lib/client.mjs';
@@ -227,6 +229,29 @@ describe('kill -9', limit, () => {
     await (await Postern.start({ upstream: upstream.url, data_dir, workers: 2 })).stop();
     const after = sumRequests((await cli(['usage', '--json'], { settings: { data_dir } })).json());
     assert.equal(after, total, 'and no drain adds to it');
+  });
+  test('with the access log in a file: a line for each request, none twice', limit, async () => {
+    const data_dir = temporaryDirectory();
+    const file = path.join(temporaryDirectory(), 'access.log');
+    const wrap = ['sh', '-c', 'exec "$@" >> "$0"', file];
+    let key;
+    for (let round = 0; round < 5; round++) {
+      const gateway = await Postern.start({ upstream: upstream.url, data_dir, workers: 2 }, { wrap });
+      key ??= (await gateway.createKey()).key1;
+      await eventually(10000, 'the key', async () => (await request(gateway.port, '/x', { key })).status === 200);
+      const state = load(gateway, key);
+      await eventually(30000, 'requests under load', () => state.finished > 200, 5);
+      await gateway.kill();
+      state.running = false;
+      await state.done;
+    }
+    const last = await Postern.start({ upstream: upstream.url, data_dir, workers: 2 }, { wrap });
+    await last.stop();
+    const total = sumRequests((await cli(['usage', '--json'], { settings: { data_dir } })).json());
+    const ids = readFileSync(file, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line).request_id);
+    assert.ok(total > 1000);
+    assert.equal(ids.length, total);
+    assert.equal(new Set(ids).size, total);
   });
   test('killed while it starts, again and again: nothing lost, nothing doubled', limit, async () => {
     const data_dir = temporaryDirectory();
