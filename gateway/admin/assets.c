@@ -71,7 +71,7 @@ bool admin_asset_answer(struct admin_request *r, const char *path)
         return false;
     if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0) {
         snprintf(r->allow, sizeof(r->allow), "GET, HEAD");
-        admin_fail(r, 405, "MethodNotAllowed", "This takes %s.", r->allow);
+        admin_fail(r, 405, "MethodNotAllowed", "Method not allowed; use %s.", r->allow);
         return true;
     }
     r->asset = asset;

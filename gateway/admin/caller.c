@@ -30,7 +30,7 @@ static void take_peer(struct admin_request *r)
     bool known = info != NULL && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0;
     snprintf(r->caller.address, sizeof(r->caller.address), "unix");
     if (!known || (peer.uid != 0 && peer.uid != geteuid())) {
-        admin_fail(r, 403, "Forbidden", "This socket serves root and the gateway's own user only.");
+        admin_fail(r, 403, "Forbidden", "Only root and the gateway's own user may use this socket.");
         return;
     }
     r->caller.kind = CALLER_SOCKET;
@@ -137,7 +137,7 @@ bool admin_caller_token(struct admin_request *r, struct pst_str token, struct ps
     r->retry_after_s = admin_guesses_wait_s(guesses, r->address, now_us);
     if (r->retry_after_s > 0) {
         admin_fail(r, 429, "TooManyWrongTokens",
-                   "Too many wrong tokens came from this address; try again in %u s.", r->retry_after_s);
+                   "Too many wrong tokens from this address; try again in %u s.", r->retry_after_s);
         return false;
     }
     int err = pst_admin_token_check(r->admin->keys, token, now_us, ret, &why);
@@ -151,9 +151,10 @@ bool admin_caller_token(struct admin_request *r, struct pst_str token, struct ps
     if (admin_guesses_is_noted(guesses, n, now_us))
         note_refused(r, token, n, &why);
     pst_warn("admin", "request %s from %s refused: %s", r->request_id, r->caller.address, why.text);
-    refuse(r,
-           "This is no admin token that is valid now. `postern admin-token list` shows those there are; the "
-           "first one is in the file admin.token of data_dir.");
+    refuse(
+        r,
+        "The admin token is wrong, expired or revoked. `postern admin-token list` lists the valid ones; the "
+        "first one is in the file admin.token in data_dir.");
     return false;
 }
 
@@ -217,13 +218,13 @@ static void take_session(struct admin_request *r, struct pst_str cookie)
         session = NULL;
     }
     if (session == NULL) {
-        refuse(r, "The session is over: sign in again.");
+        refuse(r, "The session has ended; sign in again.");
         return;
     }
     if (changes_something(r) && !has_csrf_token(r, session)) {
         log_refused(r, session->name, "a session's change without its CSRF token");
         admin_fail(r, 403, "CsrfTokenMissing",
-                   "A change made with a session needs the session's token in X-CSRF-Token.");
+                   "A change made with a session must carry the session's csrf_token in X-CSRF-Token.");
         return;
     }
     session->used_us = now_us;
@@ -255,12 +256,11 @@ void admin_caller_check(struct admin_request *r, enum admin_needs needs)
     }
     take_address(r);
     if (!host_is_ours(r)) {
-        admin_fail(r, 400, "UnknownHost",
-                   "The admin side is not known under this host name; name it in the setting admin_hosts.");
+        admin_fail(r, 400, "UnknownHost", "Unknown host name; add it to the setting admin_hosts.");
         return;
     }
     if (changes_something(r) && is_foreign(r)) {
-        admin_fail(r, 403, "ForeignOrigin", "A change must come from the admin side's own pages.");
+        admin_fail(r, 403, "ForeignOrigin", "Changes are accepted from the admin page's own origin only.");
         return;
     }
     if (needs == ADMIN_NEEDS_NOTHING)
@@ -268,6 +268,6 @@ void admin_caller_check(struct admin_request *r, enum admin_needs needs)
     take_credential(r);
     if (admin_failed(r) || needs != ADMIN_NEEDS_ADMIN || r->caller.role == PST_ADMIN_ADMIN)
         return;
-    log_refused(r, r->caller.name, "the role admin is needed");
-    admin_fail(r, 403, "Forbidden", "This needs the role admin; %s is a viewer.", r->caller.name);
+    log_refused(r, r->caller.name, "the role admin is required");
+    admin_fail(r, 403, "Forbidden", "The role admin is required; %s is a viewer.", r->caller.name);
 }

@@ -195,7 +195,7 @@ bool admin_certificate_take(struct admin_request *r, bool changes_something)
     if (r->admin->roles == NULL || info == NULL)
         return false;
     if (pst_seam_client_identity(info->tls_session, pst_clock_real_us(), &id) < 0) {
-        admin_fail(r, 503, "OutOfMemory", "The client certificate does not fit into memory.");
+        admin_fail(r, 503, "OutOfMemory", "Out of memory; try again.");
         return true;
     }
     if (id != NULL)

@@ -179,7 +179,8 @@ static void step_back(void)
 
 static void fail_too_large(struct admin_request *r)
 {
-    admin_fail(r, 413, "BodyTooLarge", "A body here has at most %d bytes.", BODY_MAX_BYTES);
+    admin_fail(r, 413, "BodyTooLarge", "The request body is too large; at most %d bytes are accepted.",
+               BODY_MAX_BYTES);
 }
 
 /* The head is there. What is wrong already is answered before a body is read. */

@@ -15,7 +15,7 @@ void admin_refuse_unknown(struct admin_request *r, const char *const *known)
         while (*at != NULL && strcmp(*at, name) != 0)
             at++;
         if (*at == NULL) /* its value may be a secret in the wrong place */
-            admin_invalid(r, name, NULL, "this field is not known here");
+            admin_invalid(r, name, NULL, "unknown field");
     }
 }
 
@@ -27,7 +27,7 @@ struct pst_str admin_text_field(struct admin_request *r, const char *name, bool 
     if (json_is_string(value) && json_string_length(value) > 0)
         return (struct pst_str){json_string_value(value), json_string_length(value)};
     if (!json_is_string(value) || strcmp(name, "note") != 0)
-        admin_invalid(r, name, secret ? NULL : value, "a text that is not empty");
+        admin_invalid(r, name, secret ? NULL : value, "must be a non-empty string");
     return PST_STR("");
 }
 
@@ -38,7 +38,7 @@ int64_t admin_time_field(struct admin_request *r, const char *name)
     if (value == NULL || json_is_null(value))
         return 0;
     if (!json_is_string(value) || pst_time_parse(json_string_value(value), &us) < 0 || us <= 0) {
-        admin_invalid(r, name, value, "a time in RFC 3339 (2026-11-23T16:00:00Z) after 1970, or null");
+        admin_invalid(r, name, value, ADMIN_TIME_RULE);
         return 0;
     }
     return us;

@@ -55,7 +55,7 @@ const char *admin_head_path(struct admin_request *r, const char *path)
     struct pst_str authority = pst_str_cut(target, '/', &rest);
     const char *host = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Host");
     if (!pst_str_ieq(authority, pst_str_of(host)))
-        admin_fail(r, 400, "BadHeader", "The target names another host than the field Host.");
+        admin_fail(r, 400, "BadHeader", "The request target names a different host than the Host field.");
     return authority.len < target.len ? authority.p + authority.len : "/";
 }
 
@@ -63,10 +63,10 @@ void admin_head_check(struct admin_request *r)
 {
     struct fields_check check = {0};
     if (!r->target_is_plain) {
-        admin_fail(r, 404, "NotFound", "There is nothing here: no path has a %%00 or a %%2F.");
+        admin_fail(r, 404, "NotFound", "No such endpoint: paths contain neither %%00 nor %%2F.");
         return;
     }
     MHD_get_connection_values(r->connection, MHD_HEADER_KIND, check_field, &check);
     if (check.twice != NULL)
-        admin_fail(r, 400, "BadHeader", "The field %s is there twice.", check.twice);
+        admin_fail(r, 400, "BadHeader", "The header field %s is given twice.", check.twice);
 }

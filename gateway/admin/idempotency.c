@@ -39,15 +39,15 @@ static void answer_again(struct admin_request *r, const struct pst_idempotency_r
     char when[PST_TIME_TEXT_SIZE];
     pst_time_format(before->time_us, when);
     if (memcmp(before->body, now->body, sizeof(now->body)) != 0) {
-        admin_fail(r, 422, "IdempotencyKeyReused",
-                   "This Idempotency-Key came at %s with another body. Make a new one for each request.",
-                   when);
+        admin_fail(
+            r, 422, "IdempotencyKeyReused",
+            "This Idempotency-Key was used at %s with a different body. Use a new one for each request.",
+            when);
     } else {
         snprintf(r->location, sizeof(r->location), "/admin/v1/keys/%s", before->key_id);
         admin_fail(
             r, 409, "AlreadyMade",
-            "This request made the key %s at %s. Its secrets are not kept: rotate one to be shown a new "
-            "one.",
+            "This request created the key %s at %s. Its secrets are not stored: rotate one to get a new one.",
             before->key_id, when);
     }
 }
@@ -80,7 +80,7 @@ void admin_idempotent(struct admin_request *r, struct pst_str key, void (*make)(
     struct pst_keys_store *store = pst_keys_service_store(r->admin->keys);
     struct pst_idempotency_row row = {.key_id = ""};
     if (!is_printable(key)) {
-        admin_fail(r, 400, "BadHeader", "Idempotency-Key is any text of 1 to %d printable characters.",
+        admin_fail(r, 400, "BadHeader", "Idempotency-Key must be 1 to %d printable ASCII characters.",
                    KEY_MAX);
         return;
     }

@@ -142,6 +142,7 @@ bool admin_query_number(struct admin_request *r, const char *name, uint64_t min,
 /* fields.c: of the JSON body; what breaks a rule is noted in the answer. */
 void admin_refuse_unknown(struct admin_request *r, const char *const *known);
 struct pst_str admin_text_field(struct admin_request *r, const char *name, bool secret);
+#define ADMIN_TIME_RULE "must be a time in RFC 3339 (2026-11-23T16:00:00Z) after 1970, or null"
 int64_t admin_time_field(struct admin_request *r, const char *name);
 
 /* idempotency.c: calls `make`, unless the same was asked before. */

@@ -70,23 +70,23 @@ static const char *read_value(struct admin_key_fields *f, const struct field *fi
     switch (field->kind) {
     case TEXT:
         if (!json_is_string(value))
-            return "a text";
+            return "must be a string";
         *(struct pst_str *)at = (struct pst_str){json_string_value(value), json_string_length(value)};
         return NULL;
     case TIME:
         if (!json_is_null(value) && (!json_is_string(value) ||
                                      pst_time_parse(json_string_value(value), &time_us) < 0 || time_us <= 0))
-            return "a time in RFC 3339 (2026-11-23T16:00:00Z) after 1970, or null";
+            return ADMIN_TIME_RULE;
         *(int64_t *)at = time_us;
         return NULL;
     case LIST:
     case OBJECT:
         if (field->kind == LIST ? !json_is_array(value) : !json_is_object(value))
-            return field->kind == LIST ? "a list" : "an object";
-        return read_rules(f, (size_t)(field - fields), value, at) == 0 ? NULL : "too much memory is needed";
+            return field->kind == LIST ? "must be a list" : "must be an object";
+        return read_rules(f, (size_t)(field - fields), value, at) == 0 ? NULL : "out of memory";
     case SWITCH:
         f->row.state = json_is_true(value) ? PST_KEY_STATE_ACTIVE : PST_KEY_STATE_DISABLED;
-        return json_is_boolean(value) ? NULL : "true or false";
+        return json_is_boolean(value) ? NULL : "must be true or false";
     }
     return NULL;
 }
@@ -134,7 +134,7 @@ void admin_key_fields_read(struct admin_request *r, unsigned allowed, unsigned n
             continue;
         if (field == NULL || (field->bit & allowed) == 0) {
             /* its value may be a secret in the wrong place */
-            admin_invalid(r, name, NULL, "this field is not known here");
+            admin_invalid(r, name, NULL, "unknown field");
             continue;
         }
         const char *rule = read_value(ret, field, value);

@@ -91,7 +91,7 @@ void admin_key_answer(struct admin_request *r, unsigned status, struct pst_str i
         }
         snprintf(r->etag, sizeof(r->etag), "\"%llu\"", (unsigned long long)row.change_seq);
     } else if (err == -PST_ENOENT) {
-        admin_fail(r, 404, "NotFound", "There is no key with this id.");
+        admin_fail(r, 404, "NotFound", "No key has this id.");
     } else {
         admin_fail_err(r, err, NULL, pst_keys_why(store));
     }

@@ -20,9 +20,9 @@ static struct pst_str import_field(struct admin_request *r, const char *name)
         return PST_STR("");
     bool is_id = strcmp(name, "id") == 0;
     if (text.len == 0)
-        admin_invalid(r, name, is_id ? value : NULL, "a text that is not empty");
+        admin_invalid(r, name, is_id ? value : NULL, "must be a non-empty string");
     else if (is_id && !pst_key_is_id(text))
-        admin_invalid(r, name, value, "an id has 12 characters 0-9a-z");
+        admin_invalid(r, name, value, "must be 12 characters of 0-9 and a-z");
     else if (!is_id && pst_keys_check_import(text, &why) < 0)
         admin_invalid(r, name, NULL, why.text);
     return text;
@@ -63,7 +63,7 @@ static void read_and_make(struct admin_request *r, bool importing)
         request.imports[0] = import_field(r, "key1");
         request.imports[1] = import_field(r, "key2");
         if (json_object_get(r->input, "key1") == NULL)
-            admin_invalid(r, "key1", NULL, "is needed");
+            admin_invalid(r, "key1", NULL, "is required");
     }
     if (!admin_failed(r))
         make(r, &request);
@@ -96,7 +96,8 @@ static bool read_sort(struct admin_request *r, struct pst_keys_filter *filter)
     const char *text = admin_query(r, "sort");
     if (text == NULL || pst_keys_order_of(pst_str_of(text), &filter->order, &filter->descending) == 0)
         return true;
-    admin_fail(r, 400, "BadParameter", "sort is one of " PST_KEYS_ORDER_TEXTS ", or -created ...");
+    admin_fail(r, 400, "BadParameter",
+               "sort must be one of " PST_KEYS_ORDER_TEXTS ", or with - in front for descending.");
     return false;
 }
 
@@ -105,7 +106,7 @@ static bool read_state(struct admin_request *r, struct pst_keys_filter *filter)
     const char *state = admin_query(r, "state");
     int shown = state != NULL ? pst_key_shown_of(pst_str_of(state)) : 0;
     if (shown < 0) {
-        admin_fail(r, 400, "BadParameter", "state is active, disabled, expired or not_yet.");
+        admin_fail(r, 400, "BadParameter", "state must be active, disabled, expired or not_yet.");
         return false;
     }
     filter->shown = state != NULL ? 1u << shown : 0;
@@ -164,8 +165,7 @@ void admin_keys_list(struct admin_request *r)
     if (err < 0) {
         json_decref(listing.items);
         if (err == -PST_EPARSE)
-            admin_fail(r, 400, "BadParameter",
-                       "cursor is what next_cursor was, with the same filter and order.");
+            admin_fail(r, 400, "BadParameter", "cursor must be a next_cursor of the same filter and order.");
         else
             admin_fail_err(r, err, NULL, pst_keys_why(store));
         return;
@@ -204,7 +204,7 @@ static bool still_matches(struct admin_request *r)
     r->etag[0] = '\0';
     if (r->status == 200 && !same)
         admin_fail(r, 412, "PreconditionFailed",
-                   "Somebody changed the key meanwhile: read it again, then try again.");
+                   "The key has been changed since it was read; read it again, then retry.");
     if (r->status == 200) {
         json_decref(r->output);
         r->output = NULL;
@@ -234,7 +234,7 @@ static bool end_matched(struct admin_request *r, int err, const struct pst_why *
     if (err < 0)
         pst_keys_rollback(store);
     if (err == -PST_ENOENT) /* what stands in the id's place may be a secret */
-        admin_fail(r, 404, "NotFound", "There is no key with this id.");
+        admin_fail(r, 404, "NotFound", "No key has this id.");
     else if (err < 0)
         admin_fail_err(r, err, why->field, why->text);
     if (err < 0)
@@ -250,7 +250,7 @@ void admin_key_change(struct admin_request *r)
     static admin_names none = {NULL};
     if (MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "If-Match") == NULL) {
         admin_fail(r, 428, "PreconditionRequired",
-                   "Send If-Match with the ETag that was read, or * to change the key whatever it is now.");
+                   "Send If-Match with the ETag you read, or * to overwrite whatever is there.");
         return;
     }
     struct admin_key_fields given;
@@ -286,9 +286,9 @@ void admin_key_rotate(struct admin_request *r)
     int slot = json_is_string(name) ? slot_number(pst_str_of(json_string_value(name))) : 0;
     admin_refuse_unknown(r, known);
     if (slot == 0)
-        admin_invalid(r, "secret", name, "key1 or key2");
+        admin_invalid(r, "secret", name, "must be key1 or key2");
     if (grace != NULL && (!json_is_integer(grace) || grace_s < 0 || grace_s > GRACE_MAX_S))
-        admin_invalid(r, "grace_seconds", grace, "a whole number from 0 to 2592000 (30 days)");
+        admin_invalid(r, "grace_seconds", grace, "must be a whole number from 0 to 2592000 (30 days)");
     if (admin_failed(r))
         return;
     struct pst_secret secrets[2] = {0};
@@ -306,7 +306,7 @@ void admin_key_revoke(struct admin_request *r)
 {
     int slot = slot_number(r->params[1]);
     if (slot == 0) {
-        admin_fail(r, 404, "NotFound", "A key has the secrets key1 and key2.");
+        admin_fail(r, 404, "NotFound", "No such secret; a key has key1 and key2.");
         return;
     }
     struct pst_why why = {0};

@@ -177,7 +177,7 @@ void admin_metrics_get(struct admin_request *r)
     add_upstream(out, &s.upstream);
     add_egress(out, &s.egress);
     if (pst_buf_failed(out)) {
-        admin_fail(r, 503, "OutOfMemory", "There is no memory for the answer; try again.");
+        admin_fail(r, 503, "OutOfMemory", "Out of memory; try again.");
         return;
     }
     r->status = 200;

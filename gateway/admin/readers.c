@@ -28,7 +28,7 @@ static bool is_stopping(struct admin_readers *readers)
 
 static void refuse(struct admin_request *r)
 {
-    admin_fail(r, 503, "Stopping", "The gateway is stopping; ask again when it runs.");
+    admin_fail(r, 503, "Stopping", "The gateway is shutting down.");
 }
 
 /* A page that was left, a program that was stopped: what they asked for need not be read. Nobody closes one
@@ -50,7 +50,7 @@ static void *run(void *arg)
     while ((r = next(reader->readers)) != NULL) {
         r->usage = reader->usage;
         if (is_gone(r))
-            admin_fail(r, 503, "Gone", "Nobody waits for this any more.");
+            admin_fail(r, 503, "Gone", "The client has disconnected.");
         else if (!is_stopping(reader->readers))
             r->route->handle(r);
         if (is_stopping(reader->readers))

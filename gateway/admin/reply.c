@@ -58,7 +58,7 @@ void admin_fail(struct admin_request *r, unsigned status, const char *code, cons
 void admin_invalid(struct admin_request *r, const char *field, const json_t *value, const char *rule)
 {
     if (r->status != 422)
-        set_error(r, 422, "ValidationFailed", "Some fields break their rules; details names each.");
+        set_error(r, 422, "ValidationFailed", "Some fields are invalid; see details.");
     json_t *error = json_object_get(r->output, "error");
     json_t *details = json_object_get(error, "details");
     if (details == NULL) {
@@ -107,10 +107,9 @@ bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us
     *ret_us = 0;
     if (text == NULL || (pst_time_parse(text, ret_us) == 0 && *ret_us > 0))
         return true;
-    admin_fail(
-        r, 400, "BadParameter",
-        "%s is a time in RFC 3339 (2026-11-23T16:00:00Z), its + written as %%2B, or a date; after 1970.",
-        name);
+    admin_fail(r, 400, "BadParameter",
+               "%s must be a time in RFC 3339 (2026-11-23T16:00:00Z; write + as %%2B) or a date, after 1970.",
+               name);
     return false;
 }
 
@@ -126,7 +125,7 @@ bool admin_query_ids(struct admin_request *r, const char *name, struct pst_str *
     *ret = text;
     if (n <= IDS_MAX)
         return true;
-    admin_fail(r, 400, "BadParameter", "%s has at most %d ids.", name, IDS_MAX);
+    admin_fail(r, 400, "BadParameter", "%s must name at most %d ids.", name, IDS_MAX);
     return false;
 }
 
@@ -141,7 +140,7 @@ bool admin_query_number(struct admin_request *r, const char *name, uint64_t min,
         *value = given;
         return true;
     }
-    admin_fail(r, 400, "BadParameter", "%s is a number from %llu to %llu.", name, (unsigned long long)min,
-               (unsigned long long)max);
+    admin_fail(r, 400, "BadParameter", "%s must be a number from %llu to %llu.", name,
+               (unsigned long long)min, (unsigned long long)max);
     return false;
 }

@@ -66,7 +66,16 @@ static bool matches(const char *pattern, const char *path, struct pst_str params
     return p.len == 0 && s.len == 0 && path[strlen(path) - 1] != '/';
 }
 
-/* Literal paths stand before patterns that fit them too. NULL: the answer has been made. */
+/* "GET, HEAD, POST" is "GET, HEAD or POST" in a sentence. */
+static void fail_method(struct admin_request *r)
+{
+    const char *last = strrchr(r->allow, ',');
+    int first = last != NULL ? (int)(last - r->allow) : 0;
+    admin_fail(r, 405, "MethodNotAllowed", "Method not allowed; use %.*s%s%s.", first, r->allow,
+               last != NULL ? " or " : "", last != NULL ? last + 2 : r->allow);
+}
+
+/* Literal paths come before patterns that fit them too. NULL: the answer has been made. */
 static const struct admin_route *find(struct admin_request *r, const char *path)
 {
     const char *pattern = NULL;
@@ -85,10 +94,10 @@ static const struct admin_route *find(struct admin_request *r, const char *path)
         len = strlen(r->allow);
     }
     if (pattern == NULL) {
-        admin_fail(r, 404, "NotFound", "There is nothing here; /admin/v1/openapi.json names what there is.");
+        admin_fail(r, 404, "NotFound", "No such endpoint; see /admin/v1/openapi.json.");
         return NULL;
     }
-    admin_fail(r, 405, "MethodNotAllowed", "This takes %s.", r->allow);
+    fail_method(r);
     return NULL;
 }
 
@@ -101,16 +110,20 @@ static enum MHD_Result check_parameter(void *arg, enum MHD_ValueKind kind, const
                                        const char *value, size_t value_size)
 {
     struct query_check *check = arg;
+    struct admin_request *r = check->r;
     (void)kind;
-    if (strlen(name) == name_size && value != NULL && strlen(value) == value_size) {
-        for (const char *const *at = check->allowed; *at != NULL; at++) {
-            if (strcmp(*at, name) == 0 && admin_query(check->r, name) == value)
-                return MHD_YES;
-        }
-    }
-    admin_fail(check->r, 400, "BadParameter",
-               "A query parameter is unknown here, has no value, or is there twice.");
-    return MHD_NO;
+    const char *const *at = check->allowed;
+    while (*at != NULL && (strcmp(*at, name) != 0 || strlen(name) != name_size))
+        at++;
+    if (*at == NULL)
+        admin_fail(r, 400, "BadParameter", "Unknown query parameter \"%.64s\".", name);
+    else if (value == NULL)
+        admin_fail(r, 400, "BadParameter", "The query parameter %s needs a value.", name);
+    else if (strlen(value) != value_size)
+        admin_fail(r, 400, "BadParameter", "The query parameter %s contains a NUL character.", name);
+    else if (admin_query(r, name) != value)
+        admin_fail(r, 400, "BadParameter", "The query parameter %s is given twice.", name);
+    return admin_failed(r) ? MHD_NO : MHD_YES;
 }
 
 static void read_body(struct admin_request *r)
@@ -119,16 +132,17 @@ static void read_body(struct admin_request *r)
     struct pst_str kind = pst_str_of(type), rest;
     kind = pst_str_trim(pst_str_cut(kind, ';', &rest));
     if (!pst_str_ieq(kind, PST_STR("application/json"))) {
-        admin_fail(r, 415, "UnsupportedMediaType", "The body is JSON: send Content-Type: application/json.");
+        admin_fail(r, 415, "UnsupportedMediaType",
+                   "Send the body as JSON, with Content-Type: application/json.");
         return;
     }
     json_error_t error;
     struct pst_str text = pst_buf_str(&r->body);
     r->input = json_loadb(text.len > 0 ? text.p : "", text.len, JSON_REJECT_DUPLICATES, &error);
     if (r->input == NULL)
-        admin_fail(r, 400, "BadJson", "The body is no JSON at line %d, column %d.", error.line, error.column);
+        admin_fail(r, 400, "BadJson", "Invalid JSON at line %d, column %d.", error.line, error.column);
     else if (!json_is_object(r->input))
-        admin_fail(r, 400, "BadJson", "The body is one JSON object.");
+        admin_fail(r, 400, "BadJson", "The body must be a JSON object.");
 }
 
 void admin_admit(struct admin_request *r, const char *path)

@@ -61,7 +61,7 @@ static bool read_token(struct admin_request *r, struct pst_admin_token_row *ret)
     const json_t *text = json_object_get(r->input, "token");
     admin_refuse_unknown(r, known);
     if (!json_is_string(text) || json_string_length(text) < 8 || json_string_length(text) > 128)
-        admin_invalid(r, "token", NULL, "an admin token: a text of 8 to 128 characters");
+        admin_invalid(r, "token", NULL, "must be an admin token: 8 to 128 characters");
     if (admin_failed(r))
         return false;
     const struct pst_str given = {json_string_value(text), json_string_length(text)};
@@ -74,7 +74,7 @@ void admin_session_open_route(struct admin_request *r)
     struct admin_session *session;
     char cookie[ADMIN_SESSION_TEXT_SIZE];
     if (r->listener->tls == NULL) {
-        admin_fail(r, 403, "Forbidden", "Sessions are for browsers, over HTTPS; this socket needs none.");
+        admin_fail(r, 403, "Forbidden", "Sessions are for browsers over HTTPS; this socket needs none.");
         return;
     }
     if (!read_token(r, &token))
@@ -82,7 +82,7 @@ void admin_session_open_route(struct admin_request *r)
     int err = admin_session_open(&r->admin->sessions, &token, r->caller.address, pst_clock_real_us(), cookie,
                                  &session);
     if (err < 0) {
-        admin_fail(r, 503, "StoreUnavailable", "no random bytes to be had from the kernel");
+        admin_fail(r, 503, "StoreUnavailable", "No random bytes are available from the kernel.");
         return;
     }
     set_cookie(r, cookie, ADMIN_SESSION_LIFE_US / 1000000);
@@ -99,17 +99,17 @@ void admin_session_confirm_route(struct admin_request *r)
     char cookie[ADMIN_SESSION_TEXT_SIZE];
     int64_t now_us = pst_clock_real_us();
     if (session == NULL) {
-        admin_fail(r, 404, "NotFound", "This request came without a session.");
+        admin_fail(r, 404, "NotFound", "This request has no session.");
         return;
     }
     if (!read_token(r, &token))
         return;
     if (strcmp(token.id, session->token_id) != 0) {
-        admin_invalid(r, "token", NULL, "the token that this session was opened with");
+        admin_invalid(r, "token", NULL, "must be the token this session was opened with");
         return;
     }
     if (admin_session_confirm(session, now_us, cookie) < 0) {
-        admin_fail(r, 503, "StoreUnavailable", "no random bytes to be had from the kernel");
+        admin_fail(r, 503, "StoreUnavailable", "No random bytes are available from the kernel.");
         return;
     }
     set_cookie(r, cookie, (admin_session_expires_us(session) - now_us) / 1000000);
@@ -124,15 +124,14 @@ bool admin_session_may_change_access(struct admin_request *r)
     if (r->caller.session == NULL || admin_session_is_confirmed(r->caller.session, pst_clock_real_us()))
         return true;
     admin_fail(r, 403, "ConfirmationNeeded",
-               "Who may come in is changed by a session only after it has shown its token again: POST "
-               "/admin/v1/session/confirm.");
+               "Confirm this session with its admin token first: POST /admin/v1/session/confirm.");
     return false;
 }
 
 void admin_session_get(struct admin_request *r)
 {
     if (r->caller.session == NULL) {
-        admin_fail(r, 404, "NotFound", "This request came without a session.");
+        admin_fail(r, 404, "NotFound", "This request has no session.");
         return;
     }
     r->status = 200;
@@ -181,7 +180,7 @@ void admin_sessions_end(struct admin_request *r)
     struct admin_session *session =
         admin_session_by_id(&r->admin->sessions, r->params[0], pst_clock_real_us());
     if (session == NULL) {
-        admin_fail(r, 404, "NotFound", "There is no such session, or it has ended.");
+        admin_fail(r, 404, "NotFound", "No such session, or it has ended.");
         return;
     }
     note(r, "session.end", session);

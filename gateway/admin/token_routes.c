@@ -39,7 +39,7 @@ static enum pst_admin_role read_role(struct admin_request *r)
     if (text != NULL && strcmp(text, "admin") == 0)
         return PST_ADMIN_ADMIN;
     if (text == NULL || strcmp(text, "viewer") != 0)
-        admin_invalid(r, "role", role, "admin or viewer");
+        admin_invalid(r, "role", role, "must be admin or viewer");
     return PST_ADMIN_VIEWER;
 }
 
@@ -53,7 +53,7 @@ void admin_tokens_create(struct admin_request *r)
     enum pst_admin_role role = read_role(r);
     int64_t expires_us = admin_time_field(r, "expires");
     if (json_object_get(r->input, "name") == NULL)
-        admin_invalid(r, "name", NULL, "is needed");
+        admin_invalid(r, "name", NULL, "is required");
     if (admin_failed(r))
         return;
     struct pst_admin_token_made made;

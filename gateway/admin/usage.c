@@ -32,7 +32,7 @@ static void fail_by(struct admin_request *r)
     for (size_t i = 0; i < ADMIN_USAGE_GROUPS && used < sizeof(names); i++)
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? ", " : "",
                                  admin_usage_groups[i].name);
-    admin_fail(r, 400, "BadParameter", "by is a list of %s, separated by commas.", names);
+    admin_fail(r, 400, "BadParameter", "by must be a comma-separated list of %s.", names);
 }
 
 static bool read_by(struct admin_request *r, unsigned *ret_by)
@@ -53,7 +53,7 @@ static bool read_by(struct admin_request *r, unsigned *ret_by)
     }
     if ((*ret_by & PST_BY_HOUR) == 0 || (*ret_by & PST_BY_DAY) == 0)
         return true;
-    admin_fail(r, 400, "BadParameter", "by takes hour or day, not both.");
+    admin_fail(r, 400, "BadParameter", "by may have hour or day, not both.");
     return false;
 }
 
@@ -75,7 +75,7 @@ static bool read_query(struct admin_request *r, struct pst_usage_query *query)
     query->status = (uint32_t)status;
     if (query->to_us == 0 || query->to_us > query->from_us)
         return true;
-    admin_fail(r, 400, "BadParameter", "to is not later than from.");
+    admin_fail(r, 400, "BadParameter", "to must be later than from.");
     return false;
 }
 
@@ -137,8 +137,7 @@ static bool write_all(struct admin_request *r, const struct pst_usage_query *que
         fail_write(r, w);
     else if (w->too_many)
         admin_fail(r, 400, "TooManyLines",
-                   "This would be more than %llu lines: choose a shorter time or a coarser grouping, or "
-                   "format=csv.",
+                   "More than %llu lines: choose a shorter time, a coarser grouping or format=csv.",
                    (unsigned long long)w->format->lines_max);
     return !admin_failed(r);
 }
@@ -154,7 +153,7 @@ static bool count_export(struct admin_request *r, int fd)
     }
     atomic_fetch_sub(&r->admin->exports, 1);
     r->retry_after_s = EXPORT_RETRY_S;
-    admin_fail(r, 503, "TooManyExports", "%d large answers are on their way already; try again later.",
+    admin_fail(r, 503, "TooManyExports", "%d large responses are being sent already; try again later.",
                EXPORTS_MAX);
     return false;
 }
@@ -172,7 +171,7 @@ static void answer_in(struct admin_request *r, const struct pst_usage_query *que
     int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     struct writing w = {.format = format, .by = query->by, .file = copy >= 0 ? fdopen(copy, "w") : NULL};
     if (w.file == NULL) {
-        admin_fail(r, 503, "StoreUnavailable", "No file for the answer: %s.", strerror(errno));
+        admin_fail(r, 503, "StoreUnavailable", "No file for the response: %s.", strerror(errno));
         pst_fd_close(copy);
         return;
     }
@@ -197,5 +196,5 @@ void admin_usage_get(struct admin_request *r)
             return;
         }
     }
-    admin_fail(r, 400, "BadParameter", "format is json or csv.");
+    admin_fail(r, 400, "BadParameter", "format must be json or csv.");
 }

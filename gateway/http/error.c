@@ -38,6 +38,11 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
                                CHALLENGE},
     [PST_ERROR_KEY_NOT_YET] = {401, 0, false, "key_not_yet", "401",
                                INVALID_KEY "it is not valid yet. Use another key until it is.", CHALLENGE},
+    [PST_ERROR_KEY_DISABLED] = {401, 0, false, "key_disabled", "401",
+                                INVALID_KEY
+                                "it has been disabled. Use another key, or ask an administrator to "
+                                "enable it.",
+                                CHALLENGE},
     [PST_ERROR_KEY_CONFLICT] = {400, 0, false, "key_conflict", "ConflictingKeys",
                                 "The request carries two different keys. Send one key, in one place.", NULL},
     [PST_ERROR_KEY_OFF] = {403, 0, false, "key_off", "AuthenticationTypeDisabled",

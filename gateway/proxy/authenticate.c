@@ -57,6 +57,8 @@ enum pst_error_id error_of_verdict(enum pst_key_verdict verdict)
         return PST_ERROR_KEY_EXPIRED;
     case PST_KEY_NOT_YET:
         return PST_ERROR_KEY_NOT_YET;
+    case PST_KEY_DISABLED:
+        return PST_ERROR_KEY_DISABLED;
     default:
         return PST_ERROR_KEY_WRONG;
     }
@@ -251,6 +253,7 @@ static bool is_wrong(enum pst_error_id id)
     case PST_ERROR_KEY_WRONG:
     case PST_ERROR_KEY_EXPIRED:
     case PST_ERROR_KEY_NOT_YET:
+    case PST_ERROR_KEY_DISABLED:
     case PST_ERROR_TOKEN_WRONG:
         return true;
     default:

@@ -47,6 +47,7 @@ uint8_t note_end_of_error(enum pst_error_id id)
     case PST_ERROR_KEY_WRONG:
     case PST_ERROR_KEY_EXPIRED:
     case PST_ERROR_KEY_NOT_YET:
+    case PST_ERROR_KEY_DISABLED:
     case PST_ERROR_KEY_CONFLICT:
     case PST_ERROR_KEY_OFF:
     case PST_ERROR_KEY_SCOPE:

@@ -242,12 +242,14 @@ static enum pst_key_verdict judge(const struct websocket *ws)
                                                        x->target.path, ws->from);
 }
 
-/* A token's end, or a certificate's, is not the key's. */
+/* A token's end, or a certificate's, is not the key's; and whoever has one has no secret of the key. */
 static enum pst_error_id error_of(const struct exchange *x, enum pst_key_verdict verdict)
 {
     enum pst_error_id id = error_of_verdict(verdict);
     bool by_key = x->good_until_us == 0 && !x->by_certificate;
-    return id == PST_ERROR_KEY_EXPIRED && !by_key ? PST_ERROR_KEY_WRONG : id;
+    bool about_key =
+        id == PST_ERROR_KEY_EXPIRED || id == PST_ERROR_KEY_NOT_YET || id == PST_ERROR_KEY_DISABLED;
+    return about_key && !by_key ? PST_ERROR_KEY_WRONG : id;
 }
 
 static void check_credential(struct websocket *ws)

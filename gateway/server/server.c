@@ -395,8 +395,3 @@ const char *pst_server_fingerprint(const struct pst_server *server)
 {
     return pst_tls_material_fingerprint(server->material);
 }
-
-bool pst_server_self_signed(const struct pst_server *server)
-{
-    return pst_tls_material_self_signed(server->material);
-}

@@ -11,7 +11,6 @@
 struct pst_tls_roots {
     mbedtls_x509_crt chain;
     size_t n;
-    char source[PATH_MAX];
     char left_out[PST_TLS_LEFT_OUT_TEXT];
 };
 

@@ -45,15 +45,12 @@ static void add_system(struct pst_tls_roots *roots)
     struct pst_tls_why ignored;
     const char *named = getenv("SSL_CERT_FILE");
     if (named != NULL && named[0] != '\0') {
-        if (add_file(roots, named, &left_out, &ignored) == 0)
-            pst_str_clip(pst_str_of(named), roots->source, sizeof(roots->source));
+        (void)!add_file(roots, named, &left_out, &ignored);
         return;
     }
     for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++) {
-        if (add_file(roots, bundles[i], &left_out, &ignored) == 0) {
-            pst_str_clip(pst_str_of(bundles[i]), roots->source, sizeof(roots->source));
+        if (add_file(roots, bundles[i], &left_out, &ignored) == 0)
             return;
-        }
     }
 }
 
@@ -105,14 +102,4 @@ void pst_tls_roots_free(struct pst_tls_roots *roots)
 const char *pst_tls_roots_left_out(const struct pst_tls_roots *roots)
 {
     return roots->left_out;
-}
-
-const char *pst_tls_roots_source(const struct pst_tls_roots *roots)
-{
-    return roots->source;
-}
-
-size_t pst_tls_roots_count(const struct pst_tls_roots *roots)
-{
-    return roots->n;
 }

@@ -200,17 +200,6 @@ void pst_session_abort(struct pst_session *s)
     finish(s, PST_SESSION_BROKEN);
 }
 
-void pst_session_set_owner(struct pst_session *s, const struct pst_session_events *events, void *arg)
-{
-    s->events = events;
-    s->arg = arg;
-}
-
-void *pst_session_owner(const struct pst_session *s)
-{
-    return s->arg;
-}
-
 uint64_t pst_session_bytes_read(const struct pst_session *s)
 {
     return s->bytes_read;

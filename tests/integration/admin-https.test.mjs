@@ -60,7 +60,7 @@ describe('who may', limit, () => {
   });
 
   test('a viewer reads and changes nothing', limit, async () => {
-    const refusals = () => postern.stderr.split('\n').filter((line) => /refused: the role admin is needed/.test(line)).length;
+    const refusals = () => postern.stderr.split('\n').filter((line) => /refused: the role admin is required/.test(line)).length;
     const before = refusals();
     const viewer = withToken((await newToken('viewer')).token);
     for (const target of ['keys', 'usage', 'status', 'settings', 'openapi.json']) assert.equal((await viewer('GET', `/admin/v1/${target}`)).status, 200, target);

@@ -100,7 +100,7 @@ describe('who may', limit, () => {
       for (const target of ['keys', 'usage', 'status', 'settings', 'audit']) assert.equal((await viewer('GET', `/admin/v1/${target}`)).status, 200, target);
       const refused = await newKey(viewer);
       assert.deepEqual(code(refused), [403, 'Forbidden']);
-      assert.match(refused.json.error.message, /needs the role admin; CN=watcher, O=Tests is a viewer/);
+      assert.match(refused.json.error.message, /The role admin is required; CN=watcher, O=Tests is a viewer/);
       assert.deepEqual(code(await viewer('GET', '/admin/v1/tokens')), [403, 'Forbidden']);
     });
 

@@ -166,7 +166,7 @@ test('the same request again makes no second key', async () => {
   assert.equal(first.status, 201);
   const again = await create('once', 'try 1');
   assert.equal(again.status, 409);
-  assert.match(again.json.error.message, new RegExp(`made the key ${first.json.id} at 20`));
+  assert.match(again.json.error.message, new RegExp(`created the key ${first.json.id} at 20`));
   assert.equal(again.headers.location, `/admin/v1/keys/${first.json.id}`);
   assert.ok(!again.text.includes(first.json.key1));
   assert.equal((await create('twice', 'try 1')).status, 422);

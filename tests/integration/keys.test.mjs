@@ -12,6 +12,7 @@ const limit = { timeout: 60000 };
 // Azure's own words: SDKs and people search for them.
 const EXPIRED = 'Access denied due to invalid subscription key: it has expired, or was replaced by a newer one. Use a current key, or ask for this key\'s expiry to be extended.';
 const EARLY = 'Access denied due to invalid subscription key: it is not valid yet. Use another key until it is.';
+const DISABLED = 'Access denied due to invalid subscription key: it has been disabled. Use another key, or ask an administrator to enable it.';
 const WRONG = 'Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.';
 const MISSING = 'Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API.';
 
@@ -164,7 +165,12 @@ describe('changes reach a running gateway within a second', limit, () => {
   test('disable, enable', limit, async () => {
     const made = await postern.createKey('switch');
     await change(['disable', made.id], made.key1, 401);
-    assertRefused(await ask({ 'api-key': made.key1 }), WRONG);
+    assertRefused(await ask({ 'api-key': made.key1 }), DISABLED);
+    await postern.logged((line) => line.key_id === made.id && line.status === 401);
+    // Without the right secret nobody learns that there is such a key.
+    const another = await postern.createKey('another');
+    const wrong = made.key1.replace(/^(ps_[0-9a-z]{12}_).*$/, `$1${another.key1.slice(16)}`);
+    assertRefused(await ask({ 'api-key': wrong }), WRONG);
     await change(['enable', made.id], made.key1, 200);
   });
   test('delete', limit, async () => {

@@ -512,7 +512,7 @@ test('pressed twice it is sent once; when the answer is lost, sending again make
   await page.getByText('The gateway does not answer.').waitFor();
   assert.equal(await dialog(page).getByLabel('Name', { exact: true }).inputValue(), 'made once');
   await create.click();
-  await page.getByText('This request made the key').waitFor();
+  await page.getByText('This request created the key').waitFor();
   await page.getByRole('link', { name: 'Go to the key' }).click();
   await heading(page, 'made once');
   assert.equal(new Set(sent).size, 1);

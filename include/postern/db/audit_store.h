@@ -88,7 +88,8 @@ struct pst_audit_verdict {
 int pst_audit_verify(struct pst_keys_store *store, const uint8_t *noted,
                      struct pst_audit_verdict *ret) PST_MUSTCHECK;
 
-/* Forgets rows older than `before_us`, oldest first, at most `max`; never one behind a younger one. Returns
+/* For a retention of the trail, which the gateway does not have yet: nothing calls it but its tests.
+ * Forgets rows older than `before_us`, oldest first, at most `max`; never one behind a younger one. Returns
  * how many. */
 int pst_audit_forget(struct pst_keys_store *store, int64_t before_us, unsigned max) PST_MUSTCHECK;
 

@@ -17,10 +17,11 @@ enum pst_error_id {
 
     /* Who is it. */
     PST_ERROR_KEY_MISSING, /* 401 */
-    PST_ERROR_KEY_WRONG,   /* 401, also not known or disabled: the client is not told which */
+    PST_ERROR_KEY_WRONG,   /* 401, also one that is not known: the client is not told which */
     /* Who is told one of these has the right secret. */
     PST_ERROR_KEY_EXPIRED,   /* 401, the key, or the grace of a secret that was replaced */
     PST_ERROR_KEY_NOT_YET,   /* 401 */
+    PST_ERROR_KEY_DISABLED,  /* 401, by an administrator */
     PST_ERROR_KEY_CONFLICT,  /* 400, two different keys in one request */
     PST_ERROR_KEY_OFF,       /* 403, a key, where only tokens and certificates are taken */
     PST_ERROR_KEY_SCOPE,     /* 403, the key's scopes do not permit method or path */

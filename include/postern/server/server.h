@@ -34,6 +34,5 @@ void pst_server_block_signals(void);
 uint16_t pst_server_port(const struct pst_server *server);
 const char *pst_server_certificate_path(const struct pst_server *server);
 const char *pst_server_fingerprint(const struct pst_server *server);
-bool pst_server_self_signed(const struct pst_server *server);
 
 #endif

@@ -38,11 +38,8 @@ int pst_tls_roots_load(const char *extra_file, struct pst_tls_roots **ret_roots,
 int pst_tls_roots_add(struct pst_tls_roots *roots, const char *file,
                       struct pst_tls_why *ret_why) PST_MUSTCHECK;
 void pst_tls_roots_free(struct pst_tls_roots *roots);
-/* The system's bundle that was read; "" when there was none. */
-const char *pst_tls_roots_source(const struct pst_tls_roots *roots);
 /* A sentence about certificates of the extra file (the last of them) that cannot be used; "" without any. */
 const char *pst_tls_roots_left_out(const struct pst_tls_roots *roots);
-size_t pst_tls_roots_count(const struct pst_tls_roots *roots);
 
 /* What a certificate says */
 

@@ -59,10 +59,6 @@ size_t pst_tls_handshakes_ready(const struct pst_tls_context *context);
  * events. */
 void pst_tls_handshakes_run(struct pst_tls_context *context, uint64_t until_us);
 
-/* The owner's pointer, as given to accept; may be exchanged once established. */
-void pst_session_set_owner(struct pst_session *session, const struct pst_session_events *events, void *arg);
-void *pst_session_owner(const struct pst_session *session);
-
 /* Reads as much as fits: > 0 bytes, 0 when the client closed in order, -PST_EAGAIN, -PST_ERESET when the
  * connection broke or ended without close_notify, -PST_ETLS. */
 ssize_t pst_session_read(struct pst_session *session, void *data, size_t len) PST_MUSTCHECK;
