@@ -165,11 +165,11 @@ test('“*” and credentials, and origins that are none', limit, async () => {
   }
   const checked = await postern.cli(['check'], { settings: { cors_allow_origins: 'https://App.example/' } });
   assert.equal(checked.code, 1);
-  assert.match(checked.stdout + checked.stderr, /cors_allow_origins: "https:\/\/App\.example\/" is no origin/i);
+  assert.match(checked.stdout + checked.stderr, /cors_allow_origins: "https:\/\/App\.example\/" is not an origin/i);
   const warned = await postern.cli(['check'], { settings: { cors_allow_origins: '*', cors_allow_credentials: 'on' } });
-  assert.match(warned.stdout + warned.stderr, /lets every page on the web/);
+  assert.match(warned.stdout + warned.stderr, /lets any web page call/);
   const bad = await Postern.start({ upstream: upstream.url, cors_allow_origins: 'app.example' }).catch((error) => error);
-  assert.match(String(bad.message), /cors_allow_origins: .+app\.example.+ is no origin/);
+  assert.match(String(bad.message), /cors_allow_origins: .+app\.example.+ is not an origin/);
 });
 
 test('a page in Chromium reads answers and refusals, and one of another origin does not', { ...limit, skip: noChromium }, async () => {
