@@ -62,8 +62,8 @@ static int set_cors(struct pst_server *server)
         if (pst_cors_origin_check(pst_str_of(s->cors_allow_origins[i])) == 0)
             continue;
         pst_error("server",
-                  "cors_allow_origins: \"%s\" is no origin; write https://host[:port], "
-                  "https://*.domain or *, in small letters and without a path",
+                  "cors_allow_origins: \"%s\" is not an origin; use https://host[:port], "
+                  "https://*.domain or *, in lower case and without a path",
                   s->cors_allow_origins[i]);
         return -PST_EINVAL;
     }
