@@ -4,6 +4,7 @@
 #include "postern/base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -185,6 +186,30 @@ int pst_access_settle(const char *path, enum pst_access_kind kind, struct pst_ac
     if (st.st_uid == geteuid())
         (void)put_right(path, &st, kind);
     return pst_access_judge(path, &st, kind, ret_why);
+}
+
+/* The way there */
+
+static bool lets_others_in(const char *dir)
+{
+    struct stat st;
+    const struct pst_access_user me = pst_access_me();
+    if (stat(dir, &st) < 0 || (st.st_uid != 0 && st.st_uid != me.uid))
+        return true;
+    return (st.st_mode & S_IXOTH) != 0 || ((st.st_mode & S_IXGRP) != 0 && !is_in(&me, st.st_gid));
+}
+
+bool pst_access_is_closed_off(const char *path)
+{
+    char real[PATH_MAX];
+    if (realpath(path, real) == NULL)
+        return false;
+    for (char *slash = strrchr(real, '/'); slash != NULL && slash != real; slash = strrchr(real, '/')) {
+        *slash = '\0';
+        if (!lets_others_in(real))
+            return true;
+    }
+    return false;
 }
 
 /* Denied */

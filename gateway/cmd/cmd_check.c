@@ -188,6 +188,13 @@ static void check_keys(const struct check *check)
     findings_about(check->found, found == PST_KEYS_ANEW, check->s, "data_dir", "%s", text);
 }
 
+static void say_access(void *arg, const char *setting, const struct pst_access_why *why)
+{
+    char text[PST_ACCESS_TEXT_SIZE];
+    pst_access_text(why, text);
+    WARNING((const struct check *)arg, setting, "%s", text);
+}
+
 static void check_listen(const struct check *check)
 {
     const struct pst_settings *s = check->s;
@@ -338,6 +345,7 @@ static void check_all(const struct check *check)
         check_data_dir(check);
     if (!pst_setting_is_bad(s, "data_dir"))
         check_keys(check);
+    pst_settings_check_files(s, say_access, (void *)(uintptr_t)check);
     if (!pst_setting_is_bad(s, "listen"))
         check_listen(check);
     if (!pst_setting_is_bad(s, "listen") && !pst_setting_is_bad(s, "workers"))

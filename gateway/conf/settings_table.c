@@ -53,14 +53,15 @@ static const struct pst_setting_def defs[] = {
     {LIST(STRINGS, admin_hosts), .default_text = "",
      .help = "Host names of the admin page and API, in addition to localhost and IP addresses. Requests for "
              "any other name are rejected, so that no web page can reach it under a name of its own."},
-    {PATH(admin_tls_certificate), .default_text = "",
+    {PATH(admin_tls_certificate), .file = PST_SETTING_FILE, .default_text = "",
      .help = "PEM certificate chain of the admin page and API. Empty: use the gateway's own certificate."},
-    {PATH(admin_tls_key), .default_text = "", .help = "PEM private key of admin_tls_certificate."},
-    {PATH(admin_client_ca), .default_text = "",
+    {PATH(admin_tls_key), .file = PST_SETTING_SECRET, .default_text = "",
+     .help = "PEM private key of admin_tls_certificate."},
+    {PATH(admin_client_ca), .file = PST_SETTING_FILE, .default_text = "",
      .help = "PEM bundle of CAs. Their client certificates give access to the admin page and API as "
              "admin_client_certificates says. Clients are then asked for a certificate, but need not have "
              "one. Read again when it changes. Empty: none."},
-    {PATH(admin_client_crl), .default_text = "",
+    {PATH(admin_client_crl), .file = PST_SETTING_FILE, .default_text = "",
      .help = "PEM file with certificate revocation lists (CRLs) of those CAs. Read again when it changes, "
              "and applied to open connections, too. When a CRL has expired, its CA's certificates are "
              "rejected. Empty: none."},
@@ -81,7 +82,7 @@ static const struct pst_setting_def defs[] = {
     {LIST(STRINGS, egress_allow), .default_text = "*.cognitive.microsoft.com, *.cognitiveservices.azure.com",
      .help = "Hosts the container may reach: a name, or *.domain for all names below a domain, but not the "
              "domain itself."},
-    {PATH(egress_allow_file), .default_text = "",
+    {PATH(egress_allow_file), .file = PST_SETTING_FILE, .default_text = "",
      .help = "File with more allowed hosts, one per line; # begins a comment. Read again when it changes; "
              "open tunnels are kept."},
     {LIST(NETWORKS, egress_allow_networks), .default_text = "",
@@ -98,9 +99,9 @@ static const struct pst_setting_def defs[] = {
              "closes the tunnel, warn logs it, off does not look. The bytes are forwarded unchanged."},
     {TEXT(egress_parent), .default_text = "",
      .help = "Upstream proxy for egress: http://host:port. It resolves the names itself."},
-    {PATH(egress_parent_credentials_file), .default_text = "",
+    {PATH(egress_parent_credentials_file), .file = PST_SETTING_SECRET, .default_text = "",
      .help = "File with user:password for egress_parent."},
-    {PATH(egress_credentials_file), .default_text = "",
+    {PATH(egress_credentials_file), .file = PST_SETTING_SECRET, .default_text = "",
      .help = "File with the user:password that the container must present (HTTP_PROXY_CREDS). Empty: none "
              "required."},
     {DURATION(egress_connect_timeout), .min = 100, .max = 10 * M, .default_text = "10s",
@@ -114,12 +115,12 @@ static const struct pst_setting_def defs[] = {
     {DURATION(egress_metering_silence), .min = 0, .max = 30 * D, .default_text = "30m",
      .help = "Warn when the container has not reached a billing host for this long. It reports every 10 to "
              "15 minutes, and stops serving after ten failures. 0: never."},
-    {PATH(tls_certificate), .group = "TLS", .default_text = "",
+    {PATH(tls_certificate), .file = PST_SETTING_FILE, .group = "TLS", .default_text = "",
      .help = "PEM file with the server certificate and its intermediates, in any order. Without it and "
              "without tls_certificate_dir, a self-signed certificate is created in data_dir."},
-    {PATH(tls_key), .default_text = "",
+    {PATH(tls_key), .file = PST_SETTING_SECRET, .default_text = "",
      .help = "PEM file with the private key of tls_certificate, EC or RSA."},
-    {PATH(tls_certificate_dir), .default_text = "",
+    {PATH(tls_certificate_dir), .file = PST_SETTING_KEYS_DIRECTORY, .default_text = "",
      .help = "Directory with more certificates, selected by the name the client asks for (SNI): NAME.crt "
              "with NAME.key, or SUBDIR/tls.crt with SUBDIR/tls.key."},
     {CHOICE(tls_profile, profiles), .default_text = "intermediate",
@@ -134,7 +135,7 @@ static const struct pst_setting_def defs[] = {
     {INT(tls_max_handshakes), .min = 1, .max = 65536, .default_text = "256",
      .help = "Maximum number of handshakes in progress per worker; further connections wait in the listen "
              "queue."},
-    {PATH(ca_file), .default_text = "",
+    {PATH(ca_file), .file = PST_SETTING_FILE, .default_text = "",
      .help = "PEM file with root certificates to trust in addition to the system's, when Postern itself "
              "makes HTTPS requests (postern doctor, keys of an identity provider). It has no effect on "
              "client certificates."},
@@ -144,9 +145,9 @@ static const struct pst_setting_def defs[] = {
              "presents its certificate."},
     {LIST(STRINGS, client_certificate_listeners), .default_text = "",
      .help = "Addresses of listen for which client_certificate differs: 0.0.0.0:9443 required."},
-    {PATH(client_ca), .default_text = "",
+    {PATH(client_ca), .file = PST_SETTING_FILE, .default_text = "",
      .help = "PEM bundle of the CAs whose client certificates are trusted. Read again when it changes."},
-    {PATH(client_crl), .default_text = "",
+    {PATH(client_crl), .file = PST_SETTING_FILE, .default_text = "",
      .help = "PEM file with certificate revocation lists (CRLs) of those CAs; certificates of a CA without a "
              "CRL are not checked for revocation. Read again when it changes, and applied to open "
              "connections, too. Empty: none."},

@@ -53,6 +53,23 @@ void check_data_dir(struct visit *visit)
                "%s", why.seen);
 }
 
+static void note_access(void *arg, const char *setting, const struct pst_access_why *why)
+{
+    struct visit *visit = arg;
+    char todo[sizeof(why->todo) + 2];
+    snprintf(todo, sizeof(todo), "%s.", why->todo);
+    todo[0] = (char)toupper((unsigned char)todo[0]);
+    visit_note(visit, CHECK_GIVEN, PST_DOCTOR_WARNING, todo, "%s: %s", setting, why->seen);
+}
+
+void check_given_files(struct visit *visit)
+{
+    pst_settings_check_files(visit->settings, note_access, visit);
+    if (visit->n_notes == 0)
+        visit_note(visit, CHECK_GIVEN, PST_DOCTOR_OK, NULL,
+                   "what the settings name is closed to other users");
+}
+
 void check_disk(struct visit *visit)
 {
     static const char todo[] =

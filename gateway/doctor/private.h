@@ -15,6 +15,7 @@
 #define CHECK_DATA        "data directory"
 #define CHECK_DISK        "disk"
 #define CHECK_FILES       "open files"
+#define CHECK_GIVEN       "given files"
 #define CHECK_CERTIFICATE "certificate"
 #define CHECK_LISTEN      "listen"
 #define CHECK_KEYS        "keys.db"
@@ -54,6 +55,7 @@ void check_settings(struct visit *visit);
 void check_data_dir(struct visit *visit);
 void check_disk(struct visit *visit);
 void check_open_files(struct visit *visit);
+void check_given_files(struct visit *visit);
 void check_certificate(struct visit *visit);
 void check_listen(struct visit *visit);
 void check_keys_db(struct visit *visit);

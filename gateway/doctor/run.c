@@ -28,6 +28,8 @@ static const struct check checks[] = {
     {CHECK_DATA, "data_dir is there, ours, writable, and nobody else's", check_data_dir, false},
     {CHECK_DISK, "there is room on the disk of data_dir", check_disk, false},
     {CHECK_FILES, "the limit of open files fits the settings", check_open_files, false},
+    {CHECK_GIVEN, "other users can neither change what is given by settings nor read its secrets",
+     check_given_files, false},
     {CHECK_CERTIFICATE, "certificate and key match, chain, names, dates, strength", check_certificate, false},
     {CHECK_LISTEN, "the listening ports are free, or this gateway's", check_listen, false},
     {CHECK_KEYS, "the keys' database is whole and of this version", check_keys_db, false},

@@ -59,6 +59,14 @@ static int check_data_dir(const char *path)
     return err;
 }
 
+static void log_access(void *arg, const char *setting, const struct pst_access_why *why)
+{
+    char text[PST_ACCESS_TEXT_SIZE];
+    (void)arg;
+    pst_access_text(why, text);
+    pst_warn("files", "%s: %s", setting, text);
+}
+
 void server_log_certificate(void *module, bool warning, const char *problem)
 {
     pst_log(warning ? PST_LOG_WARNING : PST_LOG_ERROR, module, "%s", problem);
@@ -224,6 +232,7 @@ static int set_up(struct pst_server *server)
 {
     const struct pst_settings *s = server->settings;
     int err = check_data_dir(s->data_dir);
+    pst_settings_check_files(s, log_access, NULL);
     if (err == 0)
         err = front_settings_make(server);
     if (err == 0)

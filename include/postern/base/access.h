@@ -61,6 +61,9 @@ mode_t pst_access_right_mode(mode_t mode, enum pst_access_kind kind);
  * -PST_ENOENT and other errors of stat() with `ret_why->seen`. */
 int pst_access_settle(const char *path, enum pst_access_kind kind,
                       struct pst_access_why *ret_why) PST_MUSTCHECK;
+/* Whether other users cannot get to the file anyway: a directory on the way there (links followed) lets in
+ * neither everybody nor a group that this process is not in, and is root's or this user's. */
+bool pst_access_is_closed_off(const char *path) PST_MUSTCHECK;
 /* Why this process may not read (or, of a directory, write) there, and what to do: after an EACCES, EPERM or
  * EROFS, which `errno_value` is. */
 void pst_access_denied(const char *path, int errno_value, enum pst_access_kind kind,

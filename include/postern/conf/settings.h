@@ -180,6 +180,13 @@ enum pst_setting_type {
     PST_SETTING_NETWORKS,  /* a list of networks */
 };
 
+enum pst_setting_file {
+    PST_SETTING_NO_FILE,
+    PST_SETTING_FILE,           /* others must not be able to write it */
+    PST_SETTING_SECRET,         /* nor to read it */
+    PST_SETTING_KEYS_DIRECTORY, /* of certificates; what ends in .key is a secret */
+};
+
 struct pst_setting_def {
     const char *name;
     enum pst_setting_type type;
@@ -187,13 +194,15 @@ struct pst_setting_def {
     uint64_t min, max; /* of INT, BYTES (bytes) and DURATION (ms) */
     const char *default_text;   /* lists are separated by commas */
     const char *const *choices; /* of ENUM, ends with NULL */
-    const char *item_start;     /* what each item of STRINGS begins with; NULL: anything */
-    bool required;              /* may not be empty */
-    bool reloadable;            /* takes effect without a restart */
-    bool secret;                /* masked when shown */
-    const char *help;           /* sentences, plain ASCII */
-    size_t offset;              /* of the value in struct pst_settings */
-    size_t count_offset;        /* of a list's length */
+    enum pst_setting_file
+        file;               /* of PATH: a file that is given, and who must not be able to do what with it */
+    const char *item_start; /* what each item of STRINGS begins with; NULL: anything */
+    bool required;          /* may not be empty */
+    bool reloadable;        /* takes effect without a restart */
+    bool secret;            /* masked when shown */
+    const char *help;       /* sentences, plain ASCII */
+    size_t offset;          /* of the value in struct pst_settings */
+    size_t count_offset;    /* of a list's length */
 };
 
 const struct pst_setting_def *pst_setting_defs(size_t *ret_n);
@@ -256,6 +265,12 @@ bool pst_setting_is_bad(const struct pst_settings *settings, const char *name);
 const char *pst_setting_shown(const struct pst_settings *settings, const struct pst_setting_def *def);
 enum pst_setting_source pst_setting_source(const struct pst_settings *settings,
                                            const struct pst_setting_def *def);
+
+/* Looks at the files that are given by settings: calls `say` for each that this process may not read, or that
+ * other users can write or, of a secret, read (base/access.h). What is missing is left to who loads it. */
+struct pst_access_why;
+typedef void pst_setting_file_cb(void *arg, const char *setting, const struct pst_access_why *why);
+void pst_settings_check_files(const struct pst_settings *settings, pst_setting_file_cb *say, void *arg);
 
 /* The reference page and the sample file, from the table. */
 struct pst_buf;

@@ -179,6 +179,36 @@ static void test_settle(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
 }
 
+/* One directory that is closed, anywhere on the way, will do; links are followed. */
+static void test_closed_off(void **state)
+{
+    (void)state;
+    char below[128], file[160], link[128];
+    snprintf(below, sizeof(below), "%s", in_dir("below"));
+    snprintf(file, sizeof(file), "%s/file", below);
+    snprintf(link, sizeof(link), "%s", in_dir("link"));
+    assert_int_equal(mkdir(below, 0755), 0);
+    assert_int_equal(chmod(below, 0755), 0);
+    assert_int_equal(pst_file_write_atomic(file, "x", 1, 0644), 0);
+    assert_int_equal(symlink("below/file", link), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_false(pst_access_is_closed_off(file));
+    assert_false(pst_access_is_closed_off(link));
+    assert_int_equal(chmod(below, 0700), 0);
+    assert_true(pst_access_is_closed_off(file));
+    assert_true(pst_access_is_closed_off(link));
+    assert_int_equal(chmod(below, 0750), 0); /* of a group of ours */
+    assert_true(pst_access_is_closed_off(file));
+    assert_int_equal(chmod(below, 0711), 0);
+    assert_false(pst_access_is_closed_off(file));
+    assert_int_equal(chmod(dir, 0700), 0);
+    assert_true(pst_access_is_closed_off(file));
+    assert_false(pst_access_is_closed_off(in_dir("nowhere")));
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(below), 0);
+}
+
 static void expect_words(uid_t owner, gid_t group, mode_t mode, enum pst_access_kind kind, const char *seen,
                          const char *todo)
 {
@@ -223,8 +253,9 @@ static void test_denied(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rule),   cmocka_unit_test(test_right_modes), cmocka_unit_test(test_me),
-        cmocka_unit_test(test_settle), cmocka_unit_test(test_words),       cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_rule),       cmocka_unit_test(test_right_modes), cmocka_unit_test(test_me),
+        cmocka_unit_test(test_settle),     cmocka_unit_test(test_words),       cmocka_unit_test(test_denied),
+        cmocka_unit_test(test_closed_off),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
