@@ -250,8 +250,8 @@ static const struct pst_setting_def defs[] = {
              "ones get 503."},
     {INT(upstream_key_share), .min = 1, .max = 100, .default_text = "75",
      .help = "Maximum share of the connections to the container that one key may hold, in percent of those "
-             "not held by others; the same applies to places in the queue. Another key can therefore always "
-             "get one. Rounded up; per worker (docs/http.md). 100: no limit."},
+             "not held by others; the same applies to places in the queue and to max_websockets. Another key "
+             "can therefore always get one. Rounded up; per worker (docs/http.md). 100: no limit."},
     {INT(upstream_keyless_share), .min = 1, .max = 100, .default_text = "25",
      .help = "The same for all requests without a key together (open_paths, and preflights left to the "
              "container)."},

@@ -173,8 +173,9 @@ static const struct pst_error_def defs[PST_ERROR_MAX] = {
 
     [PST_ERROR_TOO_MANY_CONNECTIONS] = {503, RETRY_SOON, true, "too_many_connections", "ServerBusy",
                                         "The gateway has too many connections open. Try again later.", NULL},
-    [PST_ERROR_TOO_MANY_WEBSOCKETS] = {503, RETRY_LATER, false, "too_many_websockets", "ServerBusy",
-                                       "The gateway has too many WebSockets open. Try again later.", NULL},
+    [PST_ERROR_TOO_MANY_WEBSOCKETS] =
+        {503, RETRY_LATER, false, "too_many_websockets", "ServerBusy",
+         "The gateway has too many WebSockets open, in all or of this key. Try again later.", NULL},
     [PST_ERROR_UPSTREAM_BUSY] =
         {503, RETRY_SOON, false, "upstream_busy", "ServerBusy",
          "The service behind this gateway is busy with other requests. Try again later.", NULL},

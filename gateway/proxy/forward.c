@@ -178,6 +178,11 @@ static void on_lease(struct pst_lease *lease, int err, void *arg)
         stream_read(x->client);
 }
 
+uint64_t forward_owner(const struct exchange *x)
+{
+    return x->keyed ? pst_key_id_number(pst_str_of(x->key.id)) : PST_LEASE_NOBODY;
+}
+
 static void count_wait(const struct exchange *x)
 {
     struct pst_front_stats *stats = x->client->front->parts.stats;
@@ -189,9 +194,8 @@ static void count_wait(const struct exchange *x)
 void forward_lease(struct exchange *x, unsigned flags)
 {
     x->state = EXCHANGE_LEASE;
-    uint64_t owner = x->keyed ? pst_key_id_number(pst_str_of(x->key.id)) : PST_LEASE_NOBODY;
     x->attempts += x->attempts < UINT8_MAX;
-    int got = pst_pool_lease(x->client->front->parts.pool, &x->lease, owner, flags, on_lease, x);
+    int got = pst_pool_lease(x->client->front->parts.pool, &x->lease, forward_owner(x), flags, on_lease, x);
     if (got > 0) {
         start(x);
     } else if (got < 0) {

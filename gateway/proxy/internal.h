@@ -376,6 +376,8 @@ void gather_end(struct exchange *x);
 
 /* forward.c: the request's way to the container. */
 void forward_lease(struct exchange *x, unsigned flags);
+/* In whose share of the connections the exchange counts: its key's, or nobody's. */
+uint64_t forward_owner(const struct exchange *x);
 /* Takes what it can of the client's body; *size is set to what is left. */
 void forward_body(struct exchange *x, const char *data, size_t *size);
 /* The body is whole: sends what is left; then waits for the answer. */

@@ -362,7 +362,9 @@ enum pst_error_id websocket_take_place(struct exchange *x)
     struct pst_front *front = x->client->front;
     if (!x->upgrade)
         return PST_ERROR_NONE;
-    if (front->n_websockets >= front->parts.settings->max_websockets)
+    size_t max = front->parts.settings->max_websockets;
+    size_t left = front->n_websockets < max ? max - front->n_websockets : 0;
+    if (!pst_pool_may_set_apart(front->parts.pool, forward_owner(x), left))
         return PST_ERROR_TOO_MANY_WEBSOCKETS;
     front->n_websockets++;
     x->upgrade_counted = true;

@@ -38,8 +38,9 @@ void websockets_stop(struct pst_front *front);
 
 /* Whether the request asks for a WebSocket (x->upgrade), and what is wrong with that. */
 enum pst_error_id websocket_asked(struct exchange *x) PST_MUSTCHECK;
-/* Counts an upgrade among max_websockets, or says that there are too many. For upgrades that were let in
- * only: those that are refused must not take the places of others. Does nothing for other requests. */
+/* Counts an upgrade among max_websockets, or says that there are too many, in all or of its key. For upgrades
+ * that were let in only: those that are refused must not take the places of others. Does nothing for other
+ * requests. */
 enum pst_error_id websocket_take_place(struct exchange *x) PST_MUSTCHECK;
 /* Makes x->websocket, with the 101 in x->around, the stream of its client from here on. NULL: no memory. */
 struct websocket *websocket_open(struct exchange *x) PST_MUSTCHECK;

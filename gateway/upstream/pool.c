@@ -32,7 +32,9 @@ static void leave_share(struct pst_lease *lease)
     struct share *share = lease->share;
     if (share == NULL)
         return;
-    if (has_connection(lease))
+    if (lease->apart)
+        share->apart--;
+    else if (has_connection(lease))
         share->held--;
     lease->share = NULL;
     shares_settle(&lease->pool->shares, share);
@@ -392,6 +394,7 @@ int pst_pool_lease(struct pst_pool *pool, struct pst_lease *lease, uint64_t owne
     lease->ready = ready;
     lease->arg = arg;
     lease->fresh = (flags & PST_LEASE_FRESH) != 0;
+    lease->apart = false;
     lease->share = share;
     int got = must_wait(pool, share) ? enqueue(lease) : take(lease);
     if (got < 0)
@@ -422,8 +425,17 @@ void pst_pool_set_apart(struct pst_lease *lease)
     struct pst_pool *pool = lease->pool;
     lease->conn->apart = true;
     pool->stats.connections--;
-    leave_share(lease);
+    lease->apart = true;
+    lease->share->held--;
+    lease->share->apart++;
     serve_later(pool);
+}
+
+bool pst_pool_may_set_apart(struct pst_pool *pool, uint64_t owner, size_t left)
+{
+    const struct share *share = shares_look(&pool->shares, owner);
+    unsigned percent = owner == PST_LEASE_NOBODY ? pool->limits.keyless_percent : pool->limits.key_percent;
+    return share_allows(share != NULL ? share->apart : 0, left, percent);
 }
 
 void pst_pool_discard(struct pst_lease *lease)

@@ -31,27 +31,34 @@ void shares_done(struct shares *shares)
     for (size_t i = 0; i < SHARE_BUCKETS; i++) {
         for (struct share *share = shares->buckets[i], *next; share != NULL; share = next) {
             next = share->next;
-            assert(share->held == 0 && share->n_waiting == 0);
+            assert(share->held == 0 && share->apart == 0 && share->n_waiting == 0);
             free(share);
         }
     }
 }
 
-struct share *shares_find(struct shares *shares, uint64_t owner)
+struct share *shares_look(struct shares *shares, uint64_t owner)
 {
     if (owner == PST_LEASE_NOBODY)
         return &shares->nobody;
-    struct share **bucket = &shares->buckets[bucket_of(owner)];
-    for (struct share *share = *bucket; share != NULL; share = share->next) {
+    for (struct share *share = shares->buckets[bucket_of(owner)]; share != NULL; share = share->next) {
         if (share->owner == owner)
             return share;
     }
-    struct share *share = malloc(sizeof(*share));
+    return NULL;
+}
+
+struct share *shares_find(struct shares *shares, uint64_t owner)
+{
+    struct share *share = shares_look(shares, owner);
+    if (share != NULL)
+        return share;
+    share = malloc(sizeof(*share));
     if (share == NULL)
         return NULL;
     init(share, owner);
-    share->next = *bucket;
-    *bucket = share;
+    share->next = shares->buckets[bucket_of(owner)];
+    shares->buckets[bucket_of(owner)] = share;
     shares->n++;
     return share;
 }
@@ -68,7 +75,7 @@ static void forget(struct shares *shares, struct share *share)
 
 void shares_settle(struct shares *shares, struct share *share)
 {
-    bool over = share->held == 0 && share->n_waiting == 0 && share != &shares->nobody;
+    bool over = share->held + share->apart + share->n_waiting == 0 && share != &shares->nobody;
     if (over && shares->n > SHARES_KEPT)
         forget(shares, share);
 }

@@ -24,7 +24,8 @@ struct share {
     struct pst_list turn;    /* in shares.turns while leases of it wait */
     struct pst_list waiting; /* those leases, front: waits longest */
     uint64_t owner;
-    size_t held; /* connections leased or being made */
+    size_t held;  /* connections leased or being made */
+    size_t apart; /* connections set apart, which are not among those */
     size_t n_waiting;
 };
 
@@ -38,9 +39,11 @@ struct shares {
 void shares_init(struct shares *shares);
 /* All leases must be over. */
 void shares_done(struct shares *shares);
+/* The owner's, NULL when it has nothing. */
+struct share *shares_look(struct shares *shares, uint64_t owner);
 /* The owner's, made when it is not there; NULL without memory. Good until shares_settle(). */
 struct share *shares_find(struct shares *shares, uint64_t owner);
-/* What it held or waited for has become less: forgets it when nothing is left of it. */
+/* What it has or waits for has become less: forgets it when nothing is left of it. */
 void shares_settle(struct shares *shares, struct share *share);
 
 /* Whether who holds `held` of something may have one more of what is `left`. */

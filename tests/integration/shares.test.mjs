@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nobody takes the gateway from the others: what one key, and all requests without one, may hold at a time.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
@@ -327,4 +328,26 @@ describe('the connections of clients', limit, () => {
     await eventually(5000, 'the container to be let go', () => holding.get('nobody') === 0);
     await r.gateway.logged((entry) => entry.path === '/hold' && entry.status === 503 && entry.end === 'limit');
   });
+});
+
+test('WebSocket streams of one key, or of none, leave places to the others', limit, async (t) => {
+  const r = await rig(t, 1, { max_websockets: CONNECTIONS, open_paths: '/status, /open' });
+  const accept = (key) => createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  t.mock.method(upstream, 'handler', async (x) => {
+    await x.write(`HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept(x.get('sec-websocket-key'))}\r\n\r\n`);
+    await x.gone;
+  });
+  const open = async (key) => {
+    const client = await r.send(`GET /open HTTP/1.1\r\nHost: h\r\n${keyLine(key)}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+    return (await client.response()).status;
+  };
+  const openAll = async (key) => {
+    let n = 0;
+    while ((await open(key)) === 101) n++;
+    return n;
+  };
+  assert.equal(await openAll(undefined), 2);
+  assert.equal(await openAll(r.a.key1), 5);
+  assert.equal(await openAll(r.b.key1), 1);
+  assert.ok(counter(await r.metrics(), 'errors_total{error="too_many_websockets"}') === 3);
 });

@@ -78,6 +78,7 @@ struct pst_lease {
     pst_lease_ready *ready;
     void *arg;
     bool fresh;           /* asked for with PST_LEASE_FRESH */
+    bool apart;           /* HELD: its connection is set apart */
     bool held_back;       /* WAITING: a connection was free, but not for its owner */
     struct share *share;  /* its owner's, in which it counts; NULL: it does not */
     struct pst_list node; /* in the queue */
@@ -117,8 +118,11 @@ int pst_pool_lease(struct pst_pool *pool, struct pst_lease *lease, uint64_t owne
 /* Ends a HELD lease: the connection is kept when it is reusable (pst_upconn_reusable), else closed. */
 void pst_pool_give_back(struct pst_lease *lease);
 /* A HELD lease's connection stays with its lease for long (an upgrade): from here on it does not count in
- * max_connections nor in its owner's share, and ends with pst_pool_discard(). */
+ * max_connections nor among those of its owner, and ends with pst_pool_discard(). */
 void pst_pool_set_apart(struct pst_lease *lease);
+/* Whether `owner` may have one more of those, when there may be `left` more of them in all: a share of what
+ * others leave, as of the connections. */
+bool pst_pool_may_set_apart(struct pst_pool *pool, uint64_t owner, size_t left);
 /* Ends a lease in any state; its connection, made or in the making, is closed at once. NONE: does nothing. */
 void pst_pool_discard(struct pst_lease *lease);
 

@@ -182,6 +182,32 @@ static void test_held_back_is_served(void **state)
     assert_true(waits(12));
 }
 
+/* What is set apart has a share of its own. */
+static void test_apart(void **state)
+{
+    (void)state;
+    limit(8, 8, 75, 25);
+    for (int i = 0; i < 3; i++) {
+        assert_true(pst_pool_may_set_apart(rig.pool, A, (size_t)(4 - i)));
+        leases[i].owner = A;
+        rig_lease_now(&rig, &leases[i], 0);
+        pst_pool_set_apart(&leases[i].lease);
+    }
+    assert_false(pst_pool_may_set_apart(rig.pool, A, 1));
+    assert_true(pst_pool_may_set_apart(rig.pool, A, 2));
+    assert_true(pst_pool_may_set_apart(rig.pool, B, 1));
+    assert_false(pst_pool_may_set_apart(rig.pool, B, 0));
+    assert_true(pst_pool_may_set_apart(rig.pool, NOBODY, 1));
+    rig_lease_now(&rig, &leases[3], 0);
+    pst_pool_set_apart(&leases[3].lease);
+    assert_false(pst_pool_may_set_apart(rig.pool, NOBODY, 3));
+    assert_true(pst_pool_may_set_apart(rig.pool, NOBODY, 4));
+    pst_pool_discard(&leases[0].lease);
+    assert_true(pst_pool_may_set_apart(rig.pool, A, 1));
+    /* They take nothing of the others. */
+    assert_int_equal(take_all(10, A), 6);
+}
+
 /* Three of A wait, then two of B and one of nobody: they take turns, each owner in its own order. */
 static void test_turns(void **state)
 {
@@ -346,17 +372,10 @@ static void test_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_alone),
-        TEST(test_something_is_left),
-        TEST(test_nobody_is_one),
-        TEST(test_held_back),
-        TEST(test_held_back_is_served),
-        TEST(test_turns),
-        TEST(test_turn_is_passed_over),
-        TEST(test_share_of_the_queue),
-        TEST(test_one_connection),
-        TEST(test_many_owners),
-        TEST(test_at_random),
+        TEST(test_alone),          TEST(test_something_is_left),   TEST(test_nobody_is_one),
+        TEST(test_held_back),      TEST(test_held_back_is_served), TEST(test_apart),
+        TEST(test_turns),          TEST(test_turn_is_passed_over), TEST(test_share_of_the_queue),
+        TEST(test_one_connection), TEST(test_many_owners),         TEST(test_at_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
