@@ -433,6 +433,7 @@ static void fill(const struct found *found, const uint8_t digest[static PST_DIGE
                  struct pst_key_match *ret)
 {
     pst_key_id_text(found->entry->id, ret->id);
+    ret->number = found->entry->id;
     ret->secret_slot = found->slot;
     ret->old_secret = found->old != NULL;
     ret->has_policy = (found->entry->flags & PST_ENTRY_POLICY) != 0;
@@ -481,6 +482,7 @@ enum pst_key_verdict pst_keyring_check_id(struct pst_keyring *ring, unsigned rea
     if (entry == NULL)
         return PST_KEY_UNKNOWN;
     pst_key_id_text(entry->id, ret->id);
+    ret->number = entry->id;
     ret->has_policy = (entry->flags & PST_ENTRY_POLICY) != 0;
     return verdict_of(entry, now_real_us);
 }

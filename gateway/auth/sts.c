@@ -209,6 +209,7 @@ static bool read_match(const struct pst_jwt *jwt, const struct sts_key *key, str
         pst_hex_decode(generation, bytes, sizeof(bytes)) < 0)
         return false;
     pst_str_clip(jwt->subject, match.id, sizeof(match.id));
+    match.number = pst_key_id_number(jwt->subject);
     match.secret_slot = (uint8_t)slot;
     for (size_t i = 0; i < sizeof(bytes); i++)
         match.generation = match.generation << 8 | bytes[i];

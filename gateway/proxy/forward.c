@@ -180,7 +180,7 @@ static void on_lease(struct pst_lease *lease, int err, void *arg)
 
 uint64_t forward_owner(const struct exchange *x)
 {
-    return x->keyed ? pst_key_id_number(pst_str_of(x->key.id)) : PST_LEASE_NOBODY;
+    return x->keyed ? x->key.number : PST_LEASE_NOBODY;
 }
 
 static void count_wait(const struct exchange *x)

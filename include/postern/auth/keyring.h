@@ -36,6 +36,7 @@ enum pst_key_verdict {
 
 struct pst_key_match {
     char id[PST_KEY_ID_SIZE];
+    uint64_t number;     /* pst_key_id_number() of the id; 0 while that is empty */
     uint8_t secret_slot; /* 1 or 2; 0: found by its id, without a secret */
     bool old_secret;     /* rotated away, in its grace period */
     bool has_policy;     /* it has scopes or networks: pst_keyring_permits() has something to say */

@@ -55,6 +55,12 @@ static enum pst_key_verdict check_at(struct pst_str presented, int64_t now_us, s
 {
     pst_keyring_reader_enter(ring, READER);
     enum pst_key_verdict verdict = pst_keyring_check(ring, READER, presented, now_us, ret);
+    if (ret->id[0] != '\0') {
+        struct pst_key_match by_id;
+        (void)!pst_keyring_check_id(ring, READER, pst_str_of(ret->id), now_us, &by_id);
+        assert_true(ret->number == pst_key_id_number(pst_str_of(ret->id)));
+        assert_true(by_id.number == ret->number);
+    }
     pst_keyring_reader_idle(ring, READER);
     return verdict;
 }

@@ -54,7 +54,8 @@ static enum pst_jwt_verdict check(struct pst_sts *sts, struct pst_str token, int
     int64_t until_s = 0;
     enum pst_jwt_verdict verdict = pst_sts_check(sts, 1, token, now_s * 1000000, ret, &until_s);
     if (verdict == PST_JWT_OK)
-        assert_true(until_s > now_s && until_s <= now_s + LIFETIME);
+        assert_true(until_s > now_s && until_s <= now_s + LIFETIME &&
+                    ret->number == pst_key_id_number(pst_str_of(ret->id)));
     return verdict;
 }
 
