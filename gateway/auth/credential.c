@@ -210,10 +210,3 @@ bool pst_credential_is_field(const struct pst_key_sources *sources, const struct
     }
     return false;
 }
-
-bool pst_credential_in_query(const struct pst_key_sources *sources, struct pst_str query)
-{
-    struct pst_query_param param;
-    return sources->query_len > 0 &&
-           pst_query_find(query, (struct pst_str){sources->query, sources->query_len}, &param);
-}

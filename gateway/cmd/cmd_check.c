@@ -11,7 +11,7 @@
 #include "postern/fetch/url.h"
 #include "postern/http/cors.h"
 #include "postern/http/location.h"
-#include "postern/proxy/front.h"
+#include "postern/http1/front.h"
 #include "postern/server/certificate_settings.h"
 #include "postern/server/egress_settings.h"
 #include "postern/tls/client.h"

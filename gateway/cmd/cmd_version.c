@@ -3,7 +3,7 @@
 #include "postern/crypto/engine.h"
 #include "postern/db/db.h"
 #include "postern/http/answer.h"
-#include "postern/proxy/front.h"
+#include "postern/http1/front.h"
 #include "postern/tls/material.h"
 
 #include <jansson.h>

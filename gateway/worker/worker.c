@@ -46,6 +46,7 @@ struct pst_worker {
     enum pst_certificate_mode modes[N_MODES];
     size_t n_tls;
     struct pst_pool *pool;
+    struct pst_exchanges *exchanges;
     struct pst_front *front;
     struct pst_keyring *keyring;
     struct listener *listeners;
@@ -310,6 +311,7 @@ static void take_stop(void *arg)
     worker->stopping = true;
     close_listeners(worker);
     pst_front_stop(worker->front);
+    pst_exchanges_stop(worker->exchanges);
 }
 
 void pst_worker_stop(struct pst_worker *worker)
@@ -376,6 +378,24 @@ static int watch_listeners(struct pst_worker *worker)
     return 0;
 }
 
+static int make_exchanges(struct pst_worker *worker, const struct pst_worker_parts *parts)
+{
+    const struct pst_exchange_parts exchanges = {
+        .settings = parts->front,
+        .loop = worker->loop,
+        .pool = worker->pool,
+        .keyring = parts->keyring,
+        .reader = parts->index,
+        .sts = parts->sts,
+        .oidc = parts->oidc,
+        .certificates = parts->certificates,
+        .jobs = parts->jobs,
+        .journal = parts->journal,
+        .stats = &worker->stats,
+    };
+    return pst_exchanges_new(&exchanges, &worker->exchanges);
+}
+
 static int make_front(struct pst_worker *worker, const struct pst_worker_parts *parts)
 {
     const struct pst_front_parts front = {
@@ -383,14 +403,9 @@ static int make_front(struct pst_worker *worker, const struct pst_worker_parts *
         .loop = worker->loop,
         .tls = worker->tls,
         .n_tls = worker->n_tls,
-        .pool = worker->pool,
-        .keyring = parts->keyring,
-        .sts = parts->sts,
-        .jobs = parts->jobs,
         .certificates = parts->certificates,
-        .oidc = parts->oidc,
-        .reader = parts->index,
-        .journal = parts->journal,
+        .events = &pst_exchange_events,
+        .exchanges = worker->exchanges,
         .stats = &worker->stats,
     };
     return pst_front_new(&front, &worker->front);
@@ -441,7 +456,8 @@ static int make_parts(struct pst_worker *worker, const struct pst_worker_parts *
         return err;
     pst_pool_set_origin(worker->pool, parts->origin);
     pst_timer_init(&worker->accept_timer, on_accept_timer, worker);
-    return make_front(worker, parts);
+    err = make_exchanges(worker, parts);
+    return err < 0 ? err : make_front(worker, parts);
 }
 
 static void free_parts(struct pst_worker *worker)
@@ -449,6 +465,7 @@ static void free_parts(struct pst_worker *worker)
     close_listeners(worker);
     pst_loop_drain(worker->loop); /* messages that came too late own what they carry */
     pst_front_free(worker->front);
+    pst_exchanges_free(worker->exchanges);
     pst_loop_drain(worker->loop); /* sessions that ended with it */
     pst_pool_free(worker->pool);
     for (size_t i = 0; i < worker->n_tls; i++)

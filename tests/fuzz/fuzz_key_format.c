@@ -5,6 +5,7 @@
 #include "postern/auth/credential.h"
 #include "postern/auth/key_format.h"
 #include "postern/crypto/checksum.h"
+#include "postern/http/target.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -123,7 +124,8 @@ static void check_credentials(struct pst_str input)
         any = pst_credential_is_field(&sources, &storage[fields.n - 1]) || any;
     }
     pst_credential_find(&sources, &fields, input, (input.len & 1) != 0, &found);
-    bool in_query = pst_credential_in_query(&sources, input);
+    struct pst_query_param param;
+    bool in_query = pst_query_find(input, PST_STR("subscription-key"), &param);
     CHECK((found.result != PST_CREDENTIAL_NONE) == (any || in_query));
     CHECK(found.value.len <= PST_SECRET_MAX);
     if (found.result == PST_CREDENTIAL_ONE) {

@@ -3,7 +3,7 @@
  * is refused is explained; what is taken decides for every input without a read too far. Input: a rule, a
  * zero, a path or name. */
 #include "postern/auth/certificate_rules.h"
-#include "postern/proxy/routes.h"
+#include "postern/exchange/routes.h"
 
 #include <stdint.h>
 #include <stdlib.h>

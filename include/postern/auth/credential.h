@@ -84,7 +84,5 @@ bool pst_credential_is_field(const struct pst_key_sources *sources, const struct
 #define PST_CREDENTIAL_QUERY_NAMES_MAX 5
 size_t pst_credential_query_names(const struct pst_key_sources *sources, bool cloud_names,
                                   struct pst_str names[static PST_CREDENTIAL_QUERY_NAMES_MAX]);
-/* Whether the query holds the parameter, with or without a value. */
-bool pst_credential_in_query(const struct pst_key_sources *sources, struct pst_str query);
 
 #endif

@@ -4,7 +4,7 @@
 #define POSTERN_SERVER_CERTIFICATE_SETTINGS_H
 
 #include "postern/conf/settings.h"
-#include "postern/proxy/routes.h"
+#include "postern/exchange/routes.h"
 
 /* Tells `say` of everything that is wrong, by the setting's name. 0, or the first error: -PST_EINVAL,
  * -PST_EPARSE, -PST_ENOMEM. */

@@ -7,7 +7,8 @@
 #define POSTERN_WORKER_WORKER_H
 
 #include "postern/base/err.h"
-#include "postern/proxy/front.h"
+#include "postern/exchange/exchanges.h"
+#include "postern/http1/front.h"
 
 #include <stddef.h>
 
