@@ -58,7 +58,7 @@ test('an operator’s day: from the first key to signing out', limit, async () =
   assert.ok(await dialog(page).isVisible(), 'Escape does not throw a secret away');
   const shown = await readSecrets(page);
   assert.equal(copied, shown.key1);
-  assert.match(shown['As a curl line'], new RegExp(`^curl .*-H 'Ocp-Apim-Subscription-Key: ${shown.key1}' https://127\\.0\\.0\\.1:${gateway.postern.port}/$`));
+  assert.match(shown['Example with curl'], new RegExp(`^curl .*-H 'Ocp-Apim-Subscription-Key: ${shown.key1}' https://127\\.0\\.0\\.1:${gateway.postern.port}/$`));
   await heading(page, 'speech-frontend');
   assert.ok(!(await page.content()).includes(shown.key1), 'the secret is nowhere in the page any more');
   await gateway.answers(200, copied);
@@ -82,10 +82,10 @@ test('an operator’s day: from the first key to signing out', limit, async () =
   const next = await rotate(page, 'key1', '15 min');
   await gateway.answers(200, next.key1);
   assert.equal(await gateway.status(copied), 200, 'the old secret has its grace');
-  await page.getByText('The secret before it').waitFor();
+  await page.getByText('The previous secret').waitFor();
   // Counted, and shown without anybody asking anew.
-  await page.getByText('1 request came with it since the rotation.').waitFor({ timeout: 60000 });
-  const last = await rotate(page, 'key1', 'Now');
+  await page.getByText('1 request used it since the rotation.').waitFor({ timeout: 60000 });
+  const last = await rotate(page, 'key1', 'Not at all');
   await gateway.answers(200, last.key1);
   await gateway.answers(401, copied);
   await gateway.answers(401, next.key1);
@@ -101,10 +101,10 @@ test('an operator’s day: from the first key to signing out', limit, async () =
   await gateway.answers(200, last.key1);
   await page.getByRole('button', { name: 'Delete' }).click();
   await dialog(page).getByRole('textbox').fill('speech');
-  await page.getByRole('button', { name: 'Delete for ever' }).click();
-  await page.getByText('This is not the key’s name.').waitFor();
+  await page.getByRole('button', { name: 'Delete permanently' }).click();
+  await page.getByText('This is not the name of the key.').waitFor();
   await dialog(page).getByRole('textbox').fill('speech-frontend');
-  await page.getByRole('button', { name: 'Delete for ever' }).click();
+  await page.getByRole('button', { name: 'Delete permanently' }).click();
   await heading(page, 'Keys');
   await gateway.answers(401, last.key1);
 
@@ -138,7 +138,7 @@ test('markup in every text is shown as text', limit, async () => {
   const scope = '/<script>alert(3)</script>';
   assert.equal((await gateway.rest('PATCH', `/keys/${id}`, { body: { scopes: [{ path: scope }] }, headers: { 'if-match': '*' } })).status, 200);
   await page.reload();
-  await page.getByText(`every method ${scope}`).waitFor();
+  await page.getByText(`all methods ${scope}`).waitFor();
   assert.equal((await gateway.rest('PATCH', `/keys/${id}`, { body: { scopes: [] }, headers: { 'if-match': '*' } })).status, 200);
   const key = (await gateway.rest('POST', `/keys/${id}/rotate`, { body: { secret: 'key1', grace_seconds: 0 } })).json.key1;
   await gateway.answers(200, key);
@@ -193,7 +193,7 @@ test('what fails keeps what was typed', limit, async () => {
   await name.fill('typed with care');
   await page.context().setOffline(true);
   await page.getByRole('button', { name: 'Create', exact: true }).click();
-  await page.getByText('The gateway does not answer.').waitFor();
+  await page.getByText('The gateway does not respond.').waitFor();
   assert.equal(await name.inputValue(), 'typed with care');
   await page.context().setOffline(false);
 
@@ -221,7 +221,7 @@ test('two people edit one key: the second is told, and decides', limit, async ()
   const other = await gateway.rest('PATCH', `/keys/${id}`, { body: { note: 'theirs', tags: ['other'] }, headers: { 'if-match': '*' } });
   assert.equal(other.status, 200, JSON.stringify(other.json));
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await page.getByRole('button', { name: 'Save mine over it' }).click();
+  await page.getByRole('button', { name: 'Overwrite' }).click();
   await page.getByRole('definition').filter({ hasText: 'mine' }).waitFor();
   const { json } = await gateway.rest('GET', `/keys/${id}`);
   assert.equal(json.note, 'mine');
@@ -237,18 +237,18 @@ test('every field of a key can be set, changed and emptied', limit, async () => 
   const fill = async (label, value) => dialog(page).getByLabel(label).fill(value);
   await page.getByRole('button', { name: 'Edit' }).click();
   await fill('Tags', 'prod, eu');
-  await fill('Works until', '2099-05-01T12:00');
-  await fill('Works from', '2026-01-01T00:00');
+  await fill('Expires', '2099-05-01T12:00');
+  await fill('Valid from', '2026-01-01T00:00');
   await dialog(page).locator('summary').click();
-  await page.getByRole('button', { name: 'Add a rule' }).click();
-  await fill('Methods of this rule', 'get, post');
-  await fill('Path that this rule begins with', '/language');
-  await fill('Where it may be used from', '127.0.0.0/8\n10.1.0.0/16');
+  await page.getByRole('button', { name: 'Add a scope' }).click();
+  await fill('Methods of this scope', 'get, post');
+  await fill('Path prefix of this scope', '/language');
+  await fill('Allowed client networks', '127.0.0.0/8\n10.1.0.0/16');
   await dialog(page).locator('[data-field="limits.rate"] input').fill('100');
-  await fill('in how many seconds', '60');
-  await fill('At the same time', '4');
+  await fill('per seconds', '60');
+  await fill('Concurrency: requests at once', '4');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await page.getByText('100 requests in 60 seconds').waitFor();
+  await page.getByText('100 requests per 60 seconds').waitFor();
   const { json } = await gateway.rest('GET', `/keys/${id}`);
   assert.deepEqual(json.tags, ['prod', 'eu']);
   assert.equal(json.expires, '2099-05-01T10:00:00.000Z', 'the reader’s zone is Berlin’s');
@@ -259,24 +259,24 @@ test('every field of a key can be set, changed and emptied', limit, async () => 
 
   // What is half said is told so in words for people, before it is sent.
   await page.getByRole('button', { name: 'Edit' }).click();
-  await fill('in how many seconds', '');
-  await fill('At the same time', '0');
+  await fill('per seconds', '');
+  await fill('Concurrency: requests at once', '0');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await dialog(page).locator('[data-field="limits.concurrency"]').getByText('A whole number from 1 on, or nothing.').waitFor();
-  await fill('At the same time', '4');
+  await dialog(page).locator('[data-field="limits.concurrency"]').getByText('Enter a whole number from 1 up, or leave it empty.').waitFor();
+  await fill('Concurrency: requests at once', '4');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await dialog(page).locator('[data-field="limits.rate.per_seconds"]').getByText('In how many seconds?').waitFor();
+  await dialog(page).locator('[data-field="limits.rate.per_seconds"]').getByText('Enter the number of seconds.').waitFor();
   await page.keyboard.press('Escape');
   await dialog(page).waitFor({ state: 'detached' });
 
   await page.getByRole('button', { name: 'Edit' }).click();
-  await fill('Works until', '');
+  await fill('Expires', '');
   await fill('Tags', '');
   await page.getByRole('button', { name: 'Remove' }).click();
-  await fill('Where it may be used from', '');
-  await fill('At the same time', '');
+  await fill('Allowed client networks', '');
+  await fill('Concurrency: requests at once', '');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await page.getByRole('definition').getByText('everything', { exact: true }).waitFor();
+  await page.getByRole('definition').getByText('all', { exact: true }).waitFor();
   const { json: now } = await gateway.rest('GET', `/keys/${id}`);
   assert.deepEqual([now.expires, now.tags, now.scopes, now.networks], [null, [], [], []]);
   assert.deepEqual(now.limits.rate, { requests: 100, per_seconds: 60 });
@@ -309,7 +309,7 @@ test('by keyboard alone', limit, async () => {
   await eventually(20000, 'the chart read aloud', async () => {
     await page.locator('.chart').first().focus();
     await page.keyboard.press('End');
-    return /answered \d/.test(await page.locator('.readout').first().textContent());
+    return /successful \d/.test(await page.locator('.readout').first().textContent());
   }, 200);
   assertQuiet(page);
   await page.context().close();
@@ -324,7 +324,7 @@ test('a viewer sees and changes nothing', limit, async () => {
   await visit(page, gateway, `keys/${id}`);
   for (const name of ['Edit', 'Disable', 'Delete', 'Rotate key1', 'Revoke key1']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
   for (const view of ['usage', 'status', 'settings', 'audit', 'access']) await visit(page, gateway, view);
-  await page.getByText('A viewer sees the own session only.').waitFor();
+  await page.getByText('Viewers see only their own session.').waitFor();
   assertQuiet(page);
   await page.context().close();
 });
@@ -337,12 +337,12 @@ test('sessions and tokens: made, listed, ended', limit, async () => {
   await dialog(page).getByRole('button', { name: 'Create' }).click();
 
   // The token is asked for again, in front of what was typed: a wrong one and giving up lose nothing.
-  const still = page.getByRole('dialog', { name: 'Is it still you?' });
+  const still = page.getByRole('dialog', { name: 'Confirm it’s you' });
   await still.getByLabel('Admin token').fill('pa_wrong_wrong');
   await page.keyboard.press('Enter');
   await still.getByText('This token is wrong, expired or revoked.').waitFor();
   await still.getByRole('button', { name: 'Cancel' }).click();
-  await page.getByText('Nothing was changed: that needs your token.').waitFor();
+  await page.getByText('Nothing was changed: your token was not confirmed.').waitFor();
   assert.equal(await dialog(page).getByLabel('Name', { exact: true }).inputValue(), 'terraform');
   await dialog(page).getByRole('button', { name: 'Create' }).click();
   await still.getByLabel('Admin token').fill(gateway.token);
@@ -445,7 +445,7 @@ test('usage over time does not wait for its tables, and a table that fails is as
     return route.fulfill({ status: 503, contentType: 'application/json', body: JSON.stringify({ error: { code: 'StoreUnavailable', message: 'The store is busy.' } }) });
   });
   await visit(page, gateway, 'usage', '.charts');
-  await page.getByText('Loading the keys…').waitFor();
+  await page.getByText('Loading keys…').waitFor();
   held();
   await page.getByText('The store is busy.').waitFor();
   await page.getByRole('table', { name: 'Usage by route' }).waitFor();
@@ -467,7 +467,7 @@ test('usage: a key is chosen by its name', limit, async () => {
   for (const text of ['nobody', 'twice there']) {
     await field.fill(text);
     await field.press('Tab');
-    await page.getByText('No key has this name, or several have it').waitFor();
+    await page.getByText('No key or more than one key has this name').waitFor();
     assert.equal(await field.getAttribute('aria-invalid'), 'true');
     await field.fill('');
     await field.press('Tab');
@@ -476,7 +476,7 @@ test('usage: a key is chosen by its name', limit, async () => {
   await field.fill('chosen by name');
   await field.press('Tab');
   await page.waitForURL(`**/#/usage?range=7d&key=${keys[0]}`);
-  await page.getByText('No request in this range').waitFor();
+  await page.getByText('No requests in this range').waitFor();
   await page.reload();
   await eventually(10000, 'its name in the field', async () => (await field.inputValue()) === 'chosen by name');
   assertQuiet(page);
@@ -509,7 +509,7 @@ test('pressed twice it is sent once; when the answer is lost, sending again make
   assert.ok(await dialog(page).isVisible(), 'nobody gives up what may be done already');
   assert.equal(sent.length, 1);
   pass();
-  await page.getByText('The gateway does not answer.').waitFor();
+  await page.getByText('The gateway does not respond.').waitFor();
   assert.equal(await dialog(page).getByLabel('Name', { exact: true }).inputValue(), 'made once');
   await create.click();
   await page.getByText('This request created the key').waitFor();
@@ -571,7 +571,7 @@ test('long names, many tags, other scripts; addresses that somebody typed', limi
     await page.getByRole('button', { name: 'Delete' }).click();
     assert.equal(await dialog(page).getByRole('heading').locator('bdi').textContent(), key.name);
     await dialog(page).getByRole('textbox').fill(typed);
-    await page.getByRole('button', { name: 'Delete for ever' }).click();
+    await page.getByRole('button', { name: 'Delete permanently' }).click();
     await heading(page, 'Keys');
   }
   await page.goto(`${gateway.url}/#/keys/%`);
@@ -625,12 +625,12 @@ test('a gateway that goes and comes back: said once, and what somebody has selec
     const selected = () => page.evaluate(() => getSelection().toString());
     const before = await selected();
     assert.match(before, /^[0-9A-F:]{95}$/);
-    const asOf = page.getByText(/^As of/);
+    const asOf = page.getByText(/^Updated /);
     const first = await asOf.textContent();
     await eventually(30000, 'another look', async () => (await asOf.textContent()) !== first, 200);
     assert.equal(await selected(), before);
     await own.postern.stop();
-    await page.getByText('The gateway does not answer.').waitFor();
+    await page.getByText('The gateway does not respond.').waitFor();
     const alert = await page.getByRole('alert').elementHandle();
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.waitForEvent('requestfailed'); // of the button, or the next that was due
@@ -663,7 +663,7 @@ test('the status claims of the container only what is known', limit, async () =>
     let apiStatus = 'Invalid';
     upstream = await Upstream.start((x) => (x.path === '/status' ? x.json({ apiStatus }) : x.answer(200, 'ok')), { port });
     await own.status(undefined, '/other');
-    await says('No problems found. The container responds. Whether its subscription allows it to serve is not known');
+    await says('No problems found. The container responds. Its API status is unknown');
     await own.status(undefined, '/status');
     await says(/the container’s API status was Invalid: the ApiKey it was started with is not valid/);
     assert.equal(await page.getByText('All is well.').count(), 0);
@@ -736,7 +736,7 @@ test('10,000 keys: a page of them at a time', limit, async () => {
   assert.equal(await page.locator('th[aria-sort="descending"]').innerText(), 'Name');
   await page.getByLabel('Search').fill('bulk-04711');
   await page.getByText('1 key', { exact: true }).waitFor();
-  for (const [label, option, expected] of [['State', 'expired', 'No key fits'], ['State', '', '1 key'], ['Used', '30', 'No key fits'], ['Used', '', '1 key'], ['Expires', '90', 'No key fits'], ['Expires', '', '1 key']]) {
+  for (const [label, option, expected] of [['State', 'expired', 'No matching keys'], ['State', '', '1 key'], ['Used', '30', 'No matching keys'], ['Used', '', '1 key'], ['Expires', '90', 'No matching keys'], ['Expires', '', '1 key']]) {
     await page.getByLabel(label, { exact: true }).selectOption(option);
     await page.getByText(expected, { exact: true }).waitFor();
   }

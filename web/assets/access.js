@@ -7,17 +7,17 @@ import { fromInput, time } from './format.js';
 import { isAdmin, session } from './session.js';
 
 function sessionRow(one, again) {
-  const end = one.current ? badge('ok', 'This one') : isAdmin() ? actionButton('End', { class: 'small danger', 'aria-label': `End the session of ${one.name} from ${one.address}` }, async () => {
+  const end = one.current ? badge('ok', 'This session') : isAdmin() ? actionButton('End', { class: 'small danger', 'aria-label': `End the session of ${one.name} from ${one.address}` }, async () => {
     await call('DELETE', `/sessions/${encodeURIComponent(one.id)}`);
     notify(`The session of ${one.name} has ended.`);
     again();
   }) : null;
-  return row(heading(named(one.name)), cell('Role', one.role), cell('From', h('code', {}, one.address)), cell('Began', time(one.created)),
-    cell('Last used', time(one.last_used, { relative: true })), cell('Ends at the latest', time(one.expires)), cell('', end));
+  return row(heading(named(one.name)), cell('Role', one.role), cell('From', h('code', {}, one.address)), cell('Started', time(one.created)),
+    cell('Last used', time(one.last_used, { relative: true })), cell('Ends by', time(one.expires)), cell('', end));
 }
 
 function sessionsTable(items, again) {
-  const columns = [{ label: 'Token' }, { label: 'Role' }, { label: 'From' }, { label: 'Began' }, { label: 'Last used' }, { label: 'Ends at the latest' }, { label: 'Action', hidden: true }];
+  const columns = [{ label: 'Token' }, { label: 'Role' }, { label: 'From' }, { label: 'Started' }, { label: 'Last used' }, { label: 'Ends by' }, { label: 'Action', hidden: true }];
   return h('div', { class: 'table-wrap' }, table({ caption: 'Open sessions', columns, rows: items.map((one) => sessionRow(one, again)) }));
 }
 
@@ -27,7 +27,7 @@ function tokenState(token) {
 }
 
 function revoke(token) {
-  return ask(['Revoke ', quoted(token.name), '?'], h('p', {}, 'What uses this token gets 401 from now on, and the sessions opened with it end.'), {
+  return ask(['Revoke ', quoted(token.name), '?'], h('p', {}, 'Requests with this token get 401 from now on, and the sessions opened with it end.'), {
     action: 'Revoke', danger: true,
     send: async () => {
       await call('DELETE', `/tokens/${encodeURIComponent(token.id)}`);
@@ -49,9 +49,9 @@ function tokensTable(items, again) {
 
 async function createToken() {
   const name = h('input', { maxlength: '100', autocomplete: 'off' });
-  const role = choice('role', 'Role', [['viewer', 'Viewer: sees everything'], ['admin', 'Admin: changes everything']], 'viewer');
+  const role = choice('role', 'Role', [['viewer', 'Viewer: read only'], ['admin', 'Admin: read and change']], 'viewer');
   const expires = h('input', { type: 'datetime-local' });
-  const made = await ask('Create an admin token', h('div', { class: 'form' }, field('name', 'Name', name, 'Who or what it is for; it stands in the audit trail.'), role.element, field('expires', 'Works until', expires, 'Your time. Empty: until it is revoked.')), {
+  const made = await ask('Create an admin token', h('div', { class: 'form' }, field('name', 'Name', name, 'The person or program it is for; shown in the audit trail.'), role.element, field('expires', 'Expires', expires, 'Local time; leave empty for no expiry.')), {
     action: 'Create',
     send: async () => (await call('POST', '/tokens', { body: { name: name.value.trim(), role: role.value(), expires: fromInput(expires.value) } })).json,
   });
@@ -70,13 +70,13 @@ async function list(place, path, draw, signal) {
 }
 
 export async function accessView(main, { signal, again }) {
-  const sessions = h('div', {}, loading('the sessions'));
-  const tokens = h('div', {}, loading('the tokens'));
+  const sessions = h('div', {}, loading('sessions'));
+  const tokens = h('div', {}, loading('tokens'));
   fill(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Access')), h('div', { class: 'stack' },
     h('section', {}, h('div', { class: 'card-head' }, h('h2', {}, 'Sessions')), sessions),
     isAdmin() ? h('section', {}, h('div', { class: 'card-head' }, h('h2', {}, 'Admin tokens'), actionButton('Create token', {}, async () => (await createToken()) && again())), tokens) : null));
   if (!isAdmin()) {
-    fill(sessions, sessionsTable([session()], again), h('p', { class: 'muted below' }, 'A viewer sees the own session only.'));
+    fill(sessions, sessionsTable([session()], again), h('p', { class: 'muted below' }, 'Viewers see only their own session.'));
     return;
   }
   await Promise.all([list(sessions, '/sessions', (items) => sessionsTable(items, again), signal), list(tokens, '/tokens', (items) => tokensTable(items, again), signal)]);

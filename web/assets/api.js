@@ -5,7 +5,7 @@ const TIMEOUT_MS = 30000;
 
 export class ApiError extends Error {
   constructor(status, { code, message, request_id: requestId, details } = {}, location = null) {
-    super(message ?? `The gateway answered ${status}.`);
+    super(message ?? `The gateway responded with status ${status}.`);
     Object.assign(this, { status, code, requestId, details: details ?? [], location });
   }
 }
@@ -45,7 +45,7 @@ async function send(method, path, { query, body, headers = {}, signal }) {
     return await fetch(target(path, query), { method, headers: fields, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'same-origin', redirect: 'error', signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiError(0, { code: 'Network', message: 'The gateway does not answer. Is it running, and is the way to it open? Nothing you typed is lost.' });
+    throw new ApiError(0, { code: 'Network', message: 'The gateway does not respond. Check that it is running and reachable. Nothing you typed is lost.' });
   }
 }
 

@@ -7,14 +7,14 @@ import { number, plural, time } from './format.js';
 import { learnNames, nameOf } from './key-names.js';
 
 const PAGE = 50;
-const kinds = { system: 'the gateway itself', cli: 'command line', socket: 'REST, Unix socket', token: 'REST, token', session: 'page', certificate: 'REST, certificate' };
+const kinds = { system: 'gateway', cli: 'command line', socket: 'REST, Unix socket', token: 'REST, token', session: 'page', certificate: 'REST, certificate' };
 const words = {
   'key.create': 'Key created', 'key.import': 'Key imported', 'key.import_bulk': 'Keys imported', 'key.update': 'Key changed', 'key.rotate': 'Secret rotated',
   'key.revoke_secret': 'Secret revoked', 'key.enable': 'Key enabled', 'key.disable': 'Key disabled', 'key.delete': 'Key deleted',
   'client_cert.approve': 'Certificate approved', 'client_cert.revoke': 'Certificate revoked', 'admin_token.create': 'Token created', 'admin_token.revoke': 'Token revoked', 'admin_token.refuse': 'Token refused',
-  'session.open': 'Signed in', 'session.confirm': 'Token shown again', 'session.close': 'Signed out', 'session.end': 'Session ended',
+  'session.open': 'Signed in', 'session.confirm': 'Session confirmed', 'session.close': 'Signed out', 'session.end': 'Session ended',
 };
-const actions = [['', 'Everything'], ['key.', 'Everything of keys'], ['admin_token.', 'Everything of admin tokens'], ['session.', 'Signing in and out'], ...Object.entries(words)];
+const actions = [['', 'All events'], ['key.', 'All key events'], ['admin_token.', 'All admin token events'], ['session.', 'All session events'], ...Object.entries(words)];
 const what = (action) => (words[action] ? [words[action], h('div', { class: 'small muted' }, h('code', {}, action))] : h('code', {}, action));
 
 const shown = (value) => (value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value));
@@ -46,17 +46,17 @@ function targetOf(entry) {
 }
 
 export function auditTable(entries, { target = true } = {}) {
-  const columns = [{ label: 'What' }, ...(target ? [{ label: 'Of' }] : []), { label: 'When' }, { label: 'Who' }, { label: 'Changed' }];
-  const rows = entries.map((entry) => row(heading(what(entry.action)), target ? cell('Of', targetOf(entry)) : null,
+  const columns = [{ label: 'Action' }, ...(target ? [{ label: 'Target' }] : []), { label: 'When' }, { label: 'Who' }, { label: 'Changed' }];
+  const rows = entries.map((entry) => row(heading(what(entry.action)), target ? cell('Target', targetOf(entry)) : null,
     cell('When', time(entry.time, { seconds: true })), cell('Who', who(entry.actor)), cell('Changed', details(entry))));
-  return table({ caption: 'Changes, the latest first', columns, rows, class: 'trail' });
+  return table({ caption: 'Changes, newest first', columns, rows, class: 'trail' });
 }
 
 export async function auditView(main, { signal: left, query, state, remember }) {
   let { cursors = [undefined] } = state;
   let loadingList = new AbortController();
   const count = h('span', { class: 'muted', role: 'status' });
-  const list = h('div', {}, loading('the trail'));
+  const list = h('div', {}, loading('trail'));
   const action = select(actions, query.action ?? '');
   const target = h('input', { type: 'search', value: query.target ?? '', placeholder: 'Id of a key or token', spellcheck: 'false' });
   const load = async () => {
@@ -77,7 +77,7 @@ export async function auditView(main, { signal: left, query, state, remember }) 
         load().then(() => scrollTo({ top: 0 }));
       };
       const turned = list.contains(document.activeElement) ? document.activeElement.dataset.page : undefined;
-      fill(list, page.items.length === 0 ? h('div', { class: 'card empty' }, h('h2', {}, 'Nothing on record'), h('p', {}, 'Every change of keys and tokens is kept here, whoever makes it: on this page, over REST, or with the command line.'))
+      fill(list, page.items.length === 0 ? h('div', { class: 'card empty' }, h('h2', {}, 'No matching entries'), h('p', {}, 'Every change to keys and tokens is recorded here, whether made on this page, over REST or on the command line.'))
         : [h('div', { class: 'table-wrap' }, auditTable(page.items)),
           cursors.length === 1 && !page.next_cursor ? null : h('nav', { class: 'pager', 'aria-label': 'Pages' }, h('span', {}), h('div', { class: 'row' },
             h('button', { type: 'button', 'data-page': 'newer', disabled: cursors.length === 1, onclick: turn(cursors.slice(0, -1)) }, 'Newer'),
@@ -94,6 +94,6 @@ export async function auditView(main, { signal: left, query, state, remember }) 
   action.addEventListener('change', again);
   target.addEventListener('change', again);
   fill(main, h('div', { class: 'head' }, h('div', {}, h('h1', { tabindex: '-1' }, 'Audit'), count)),
-    h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() }, field('action', 'What', action), wide(field('target', 'Of', target))), list);
+    h('form', { class: 'filters', onsubmit: (event) => event.preventDefault() }, field('action', 'Action', action), wide(field('target', 'Target', target))), list);
   await load();
 }

@@ -70,7 +70,7 @@ function highest({ times, bucket, kind, format, series }) {
   const heights = times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : series[0].values[i] ?? 0));
   const most = Math.max(...heights);
   const when = times[heights.indexOf(most)];
-  return h('p', { class: 'summary muted' }, most > 0 ? ['Highest: ', format(most), ' (', h('time', { datetime: when.toISOString(), title: utcText(when) }, name(when, bucket)), ')'] : 'Nothing in this time.');
+  return h('p', { class: 'summary muted' }, most > 0 ? ['Highest: ', format(most), ' (', h('time', { datetime: when.toISOString(), title: utcText(when) }, name(when, bucket)), ')'] : 'No data in this range.');
 }
 
 /**
@@ -82,7 +82,7 @@ export function timeChart({ title, times, bucket, kind, format, series, least, w
   const summary = highest({ times, bucket, kind, format, series });
   const picture = svg('svg', { 'aria-hidden': 'true', focusable: 'false' });
   const cursor = svg('rect', { class: 'cursor', visibility: 'hidden' });
-  const chart = h('div', { class: 'chart', tabindex: '0', role: 'group', 'aria-label': `${title}, by ${bucket}${bucket === 'day' ? ' of UTC' : ''}. Left and right arrow keys read one ${bucket} after the other.` }, picture);
+  const chart = h('div', { class: 'chart', tabindex: '0', role: 'group', 'aria-label': `${title}, by ${bucket}${bucket === 'day' ? ' of UTC' : ''}. Use the left and right arrow keys to read each ${bucket}.` }, picture);
   const most = Math.max(...times.map((_, i) => (kind === 'bars' ? series.reduce((sum, s) => sum + s.values[i], 0) : Math.max(...series.map((s) => s.values[i] ?? 0)))), least);
   const grid = gridLines(most, { whole });
   const top = grid.at(-1);

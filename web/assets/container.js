@@ -28,7 +28,7 @@ function stateBadge(status) {
 const gradeBadges = { serves: 'ok', unsure: 'warn', refuses: 'danger' };
 
 function apiStatus({ api_status: api }) {
-  if (!api) return ['API status', h('span', { class: 'muted' }, 'not seen: no GET /status came through')];
+  if (!api) return ['API status', h('span', { class: 'muted' }, 'unknown: no GET /status was forwarded')];
   return ['API status', badge(gradeBadges[api.grade], api.value), ' seen ', time(api.seen, { relative: true })];
 }
 
@@ -46,7 +46,7 @@ export function containerKnown(status) {
   const { upstream } = status;
   if (upstream.state === 'unknown') return [false, 'The container has not been asked since the start, so its state is not known.'];
   if (!isRecent(status)) return [false, `The container responded at ${moment(upstream.last_answer)} and has not been asked since ${moment(upstream.last_request)}.`];
-  if (!upstream.api_status) return [false, 'The container responds. Whether its subscription allows it to serve is not known here; postern doctor asks it.'];
+  if (!upstream.api_status) return [false, 'The container responds. Its API status is unknown; run postern doctor to check it.'];
   return [true, 'The container responds, and its subscription is valid.'];
 }
 

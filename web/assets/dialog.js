@@ -80,7 +80,7 @@ function showFailure(form, place, error, remedy) {
   const first = form.querySelector('[aria-invalid]');
   const marked = first && strays.length === 0 && error.status === 422;
   fill(place, h('div', { class: 'message danger' }, h('div', {},
-    h('strong', {}, marked ? 'Not yet: look at what is marked.' : error.message), strays.map((text) => h('p', {}, text)),
+    h('strong', {}, marked ? 'Please correct the highlighted fields.' : error.message), strays.map((text) => h('p', {}, text)),
     error.requestId ? h('p', { class: 'small muted' }, `Request ${error.requestId}`) : null), remedy?.(error)));
   if (first) first.focus();
   else place.scrollIntoView({ block: 'nearest' });

@@ -86,7 +86,7 @@ export function copyButton(text, label, what = label) {
       button.textContent = 'Copied';
       notify(`${what}: done`);
     } catch {
-      notify('The browser does not let this page copy. Select the text and copy it yourself.');
+      notify('The browser did not allow copying. Select the text and copy it manually.');
     }
     setTimeout(() => (button.textContent = label), 2000);
   });

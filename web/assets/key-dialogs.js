@@ -6,7 +6,7 @@ import { copyButton, h, message, named, notify, quoted } from './dom.js';
 import { filledIn, changes, keyForm } from './key-form.js';
 import { forgetName } from './key-names.js';
 
-const graces = [['0', 'Now'], ['900', '15 min'], ['3600', '1 h'], ['21600', '6 h'], ['86400', '24 h'], ['604800', '7 days']];
+const graces = [['0', 'Not at all'], ['900', '15 min'], ['3600', '1 h'], ['21600', '6 h'], ['86400', '24 h'], ['604800', '7 days']];
 export const graceText = Object.fromEntries(graces);
 
 const pathOf = (key) => `/keys/${encodeURIComponent(key.id)}`;
@@ -44,9 +44,9 @@ async function showSecrets(title, answer, where) {
   const path = answer.scopes[0]?.path ?? '/';
   const line = `curl${trust} -H 'Ocp-Apim-Subscription-Key: ${secret}' ${shell(url + path)}`;
   await show(title, [
-    message('warn', [h('strong', {}, 'Copy it now. '), 'It will not be shown again: the gateway keeps only a digest of it.']),
+    message('warn', [h('strong', {}, 'Copy it now. '), 'It will not be shown again: the gateway stores only a digest of it.']),
     ['key1', 'key2'].filter((name) => answer[name]).map((name) => once(name, answer[name])),
-    once('As a curl line', line),
+    once('Example with curl', line),
   ], 'I have stored it');
 }
 
@@ -97,7 +97,7 @@ export function editKey(key, etag) {
   };
   return ask(['Edit ', quoted(key.name)], form.element, {
     action: 'Save', narrow: false, send: () => save(etag),
-    remedy: (error, run) => error.status === 412 && h('button', { type: 'button', class: 'small', onclick: () => run(() => save('*')) }, 'Save mine over it'),
+    remedy: (error, run) => error.status === 412 && h('button', { type: 'button', class: 'small', onclick: () => run(() => save('*')) }, 'Overwrite'),
   });
 }
 
@@ -107,9 +107,9 @@ export function setEnabled(key, etag, enabled) {
     return true;
   };
   if (enabled) return send();
-  return ask(['Disable ', quoted(key.name), '?'], h('p', {}, 'Both of its secrets stop working within a second: requests with them get 401, and streams end. You can enable it again.'), {
+  return ask(['Disable ', quoted(key.name), '?'], h('p', {}, 'Both of its secrets are rejected within a second: requests with them get 401, and open streams are closed. You can re-enable the key later.'), {
     action: 'Disable', danger: true, send,
-    remedy: (error, run) => error.status === 412 && h('button', { type: 'button', class: 'small', onclick: () => run(async () => { await patch(key, { enabled }, '*'); return true; }) }, 'Disable it all the same'),
+    remedy: (error, run) => error.status === 412 && h('button', { type: 'button', class: 'small', onclick: () => run(async () => { await patch(key, { enabled }, '*'); return true; }) }, 'Disable anyway'),
   });
 }
 
@@ -118,28 +118,28 @@ export async function deleteKey(key) {
   const typed = h('input', { autocomplete: 'off', spellcheck: 'false', dir: 'auto', 'aria-label': 'The key’s name' });
   const plain = (text) => text.normalize('NFC').replace(/\s+/g, ' ').trim();
   const done = await ask(['Delete ', quoted(key.name), '?'], [
-    h('p', {}, 'Both secrets stop working, and nothing brings them back. What it has used stays in the usage.'),
-    h('div', { class: 'field', 'data-field': 'confirm' }, h('p', {}, 'Type the name to go on: ', h('code', { class: 'whole' }, named(key.name))), typed),
+    h('p', {}, 'Both secrets are rejected from now on, and deleting cannot be undone. Recorded usage is kept.'),
+    h('div', { class: 'field', 'data-field': 'confirm' }, h('p', {}, 'Type the name to confirm: ', h('code', { class: 'whole' }, named(key.name))), typed),
   ], {
-    action: 'Delete for ever', danger: true,
+    action: 'Delete permanently', danger: true,
     send: async () => {
-      if (plain(typed.value) !== plain(key.name)) throw Object.assign(new Error('The key was not deleted.'), { details: [{ field: 'confirm', rule: 'This is not the key’s name.' }] });
+      if (plain(typed.value) !== plain(key.name)) throw Object.assign(new Error('The key was not deleted.'), { details: [{ field: 'confirm', rule: 'This is not the name of the key.' }] });
       await call('DELETE', pathOf(key));
       forgetName(key.id);
       return true;
     },
   });
-  if (done) notify(`“${key.name}” is deleted.`);
+  if (done) notify(`“${key.name}” has been deleted.`);
   return done;
 }
 
 export async function rotateSecret(key, name) {
-  const grace = choice('grace_seconds', 'How long does the old secret still work?', graces, '86400');
+  const grace = choice('grace_seconds', 'Keep accepting the old secret for', graces, '86400');
   const runs = key.secrets[name]?.old;
   const where = gateway();
   const answer = await ask([`Rotate ${name} of `, quoted(key.name)], [
-    h('p', {}, `Makes a new ${name}. Clients that use the old one have as long as you choose here to change over; ${name === 'key1' ? 'key2' : 'key1'} stays as it is.`),
-    runs ? message('warn', 'An earlier rotation is still running: the secret from before it stops working at once.') : null,
+    h('p', {}, `Creates a new ${name}. Clients can use the old one for as long as you choose here; ${name === 'key1' ? 'key2' : 'key1'} does not change.`),
+    runs ? message('warn', 'An earlier rotation is still in its grace period: the secret it replaced is rejected at once.') : null,
     grace.element,
   ], {
     action: 'Rotate',
@@ -150,7 +150,7 @@ export async function rotateSecret(key, name) {
 }
 
 export function revokeSecret(key, name) {
-  return ask([`Revoke ${name} of `, quoted(key.name), '?'], h('p', {}, `${name}, and a secret it replaced, stop working within a second. Rotate it to get a new one.`), {
+  return ask([`Revoke ${name} of `, quoted(key.name), '?'], h('p', {}, `${name}, and the secret it replaced, are rejected within a second. Rotate it to get a new one.`), {
     action: 'Revoke', danger: true,
     send: async () => {
       await call('DELETE', `${pathOf(key)}/secrets/${name}`);

@@ -41,7 +41,7 @@ export function keyField(id, onChange, signal) {
     const text = input.value.trim();
     const found = await find(text).catch(() => undefined);
     if (signal.aborted || input.value.trim() !== text) return;
-    broken.textContent = found === undefined ? 'No key has this name, or several have it: choose one of the list.' : '';
+    broken.textContent = found === undefined ? 'No key or more than one key has this name; choose one from the list.' : '';
     if (found === undefined) {
       input.setAttribute('aria-invalid', 'true');
       input.setAttribute('aria-describedby', broken.id);

@@ -8,8 +8,8 @@ const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 const wholeNumber = (input) => (input.value.trim() === '' ? null : Number(input.value));
 
 function scopeRow(scope = { path: '' }) {
-  const methods = h('input', { value: (scope.methods ?? []).join(', '), placeholder: 'every method', 'aria-label': 'Methods of this rule', spellcheck: 'false' });
-  const path = h('input', { value: scope.path, placeholder: '/language', 'aria-label': 'Path that this rule begins with', spellcheck: 'false' });
+  const methods = h('input', { value: (scope.methods ?? []).join(', '), placeholder: 'every method', 'aria-label': 'Methods of this scope', spellcheck: 'false' });
+  const path = h('input', { value: scope.path, placeholder: '/language', 'aria-label': 'Path prefix of this scope', spellcheck: 'false' });
   const element = h('div', { class: 'scope' }, methods, path, h('button', { type: 'button', class: 'small', onclick: () => element.remove() }, 'Remove'));
   const read = () => {
     const list = words(methods.value.toUpperCase());
@@ -25,9 +25,9 @@ function scopesField(scopes) {
     list.append(line);
     line.querySelector('input').focus();
   };
-  const element = h('fieldset', { class: 'field', 'data-field': 'scopes' }, h('legend', {}, 'What it may ask for'),
-    h('p', { class: 'hint' }, 'Methods and the beginning of a path. Without a rule, everything.'), list,
-    h('div', {}, h('button', { type: 'button', class: 'small', onclick: add }, 'Add a rule')));
+  const element = h('fieldset', { class: 'field', 'data-field': 'scopes' }, h('legend', {}, 'Allowed paths and methods'),
+    h('p', { class: 'hint' }, 'Methods and a path prefix. Without a scope, everything is allowed.'), list,
+    h('div', {}, h('button', { type: 'button', class: 'small', onclick: add }, 'Add a scope')));
   return { element, value: () => [...list.children].filter((line) => !line.isEmpty()).map((line) => line.read()) };
 }
 
@@ -36,18 +36,18 @@ function limitsField(limits) {
   const seconds = h('input', { type: 'number', min: '1', value: limits.rate?.per_seconds ?? '' });
   const concurrency = h('input', { type: 'number', min: '1', value: limits.concurrency ?? '' });
   const quota = h('input', { type: 'number', min: '1', value: limits.quota?.requests ?? '' });
-  const per = select([['day', 'a day'], ['month', 'a month']], limits.quota?.per ?? 'day');
-  const element = h('fieldset', { class: 'form', 'data-field': 'limits' }, h('legend', {}, 'How much'),
-    h('div', { class: 'pair' }, field('limits.rate', 'Rate: requests', rate), field('limits.rate.per_seconds', 'in how many seconds', seconds)),
-    h('div', { class: 'pair' }, field('limits.quota', 'Quota: requests', quota), field('limits.quota.per', 'in', per)),
-    field('limits.concurrency', 'At the same time', concurrency));
+  const per = select([['day', 'day'], ['month', 'month']], limits.quota?.per ?? 'day');
+  const element = h('fieldset', { class: 'form', 'data-field': 'limits' }, h('legend', {}, 'Rate limit and quota'), h('p', { class: 'hint' }, 'Stored and shown, but not enforced yet.'),
+    h('div', { class: 'pair' }, field('limits.rate', 'Rate limit: requests', rate), field('limits.rate.per_seconds', 'per seconds', seconds)),
+    h('div', { class: 'pair' }, field('limits.quota', 'Quota: requests', quota), field('limits.quota.per', 'per', per)),
+    field('limits.concurrency', 'Concurrency: requests at once', concurrency));
   /** What would be refused in words that are for programs. */
   const check = () => {
     const whole = (input) => input.value === '' ? !input.validity.badInput : Number.isSafeInteger(Number(input.value)) && Number(input.value) >= 1;
     const broken = Object.entries({ 'limits.rate': rate, 'limits.rate.per_seconds': seconds, 'limits.quota': quota, 'limits.concurrency': concurrency })
-      .filter(([, input]) => !whole(input)).map(([name]) => ({ field: name, rule: 'A whole number from 1 on, or nothing.' }));
+      .filter(([, input]) => !whole(input)).map(([name]) => ({ field: name, rule: 'Enter a whole number from 1 up, or leave it empty.' }));
     if (broken.length > 0 || (rate.value === '') === (seconds.value === '')) return broken;
-    return [rate.value === '' ? { field: 'limits.rate', rule: 'How many requests?' } : { field: 'limits.rate.per_seconds', rule: 'In how many seconds?' }];
+    return [rate.value === '' ? { field: 'limits.rate', rule: 'Enter the number of requests.' } : { field: 'limits.rate.per_seconds', rule: 'Enter the number of seconds.' }];
   };
   const value = () => ({
     rate: wholeNumber(rate) === null && wholeNumber(seconds) === null ? null : { requests: wholeNumber(rate), per_seconds: wholeNumber(seconds) },
@@ -69,16 +69,16 @@ export function keyForm(key = { name: '', note: '', tags: [], scopes: [], networ
   const limits = limitsField(key.limits);
   const restricted = key.scopes.length > 0 || key.networks.length > 0 || Object.values(key.limits).some((limit) => limit !== null);
   const element = h('div', { class: 'form' },
-    field('name', 'Name', name, 'For people: which team or program it is for.'),
+    field('name', 'Name', name, 'A name people will recognise: the team or app this key is for.'),
     field('note', 'Note', note),
-    field('tags', 'Tags', tags, 'Separated by commas.'),
-    h('div', { class: 'pair' }, field('expires', 'Works until', expires, 'Your time. Empty: it does not expire.'), field('not_before', 'Works from', notBefore, 'Your time. Empty: at once.')),
-    h('details', { open: restricted }, h('summary', {}, 'What, from where and how much'),
-      h('div', { class: 'form' }, scopes.element, field('networks', 'Where it may be used from', networks, 'Addresses or networks, one a line. Empty: anywhere.'), limits.element)));
+    field('tags', 'Tags', tags, 'Comma-separated.'),
+    h('div', { class: 'pair' }, field('expires', 'Expires', expires, 'Local time; leave empty for no expiry.'), field('not_before', 'Valid from', notBefore, 'Local time; leave empty to start immediately.')),
+    h('details', { open: restricted }, h('summary', {}, 'Restrictions'),
+      h('div', { class: 'form' }, scopes.element, field('networks', 'Allowed client networks', networks, 'Addresses or networks, one per line; leave empty for anywhere.'), limits.element)));
   const moment = (input, before) => (input.value === toInput(before) ? before ?? null : fromInput(input.value));
   const check = () => {
     const details = limits.check();
-    if (details.length > 0) throw Object.assign(new Error('Not yet: look at what is marked.'), { status: 422, details });
+    if (details.length > 0) throw Object.assign(new Error('Please correct the highlighted fields.'), { status: 422, details });
   };
   const value = () => check() ?? ({
     name: name.value.trim(), note: note.value.replace(/\s*\n\s*/g, ' ').trim(), tags: tags.value.split(',').map((tag) => tag.trim()).filter(Boolean),

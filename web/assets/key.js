@@ -16,14 +16,14 @@ const anything = (text) => h('span', { class: 'muted' }, text);
 
 function limitsText({ rate, concurrency, quota }) {
   const parts = [
-    rate && `${plural(rate.requests, 'request')} in ${plural(rate.per_seconds, 'second')}`,
-    quota && `${plural(quota.requests, 'request')} a ${quota.per}`,
-    concurrency && `${number(concurrency)} at the same time`,
+    rate && `${plural(rate.requests, 'request')} per ${plural(rate.per_seconds, 'second')}`,
+    quota && `${plural(quota.requests, 'request')} per ${quota.per}`,
+    concurrency && `${number(concurrency)} at once`,
   ].filter(Boolean);
-  return parts.length > 0 ? parts.map((part) => h('div', {}, part)) : anything('without limits');
+  return parts.length > 0 ? [parts.map((part) => h('div', {}, part)), h('div', { class: 'small muted' }, 'not enforced yet')] : anything('none');
 }
 
-const scopeLine = (scope) => h('div', { class: 'mono' }, `${scope.methods?.length ? scope.methods.join(', ') : 'every method'} ${scope.path}`);
+const scopeLine = (scope) => h('div', { class: 'mono' }, `${scope.methods?.length ? scope.methods.join(', ') : 'all methods'} ${scope.path}`);
 
 function about(key) {
   return h('section', { class: 'card' }, h('h2', {}, 'About'), facts([
@@ -33,10 +33,10 @@ function about(key) {
     ['Created', time(key.created)],
     ['Changed', time(key.updated)],
     ['Last used', time(key.last_used, { relative: true })],
-    ['Works', time(key.not_before, { never: 'from its creation' }), ' until ', time(key.expires, { never: 'it is deleted' })],
-    ['May ask for', key.scopes.length > 0 ? key.scopes.map(scopeLine) : anything('everything')],
-    ['From', key.networks.length > 0 ? key.networks.map((network) => h('div', { class: 'mono' }, network)) : anything('anywhere')],
-    ['How much', limitsText(key.limits)],
+    ['Valid', key.not_before ? ['from ', time(key.not_before), ', '] : null, key.expires ? ['until ', time(key.expires)] : 'no expiry'],
+    ['Allowed paths', key.scopes.length > 0 ? key.scopes.map(scopeLine) : anything('all')],
+    ['Allowed networks', key.networks.length > 0 ? key.networks.map((network) => h('div', { class: 'mono' }, network)) : anything('any')],
+    ['Limits', limitsText(key.limits)],
   ]));
 }
 
@@ -44,8 +44,8 @@ function about(key) {
 function graceNotice(name, old) {
   const count = old.requests;
   return h('div', { class: `message grace ${count ? 'warn' : ''}`, 'data-secret': name }, h('div', {},
-    h('strong', {}, 'The secret before it ', h('code', {}, old.masked), ' still works'), ', until ', time(old.valid_until), ' (', time(old.valid_until, { relative: true }), '). ',
-    count === undefined ? null : count === 0 ? 'No request has come with it since the rotation.' : `${plural(count, 'request')} came with it since the rotation.`));
+    h('strong', {}, 'The previous secret ', h('code', {}, old.masked), ' is still accepted'), ' until ', time(old.valid_until), ' (', time(old.valid_until, { relative: true }), '). ',
+    count === undefined ? null : count === 0 ? 'No request has used it since the rotation.' : `${plural(count, 'request')} used it since the rotation.`));
 }
 
 function secretSlot(key, name, again) {
@@ -55,7 +55,7 @@ function secretSlot(key, name, again) {
     secret ? actionButton('Revoke', { class: 'small danger', 'aria-label': `Revoke ${name}` }, async () => (await revokeSecret(key, name)) && again()) : null) : null;
   return h('div', { class: 'secret-slot' },
     h('div', {}, h('h3', {}, name), secret ? [h('code', {}, secret.masked),
-      h('div', { class: 'small muted' }, secret.imported ? 'imported ' : 'made ', time(secret.created), ', last used ', time(secret.last_used, { relative: true }))] : anything('none: revoked, or never made')),
+      h('div', { class: 'small muted' }, secret.imported ? 'imported ' : 'created ', time(secret.created), ', last used ', time(secret.last_used, { relative: true }))] : anything('none: revoked or never created')),
     actions, secret?.old ? graceNotice(name, secret.old) : null);
 }
 
@@ -85,7 +85,7 @@ async function usageCard(place, key, signal) {
   try {
     const usage = await usageOver('7d', { key: key.id }, signal);
     const chart = requestsChart('Requests in the last 7 days', usage);
-    chart.append(h('a', { href: `#/usage?key=${encodeURIComponent(key.id)}` }, 'All of its usage'));
+    chart.append(h('a', { href: `#/usage?key=${encodeURIComponent(key.id)}` }, 'All usage of this key'));
     fill(place, chart);
   } catch (error) {
     if (!signal.aborted) fill(place, failure(error));
@@ -95,7 +95,7 @@ async function usageCard(place, key, signal) {
 async function auditCard(place, key, signal) {
   try {
     const page = await get('/audit', { target: key.id, limit: 10 }, signal);
-    fill(place, h('h2', {}, 'Changes'), page.items.length > 0 ? h('div', { class: 'table-wrap flat' }, auditTable(page.items, { target: false })) : anything('None on record.'),
+    fill(place, h('h2', {}, 'Changes'), page.items.length > 0 ? h('div', { class: 'table-wrap flat' }, auditTable(page.items, { target: false })) : anything('No changes recorded.'),
       page.next_cursor ? h('p', {}, h('a', { href: `#/audit?target=${encodeURIComponent(key.id)}` }, 'All changes')) : null);
   } catch (error) {
     if (!signal.aborted) fill(place, h('h2', {}, 'Changes'), failure(error));
@@ -114,25 +114,25 @@ function actions(key, etag, again) {
 
 export async function keyView(main, at) {
   const { signal, again } = at;
-  if (main.dataset.ready !== at.path.join('/')) fill(main, loading('the key'));
+  if (main.dataset.ready !== at.path.join('/')) fill(main, loading('key'));
   let answer;
   try {
     answer = await call('GET', `/keys/${encodeURIComponent(at.path[1])}`, { signal });
   } catch (error) {
     if (error.status !== 404) throw error;
-    fill(main, h('a', { class: 'back', href: listAddress() }, '← Keys'), h('h1', { tabindex: '-1' }, 'No such key'), h('p', { class: 'muted' }, `There is no key ${at.path[1]}; perhaps somebody has deleted it.`));
+    fill(main, h('a', { class: 'back', href: listAddress() }, '← Keys'), h('h1', { tabindex: '-1' }, 'No such key'), h('p', { class: 'muted' }, `No key has the id ${at.path[1]}; it may have been deleted.`));
     return;
   }
   const key = answer.json;
-  const usage = h('div', { class: 'stack' }, loading('its usage'));
-  const changes = h('section', { class: 'card' }, h('h2', {}, 'Changes'), loading('its changes'));
+  const usage = h('div', { class: 'stack' }, loading('usage'));
+  const changes = h('section', { class: 'card' }, h('h2', {}, 'Changes'), loading('changes'));
   const secrets = h('section', { class: 'card' }, h('h2', {}, 'Secrets'), secretSlot(key, 'key1', again), secretSlot(key, 'key2', again));
   document.title = `${key.name} · Postern`;
   fill(main,
     h('div', { class: 'head' }, h('div', {}, h('a', { class: 'back', href: listAddress() }, '← Keys'), h('div', { class: 'row' }, h('h1', { tabindex: '-1', dir: 'auto' }, key.name), stateBadge(key))),
       isAdmin() ? actions(key, answer.headers.get('ETag'), again) : null),
     h('div', { class: 'stack' },
-      key.state === 'active' ? null : message('warn', { disabled: 'This key is disabled: requests with it get 401.', expired: 'This key has expired. Edit it to give it more time.', not_yet: 'This key does not work yet.' }[key.state]),
+      key.state === 'active' ? null : message('warn', { disabled: 'This key is disabled: requests with it get 401.', expired: 'This key has expired: requests with it get 401. Edit it to extend its expiry.', not_yet: 'This key is not valid yet: requests with it get 401.' }[key.state]),
       h('div', { class: 'cards' }, secrets, about(key)),
       usage, changes));
   watchGrace(secrets, key, signal);

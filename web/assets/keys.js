@@ -15,7 +15,7 @@ const TAGS = 4;
 
 const states = [['', 'All'], ['active', 'Active'], ['disabled', 'Disabled'], ['expired', 'Expired'], ['not_yet', 'Not yet valid']];
 const expiries = [['', 'Any time'], ['7', 'Within 7 days'], ['30', 'Within 30 days'], ['90', 'Within 90 days']];
-const unused = [['', 'Any'], ['1', 'Not for a day'], ['30', 'Not for 30 days'], ['90', 'Not for 90 days'], ['365', 'Not for a year']];
+const unused = [['', 'Any time'], ['1', 'Unused for a day'], ['30', 'Unused for 30 days'], ['90', 'Unused for 90 days'], ['365', 'Unused for a year']];
 const stateBadges = { active: ['ok', 'Active'], disabled: ['', 'Disabled'], expired: ['danger', 'Expired'], not_yet: ['warn', 'Not yet valid'] };
 
 export function stateBadge(key) {
@@ -26,7 +26,7 @@ export function stateBadge(key) {
 const isRotating = ({ secrets }) => Object.values(secrets).some((secret) => secret?.old);
 
 /** What the columns sort by, in words; narrow screens have these in place of the columns. */
-const orders = [['name', 'Name'], ['-name', 'Name, from the end'], ['-last_used', 'Used last'], ['last_used', 'Not used for longest'], ['expires', 'Expires first'], ['-expires', 'Expires last'], ['-created', 'Newest'], ['created', 'Oldest']];
+const orders = [['name', 'Name, A to Z'], ['-name', 'Name, Z to A'], ['-last_used', 'Most recently used'], ['last_used', 'Least recently used'], ['expires', 'Earliest expiry'], ['-expires', 'Latest expiry'], ['-created', 'Newest'], ['created', 'Oldest']];
 const orderText = (sort) => orders.find(([name]) => name === sort)?.[1] ?? sort;
 
 const columns = [
@@ -69,9 +69,9 @@ async function last24Hours(ids, signal) {
 }
 
 function emptyState(filtered, onReset) {
-  if (filtered) return h('div', { class: 'empty' }, h('h2', {}, 'No key fits'), h('p', {}, 'The search looks at names, notes, tags, ids and the shown beginnings of secrets.'), h('button', { type: 'button', onclick: onReset }, 'Show all keys'));
+  if (filtered) return h('div', { class: 'empty' }, h('h2', {}, 'No matching keys'), h('p', {}, 'The search covers names, notes, tags, ids and the visible beginning of secrets.'), h('button', { type: 'button', onclick: onReset }, 'Show all keys'));
   return h('div', { class: 'empty' }, h('img', { src: '/assets/postern.svg', alt: '' }), h('h2', {}, 'No keys yet'),
-    h('p', {}, 'A key lets a client through this gateway. Give each team or program one of its own: then you see what each uses, and can take it away from one without the others noticing.'),
+    h('p', {}, 'Clients need a key to use this gateway. Give each team or app its own key: you can then see the usage of each, and revoke one without affecting the others.'),
     isAdmin() ? h('button', { type: 'button', class: 'primary', onclick: createKey }, 'Create the first key') : null);
 }
 
@@ -89,7 +89,7 @@ class KeyList {
     this.list = h('div', {});
     this.count = h('span', { class: 'muted' });
     this.said = h('span', { class: 'visually-hidden' });
-    const search = h('input', { type: 'search', value: this.query.text, placeholder: 'Name, note, tag, id, first characters', maxlength: '256' });
+    const search = h('input', { type: 'search', value: this.query.text, placeholder: 'Name, note, tag, id or beginning of a secret', maxlength: '256' });
     this.inputs = { text: search, state: select(states, this.query.state), expires: select(expiries, this.query.expires), unused: select(unused, this.query.unused), sort: select(orders, this.query.sort) };
     for (const [name, input] of Object.entries(this.inputs)) input.addEventListener('input', () => this.change({ [name]: input.value }, name === 'text' ? SETTLE_MS : 0));
     const order = field('sort', 'Order', this.inputs.sort);
@@ -176,7 +176,7 @@ class KeyList {
       const hours = await last24Hours(keys.map((key) => key.id), signal);
       keys.forEach((key, i) => fill(places[i], sparkline(hours.get(key.id))));
     } catch (error) {
-      if (!signal.aborted) for (const place of places) fill(place, h('span', { title: error.message }, 'not known'));
+      if (!signal.aborted) for (const place of places) fill(place, h('span', { title: error.message }, 'unknown'));
     }
   }
 

@@ -68,7 +68,7 @@ onSessionLost(() => {
   asking ??= (async () => {
     const before = current?.name;
     const token = tokenInput();
-    const done = await ask('Sign in again', [h('p', {}, before ? ['The session of ', quoted(before), ' has ended. What you were doing waits behind this.'] : 'Your session has ended.'), field('token', 'Admin token', token)],
+    const done = await ask('Sign in again', [h('p', {}, before ? ['The session of ', quoted(before), ' has ended. Sign in to continue where you were.'] : 'Your session has ended.'), field('token', 'Admin token', token)],
       { action: 'Sign in', send: async () => { await open(token.value); return true; } });
     if (!done) {
       location.reload();
@@ -95,8 +95,8 @@ onConfirmationNeeded(async () => {
     }
     return true;
   };
-  const done = await ask('Is it still you?', [h('p', {}, 'Tokens and sessions decide who may come in here. Show the token you signed in with again; then you will not be asked for five minutes.'), field('token', 'Admin token', token)], { action: 'Confirm', send });
-  if (!done) throw new Error('Nothing was changed: that needs your token.');
+  const done = await ask('Confirm it’s you', [h('p', {}, 'Enter your admin token again to manage access. You will not be asked again for five minutes.'), field('token', 'Admin token', token)], { action: 'Confirm', send });
+  if (!done) throw new Error('Nothing was changed: your token was not confirmed.');
 });
 
 export function signInView(main, onDone) {
@@ -104,7 +104,7 @@ export function signInView(main, onDone) {
   const errors = h('div', { role: 'alert' });
   const button = h('button', { type: 'submit', class: 'primary' }, 'Sign in');
   const form = h('form', { class: 'form', method: 'post', novalidate: true },
-    field('token', 'Admin token', token, ['The first one is in the file ', h('code', {}, 'admin.token'), ' of the gateway’s data directory. ', h('code', {}, 'postern admin-token create'), ' makes more.']), errors, button);
+    field('token', 'Admin token', token, ['The first token is in the file ', h('code', {}, 'admin.token'), ' in the gateway’s data directory. ', h('code', {}, 'postern admin-token create'), ' creates more.']), errors, button);
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     button.disabled = true;

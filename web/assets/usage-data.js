@@ -16,7 +16,7 @@ export function moments(range, now = Date.now()) {
   const named = ranges.find(([name]) => name === range);
   const given = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)$/.exec(range);
   const [start, end] = given ? [Date.parse(given[1]), Math.min(Date.parse(given[2]) + DAY_MS, now)] : [now - (named ?? ranges[1])[2], now];
-  if (!(start < end)) throw new Error('The first day of the range is after its last, or after today.');
+  if (!(start < end)) throw new Error('The first day must not be after the last day or in the future.');
   const bucket = end - start <= HOURS_MAX_MS ? 'hour' : 'day';
   const step = bucket === 'hour' ? HOUR_MS : DAY_MS;
   const from = given ? start : Math.floor(start / step) * step + step;
@@ -44,6 +44,6 @@ export const sum = (points, name) => points.reduce((total, point) => total + poi
 export function requestsChart(title, { times, bucket, points }) {
   return timeChart({
     title, times, bucket, kind: 'bars', format: compact, whole: true, least: 4,
-    series: [{ name: 'errors', colour: 2, values: points.map((p) => p.errors) }, { name: 'answered', colour: 1, values: points.map((p) => p.requests - p.errors) }],
+    series: [{ name: 'errors', colour: 2, values: points.map((p) => p.errors) }, { name: 'successful', colour: 1, values: points.map((p) => p.requests - p.errors) }],
   });
 }

@@ -23,7 +23,7 @@ function figures(points) {
     figure('Errors', compact(errors), `${percent(errors, requests)} of all`),
     figure('Received', bytes(sum(points, 'bytes_in'))),
     figure('Sent', bytes(sum(points, 'bytes_out'))),
-    figure('Mean latency', requests > 0 ? duration(sum(points, 'duration_us') / requests) : '–', requests > 0 ? `longest ${duration(Math.max(...points.map((p) => p.duration_max_us)))}` : null));
+    figure('Mean latency', requests > 0 ? duration(sum(points, 'duration_us') / requests) : '–', requests > 0 ? `maximum ${duration(Math.max(...points.map((p) => p.duration_max_us)))}` : null));
 }
 
 function charts(usage) {
@@ -31,9 +31,9 @@ function charts(usage) {
   const over = (title, kind, format, series, least = 4) => timeChart({ title, times, bucket, kind, format, series, least });
   return h('div', { class: 'charts' },
     requestsChart('Requests', usage),
-    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'share of errors', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }], 1),
+    over('Errors', 'lines', (v) => `${Number(v.toFixed(1))} %`, [{ name: 'error rate', colour: 2, values: points.map((p) => (p.requests > 0 ? (100 * p.errors) / p.requests : null)) }], 1),
     over('Bytes', 'bars', bytes, [{ name: 'received', colour: 3, values: points.map((p) => p.bytes_in) }, { name: 'sent', colour: 1, values: points.map((p) => p.bytes_out) }]),
-    over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'mean to the first byte', colour: 3, values: points.map((p) => (p.requests > 0 ? p.ttfb_us / p.requests : null)) }]));
+    over('Latency', 'lines', duration, [{ name: 'mean', colour: 1, values: points.map(mean) }, { name: 'mean time to first byte', colour: 3, values: points.map((p) => (p.requests > 0 ? p.ttfb_us / p.requests : null)) }]));
 }
 
 function breakdown(title, lines, what) {
@@ -57,10 +57,10 @@ function keyName({ key }) {
 }
 
 const breakdowns = [
-  { by: 'key', title: 'Key', loads: 'the keys', what: keyName },
-  { by: 'route', title: 'Route', loads: 'the routes', what: ({ route }) => h('code', {}, route || 'unknown') },
+  { by: 'key', title: 'Key', loads: 'keys', what: keyName },
+  { by: 'route', title: 'Route', loads: 'routes', what: ({ route }) => h('code', {}, route || 'unknown') },
   // Requests that ended without an error are no line of this one.
-  { by: 'error', title: 'Error', loads: 'the errors', what: ({ error }) => h('code', {}, error), has: ({ error }) => error !== '', none: 'No request ended with an error of the gateway.' },
+  { by: 'error', title: 'Error', loads: 'errors', what: ({ error }) => h('code', {}, error), has: ({ error }) => error !== '', none: 'No request ended with an error of the gateway.' },
 ];
 
 /** The sums by key, route or error, of those with the most requests: there may be ten thousand. */
@@ -73,7 +73,7 @@ async function fillBreakdown(place, which, { span, filter, signal }) {
     if (by === 'key') await learnNames(lines.map((line) => line.key), signal);
     place.className = '';
     fill(place, lines.length === 0 && none ? h('p', { class: 'muted' }, none) : breakdown(title, lines, what),
-      items.length > TOP ? h('p', { class: 'muted small below' }, `The ${TOP} with the most requests. The CSV has all of them.`) : null);
+      items.length > TOP ? h('p', { class: 'muted small below' }, `Top ${TOP} by requests; the CSV has all of them.`) : null);
   } catch (error) {
     if (!signal.aborted) fill(place, failure(error, () => fillBreakdown(place, which, { span, filter, signal })));
   }
@@ -140,7 +140,7 @@ class UsageView {
     this.loading?.abort();
     this.loading = new AbortController();
     const signal = AbortSignal.any([this.signal, this.loading.signal]);
-    if (!this.body.hasChildNodes()) fill(this.body, loading('the usage'));
+    if (!this.body.hasChildNodes()) fill(this.body, loading('usage'));
     this.body.setAttribute('aria-busy', 'true');
     try {
       const span = moments(this.query.range);
@@ -157,7 +157,7 @@ class UsageView {
     const requests = sum(usage.points, 'requests');
     this.status.textContent = plural(requests, 'request');
     if (requests === 0) {
-      fill(this.body, figures(usage.points), h('div', { class: 'card empty' }, h('h2', {}, 'No request in this range'), h('p', {}, 'Choose a longer range, or send the gateway a request. It shows here within a few seconds.')));
+      fill(this.body, figures(usage.points), h('div', { class: 'card empty' }, h('h2', {}, 'No requests in this range'), h('p', {}, 'Choose a longer range, or send a request through the gateway; it appears here within a few seconds.')));
       return;
     }
     const places = breakdowns.map(({ loads }) => h('div', { class: 'card' }, loading(loads)));
