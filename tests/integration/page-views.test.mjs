@@ -57,7 +57,7 @@ describe('every view, light and dark, wide and narrow', limit, () => {
           await look(page, `${view}-${tag}`);
         }
         await visit(page, gateway, `keys/${key.id}`, '.chart svg text');
-        await page.getByText('The secret before it').first().waitFor();
+        await page.getByText('The previous secret').first().waitFor();
         await look(page, `key-${tag}`);
         for (const [button, name] of [['Edit', 'edit'], ['Rotate key1', 'rotate'], ['Delete', 'delete']]) {
           await page.getByRole('button', { name: button, exact: true }).click();
@@ -74,7 +74,7 @@ describe('every view, light and dark, wide and narrow', limit, () => {
         await page.getByRole('button', { name: 'Create token' }).click();
         await dialog(page).getByLabel('Name', { exact: true }).fill('grafana');
         await dialog(page).getByRole('button', { name: 'Create' }).click();
-        await page.getByRole('heading', { name: 'Is it still you?' }).waitFor();
+        await page.getByRole('heading', { name: 'Confirm it’s you' }).waitFor();
         await look(page, `confirm-${tag}`, false);
         assertQuiet(page, [403]);
         await page.context().close();
