@@ -65,10 +65,11 @@ const breakdowns = [
 
 /** The sums by key, route or error, of those with the most requests: there may be ten thousand. */
 async function fillBreakdown(place, which, { span, filter, signal }) {
-  const { by, title, what, has = () => true, none } = which;
+  const { by, title, what, has, none } = which;
   try {
     // One more than is shown tells whether there are more; and one may be left out.
-    const items = (await get('/usage', { by, ...filter, ...period(span), limit: TOP + 2 }, signal)).items.filter(has);
+    const { items: all } = await get('/usage', { by, ...filter, ...period(span), limit: TOP + (has ? 2 : 1) }, signal);
+    const items = has ? all.filter(has) : all;
     const lines = items.slice(0, TOP);
     if (by === 'key') await learnNames(lines.map((line) => line.key), signal);
     place.className = '';
