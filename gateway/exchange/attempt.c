@@ -106,8 +106,8 @@ static bool is_sending(const struct exchange *x)
     return x->state == EXCHANGE_SEND || (x->state == EXCHANGE_RESPOND && x->attempt.upload_goes_on);
 }
 
-/* The container reads no more of the request. Before its answer on_head or on_fail will tell; after its head
- * the rest of the upload is not wanted. */
+/* The container reads no more of the request. Before its response on_head or on_fail will tell; after its
+ * head the rest of the upload is not wanted. */
 static void stop_sending(struct exchange *x)
 {
     if (x->state == EXCHANGE_RESPOND) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Browsers' requests across origins: Postern's answers, the container's too, bear Postern's fields. */
+/* Browsers' requests across origins: Postern's responses, the container's too, bear Postern's fields. */
 #include "cors.h"
 
 static const struct pst_cors *cors_of(const struct exchange *x)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Jobs are their key's: noted when the container answers that one has begun, asked when a request names one.
+/* Jobs are their key's: noted when the container says that one has begun, asked when a request names one.
  */
 #include "job.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is asked for: what holds on the path, and what is Postern's own to answer. */
+/* What is asked for: what holds on the path, and what is for Postern to respond to. */
 #include "cors.h"
 #include "phases.h"
 #include "postern/http/path.h"

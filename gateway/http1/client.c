@@ -89,10 +89,10 @@ static void on_mhd_closed(void *arg, bool orderly)
 {
     (void)orderly; /* it says goodbye in every case; we know better */
     struct client *client = arg;
-    /* Out of memory for an answer it gives up without a word to us either. */
+    /* Out of memory for a response it gives up without a word to us either. */
     if (client->stream.exchange != NULL)
         stream_on_closed(client);
-    /* What is no HTTP at all it drops without an answer. */
+    /* What is no HTTP at all it drops without a response. */
     bool unanswered = client->state != CLIENT_ENDING && !client->hush && !client->left &&
                       client->session != NULL && pst_session_bytes_read(client->session) > client->idle_mark;
     if (unanswered)
@@ -148,7 +148,7 @@ static void on_established(void *arg, struct pst_session *session)
         pst_list_push_back(&front->fresh, &client->fresh);
 }
 
-/* Reads and drops: the answer is decided, the rest of the body is not wanted. */
+/* Reads and drops: the response is decided, the rest of the body is not wanted. */
 static void discard_input(struct client *client)
 {
     char piece[DISCARD_BYTES];

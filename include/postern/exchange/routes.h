@@ -36,7 +36,7 @@ enum pst_certificate_mode {
 /* How a WebSocket's upgrade is refused. */
 enum pst_websocket_refusal {
     PST_REFUSAL_AUTO,  /* by a close frame on the paths of the Speech services, else by a status */
-    PST_REFUSAL_HTTP,  /* by the status of the upgrade's answer */
+    PST_REFUSAL_HTTP,  /* by the status of the upgrade's response */
     PST_REFUSAL_CLOSE, /* accepted, and closed with 4000: for clients that cannot see the status */
 };
 

@@ -40,11 +40,11 @@ struct pst_front_settings {
     uint64_t handshake_timeout_us;
     uint64_t head_timeout_us;       /* from a request's first byte to the end of its head */
     uint64_t idle_timeout_us;       /* between requests */
-    uint64_t send_timeout_us;       /* a client that takes nothing of its answer */
+    uint64_t send_timeout_us;       /* a client that takes nothing of its response */
     uint64_t min_rate_bytes;        /* bytes per second a request body must keep up ... */
     uint64_t min_rate_grace_us;     /* ... after this long */
-    uint64_t first_byte_timeout_us; /* from the request's end to the answer's head */
-    uint64_t read_timeout_us;       /* between two pieces of an answer */
+    uint64_t first_byte_timeout_us; /* from the request's end to the response's head */
+    uint64_t read_timeout_us;       /* between two pieces of a response */
 
     size_t max_head_bytes;
     size_t max_target_bytes;
@@ -76,7 +76,7 @@ struct pst_front_stats {
     atomic_ullong wrong_credentials;     /* tried, repeats of one call counted once */
     atomic_ullong upstream_waits;        /* requests that waited for a connection to the container ... */
     atomic_ullong upstream_share_waits;  /* ... though one was free: their owner had its share of them */
-    atomic_ullong answers_cut;           /* broken off in mid-answer */
+    atomic_ullong answers_cut;           /* broken off in the middle of a response */
     atomic_ullong clients_left;
     struct pst_reach reach;
     atomic_ullong records_lost; /* the journal was full */

@@ -50,7 +50,7 @@ bool pst_front_run(struct pst_front *front) PST_MUSTCHECK;
 /* Whether there is something for pst_front_run() to do by now. */
 bool pst_front_has_work(const struct pst_front *front);
 
-/* No new requests: idle connections are closed, those with a request under way after its answer. */
+/* No new requests: idle connections are closed, those with a request under way after its response. */
 void pst_front_stop(struct pst_front *front);
 /* Cuts off what is still there. */
 void pst_front_abort(struct pst_front *front);

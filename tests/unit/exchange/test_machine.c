@@ -8,14 +8,14 @@
 #include "postern/auth/why.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define OK "HTTP/1.1 200 OK\r\n"
 
-static const struct pst_str open_paths[] = {PST_STR("/open"), PST_STR("/open/*"), PST_STR("/status"),
-                                            PST_STR("/stt/ws")};
+static const struct pst_str open_paths[] = {PST_STR("/open"), PST_STR("/open/*"), PST_STR("/text/*")};
 
 struct fixture {
     struct rig rig;
@@ -411,6 +411,106 @@ static void test_stop(void **state)
     end(&f);
 }
 
+/* Filters see every response: pages may read refusals, too, and what the container says of itself. */
+static void test_filters(void **state)
+{
+    (void)state;
+    static const struct pst_str origins[] = {PST_STR("https://app.example")};
+    struct fixture f;
+    begin(&f);
+    static char name[] = "localhost:5000";
+    char *const names[] = {name};
+    f.settings.upstream_names = names;
+    f.settings.n_upstream_names = 1;
+    f.settings.cors = (struct pst_cors){.origins = origins, .n_origins = 1, .methods = PST_STR("GET")};
+    struct codec *refused = &f.codec[0], *codec = &f.codec[1], *head = &f.codec[2];
+    codec_field(refused, "Origin", "https://app.example");
+    assert_true(codec_ask(refused, "GET", "/closed", 0));
+    assert_int_equal(refused->head.status, 401);
+    assert_string_equal(codec_value(refused, "Access-Control-Allow-Origin"), "https://app.example");
+    static const char links[] =
+        "HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Type: application/json\r\n"
+        "Location: http://localhost:5000/x\r\nContent-Length: %zu\r\n\r\n%s";
+    static const char body[] = "{\"@nextLink\":\"http://localhost:5000/text/a?x=1\",\"a\":1}";
+    char text[512];
+    codec_field(codec, "Origin", "https://app.example");
+    int fd = ask(&f, codec, "/text/analytics/v3.1/analyze/jobs/1");
+    snprintf(text, sizeof(text), links, sizeof(body) - 1, body);
+    rig_print(fd, text);
+    turn_until_over(&f, codec);
+    assert_string_equal(codec_value(codec, "Access-Control-Allow-Origin"), "https://app.example");
+    assert_string_equal(codec_value(codec, "Location"), "https://gateway.example/x");
+    assert_string_equal(codec_value(codec, "Content-Length"), "");
+    assert_int_equal(codec->head.body, PST_RESPONSE_OPEN);
+    assert_string_equal(codec_body(codec), "{\"@nextLink\":\"https://gateway.example/text/a?x=1\",\"a\":1}");
+    close(fd);
+    /* Of a HEAD never another length than of a GET. */
+    assert_true(codec_ask(head, "HEAD", "/text/analytics/v3.1/analyze/jobs/1", 0));
+    codec_finish(head);
+    for (int i = 0; i < 5; i++)
+        rig_settle(&f.rig);
+    fd = rig_accept(&f.rig);
+    snprintf(text, sizeof(text), links, sizeof(body) - 1, "");
+    for (int i = 0; i < 5; i++)
+        rig_settle(&f.rig);
+    rig_print(fd, text);
+    turn_until_over(&f, head);
+    assert_int_equal(head->head.body, PST_RESPONSE_NO_BODY);
+    assert_string_equal(codec_value(head, "Content-Length"), "");
+    close(fd);
+    end(&f);
+}
+
+/* A body without a key is read whole before a connection is leased, whatever its framing; its bounds hold. */
+static void test_gathered_body(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.settings.keyless_max_body_bytes = 10;
+    f.settings.keyless_body_timeout_us = 50000;
+    struct codec *codec = &f.codec[0];
+    assert_true(codec_ask(codec, "POST", "/open/a", -1));
+    assert_int_equal(codec_send(codec, "five "), 5);
+    assert_int_equal(codec_send(codec, "more!"), 5);
+    codec_finish(codec);
+    int fd = rig_accept(&f.rig);
+    for (int i = 0; i < 5; i++)
+        rig_settle(&f.rig);
+    rig_expect(fd, "five more!");
+    rig_print(fd, OK "Content-Length: 2\r\n\r\nok");
+    turn_until_over(&f, codec);
+    assert_string_equal(codec_body(codec), "ok");
+    close(fd);
+    struct codec *large = &f.codec[1], *slow = &f.codec[2];
+    assert_true(codec_ask(large, "POST", "/open/a", -1));
+    (void)codec_send(large, "more than ten bytes");
+    assert_int_equal(large->head.status, pst_error_def(PST_ERROR_KEYLESS_BODY_TOO_LARGE)->status);
+    assert_true(codec_ask(slow, "POST", "/open/a", 5));
+    turn_until_over(&f, slow);
+    assert_int_equal(slow->head.status, pst_error_def(PST_ERROR_KEYLESS_BODY_TOO_SLOW)->status);
+    end(&f);
+}
+
+/* When not even a refusal can be sent, the stream is reset. */
+static void test_head_that_cannot_be_sent(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.codec[0].refuses = true;
+    assert_true(codec_ask(&f.codec[0], "GET", "/closed", 0));
+    assert_int_equal(f.codec[0].n_resets, 1);
+    int fd = ask(&f, &f.codec[1], "/open/a");
+    f.codec[1].refuses = true;
+    rig_print(fd, OK "Content-Length: 2\r\n\r\nok");
+    turn_until_over(&f, &f.codec[1]);
+    assert_int_equal(f.codec[1].n_resets, 1);
+    assert_int_equal(f.codec[1].n_heads, 0);
+    close(fd);
+    end(&f);
+}
+
 /* Three at a time, step by step in turns, each a part of the other's way: none gets another's bytes. */
 static void test_three_interleaved(void **state)
 {
@@ -531,6 +631,9 @@ int main(void)
         cmocka_unit_test(test_upgrade),
         cmocka_unit_test(test_upgrade_refused),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_gathered_body),
+        cmocka_unit_test(test_head_that_cannot_be_sent),
         cmocka_unit_test(test_three_interleaved),
         cmocka_unit_test(test_memory_fails_everywhere),
     };
