@@ -9,7 +9,9 @@
 #include "postern/base/log.h"
 #include "postern/base/num.h"
 #include "postern/base/thread.h"
+#include "postern/db/data_dir.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,6 +373,13 @@ static int listen_at(struct pst_admin *admin, const char *item)
 }
 
 /* Somebody must be able to sign in at all. */
+static void log_first_token(const char *data_dir)
+{
+    char path[PATH_MAX];
+    if (pst_data_dir_file(data_dir, PST_ADMIN_TOKEN_FILE, path, sizeof(path)) == 0)
+        pst_info("admin", "the first admin token is in %s", path);
+}
+
 static int make_first_token(struct pst_admin *admin)
 {
     const char *data_dir = admin->parts.settings->data_dir;
@@ -379,7 +388,7 @@ static int make_first_token(struct pst_admin *admin)
     if (made < 0)
         pst_error("admin", "%s", why.text);
     else if (made > 0)
-        pst_info("admin", "the first admin token is in %s/%s", data_dir, PST_ADMIN_TOKEN_FILE);
+        log_first_token(data_dir);
     return made < 0 ? made : 0;
 }
 

@@ -5,17 +5,12 @@
 #include "key_fields.h"
 #include "keys_private.h"
 #include "postern/base/clock.h"
-#include "postern/base/fd.h"
 #include "postern/crypto/checksum.h"
 #include "postern/crypto/hash.h"
 #include "postern/crypto/random.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHECKED_LEN  (PST_KEY_TEXT_LEN - PST_KEY_CHECKSUM_LEN - 1)
 #define USED_STEP_US (INT64_C(60) * 1000000)
@@ -99,6 +94,19 @@ int pst_admin_token_make(struct pst_keys *keys, struct pst_str name, enum pst_ad
     return err;
 }
 
+int pst_admin_token_take(struct pst_keys *keys, struct pst_str text, struct pst_str name,
+                         enum pst_admin_role role, struct pst_why *why)
+{
+    struct pst_str id = pst_admin_token_id(text);
+    struct pst_admin_token_row row = {.role = role, .created_us = pst_clock_real_us()};
+    if (id.len == 0)
+        return pst_why_set(why, -PST_EINVAL, "token", "that is not an admin token");
+    pst_str_clip(id, row.id, sizeof(row.id));
+    pst_str_clip(name, row.name, sizeof(row.name));
+    int err = pst_keys_token_digest(keys, text, row.digest, why);
+    return err == 0 ? add(keys, &row, why) : err;
+}
+
 int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64_t now_us,
                           struct pst_admin_token_row *ret, struct pst_why *why)
 {
@@ -158,59 +166,4 @@ int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_
         return pst_change_drop(&change);
     change.before = json_pack("{s:b}", "revoked", 0);
     return pst_change_end_with(&change, err, id, json_pack("{s:b}", "revoked", 1), why);
-}
-
-/* The first one */
-
-static int write_file(const char *path, struct pst_str token, struct pst_why *why)
-{
-    if (unlink(path) < 0 && errno != ENOENT) /* of a database that is gone: it opens nothing */
-        return pst_why_set(why, pst_err_from_errno(errno), "data_dir", "%s cannot be replaced: %s", path,
-                           strerror(errno));
-    PST_FD fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int err = fd >= 0 ? pst_fd_write_all(fd, token.p, token.len) : pst_err_from_errno(errno);
-    if (err == 0)
-        err = pst_fd_write_all(fd, "\n", 1);
-    if (err == 0 && fsync(fd) < 0)
-        err = pst_err_from_errno(errno);
-    if (err == 0)
-        return 0;
-    if (fd >= 0)
-        unlink(path);
-    return pst_why_set(why, err, "data_dir", "%s cannot be written: %s", path, pst_strerror(err));
-}
-
-static int make_first(struct pst_keys *keys, const char *path, struct pst_why *why)
-{
-    struct pst_admin_token_made made;
-    int64_t n = 0;
-    int err = pst_admin_tokens_count(pst_keys_service_store(keys), &n);
-    if (err < 0 || n > 0)
-        return err < 0 ? store_failed(keys, err, why) : 0;
-    err = pst_admin_token_make(keys, PST_STR("first"), PST_ADMIN_ADMIN, 0, &made, why);
-    if (err == 0)
-        err = write_file(path, pst_secret_str(&made.token), why);
-    pst_wipe(&made, sizeof(made));
-    return err < 0 ? err : 1;
-}
-
-int pst_admin_token_first(struct pst_keys *keys, const char *data_dir, struct pst_why *why)
-{
-    struct pst_keys_store *store = pst_keys_service_store(keys);
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof(path), "%s/%s", data_dir, PST_ADMIN_TOKEN_FILE);
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return pst_why_set(why, -PST_EINVAL, "data_dir", "the path of the data directory is too long");
-    int err = pst_keys_begin(store); /* two gateways that start at once make one token */
-    if (err < 0)
-        return store_failed(keys, err, why);
-    int made = make_first(keys, path, why);
-    if (made <= 0) {
-        pst_keys_rollback(store);
-        return made;
-    }
-    err = pst_keys_commit(store);
-    if (err < 0)
-        unlink(path);
-    return err < 0 ? store_failed(keys, err, why) : 1;
 }

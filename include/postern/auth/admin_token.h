@@ -31,8 +31,13 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
                           struct pst_admin_token_row *ret, struct pst_why *why) PST_MUSTCHECK;
 /* At once and for good. -PST_ENOENT. */
 int pst_admin_token_revoke(struct pst_keys *keys, struct pst_str id, struct pst_why *why) PST_MUSTCHECK;
+/* Takes over a token that was made elsewhere. -PST_EINVAL: it is not one. -PST_EEXIST: its id is taken. */
+int pst_admin_token_take(struct pst_keys *keys, struct pst_str text, struct pst_str name,
+                         enum pst_admin_role role, struct pst_why *why) PST_MUSTCHECK;
 /* At the first start: when there is no token at all, makes one of role admin and writes it to
- * data_dir/admin.token (0600). 1: made; 0: there are some already. */
+ * data_dir/admin.token (0600); or takes the one that is in that file, when it is mounted there: a link, or
+ * another user's, which must not be able to be read by others (base/access.h). 1: done; 0: there are some
+ * already. */
 int pst_admin_token_first(struct pst_keys *keys, const char *data_dir, struct pst_why *why) PST_MUSTCHECK;
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -128,6 +129,32 @@ static void test_first(void **state)
     assert_int_equal(pst_admin_token_first(keys, rig.dir, &why), 0);
 }
 
+/* As a secret store mounts it. */
+static void test_first_is_provided(void **state)
+{
+    (void)state;
+    struct pst_admin_token_made made;
+    struct pst_admin_token_row row;
+    char text[80], target[512];
+    assert_int_equal(pst_admin_token_make(keys, PST_STR("elsewhere"), PST_ADMIN_ADMIN, 0, &made, &why), 0);
+    snprintf(text, sizeof(text), PST_STR_FMT "\n", PST_STR_ARG(pst_secret_str(&made.token)));
+    rig_sql(&rig, "keys.db", "DELETE FROM admin_token");
+    snprintf(target, sizeof(target), "%s", rig_path(&rig, "secret"));
+    assert_int_equal(symlink("secret", rig_path(&rig, PST_ADMIN_TOKEN_FILE)), 0);
+    assert_int_equal(pst_admin_token_first(keys, rig.dir, &why), -PST_ENOENT); /* it leads nowhere */
+    rig_write(&rig, "secret", "pa_not_one", 10, 0600);
+    assert_int_equal(pst_admin_token_first(keys, rig.dir, &why), -PST_EPARSE);
+    assert_non_null(strstr(why.text, "is not an admin token"));
+    assert_null(strstr(why.text, "pa_not_one"));
+    rig_write(&rig, "secret", text, strlen(text), 0600);
+    assert_int_equal(pst_admin_token_first(keys, rig.dir, &why), 1);
+    text[strcspn(text, "\n")] = '\0';
+    assert_int_equal(check(text, 1, &row), 0);
+    assert_int_equal(row.role, PST_ADMIN_ADMIN);
+    assert_int_equal(pst_admin_token_first(keys, rig.dir, &why), 0);
+    assert_int_equal(access(target, F_OK), 0);
+}
+
 /* Nothing stays behind when the file cannot be written. */
 static void test_first_without_a_place(void **state)
 {
@@ -146,6 +173,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_fields, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_first_is_provided, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_first_without_a_place, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
