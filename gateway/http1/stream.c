@@ -413,15 +413,22 @@ int stream_on_call(struct client *client, const char *method, const char *versio
     return on_end(client);
 }
 
-bool stream_begin(struct client *client, struct pst_str raw_target)
+/* Of the request before nothing holds for the next one: what libmicrohttpd writes between them is an error.
+ */
+static void forget(struct client *client)
 {
-    const struct pst_front_parts *parts = &client->front->parts;
     client->request = (struct pst_stream_request){.method = {NULL, 0}};
     client->began = false;
     client->where = AT_HEAD;
     client->response = RESPONSE_NONE;
     client->chunked = client->closes = client->held_at_head = client->hush = false;
     client->asks_close = client->asks_keep_alive = false;
+}
+
+bool stream_begin(struct client *client, struct pst_str raw_target)
+{
+    const struct pst_front_parts *parts = &client->front->parts;
+    forget(client);
     return parts->events->begin(parts->exchanges, &client->stream, raw_target);
 }
 
@@ -435,6 +442,9 @@ void stream_on_closed(struct client *client)
     front->parts.events->closed(&client->stream, stream_is_out(client));
     if (client->session == NULL || client->state == CLIENT_ENDING)
         return;
+    bool last = client->closes || front->stopping;
+    if (!last)
+        forget(client);
     client_idle(client);
     /* A pipelined request may be here already, its bytes long read. */
     if (pst_list_empty(&client->fresh))

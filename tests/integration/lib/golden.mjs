@@ -114,7 +114,7 @@ export class Golden {
 
   /** Runs a case; returns its record. How much of a request the container sees that is refused in its middle is chance. */
   async run(one) {
-    const { gateway: which = 'plain', methods = ['GET'], pause = false } = one;
+    const { gateway: which = 'plain', methods = ['GET'], pause = false, inTurns = false } = one;
     const gateway = this.gateways[which];
     const sent = one.send(this.keys[which]);
     const client = await RawClient.connect(gateway.port);
@@ -129,7 +129,8 @@ export class Golden {
           const interim = await readHead(client.reader, WAIT);
           got.push(interim.raw);
         }
-        if (i === 0) for (const piece of pieces.slice(1)) await client.write(piece);
+        if (inTurns && i > 0) await client.write(pieces[i]);
+        if (!inTurns && i === 0) for (const piece of pieces.slice(1)) await client.write(piece);
         last = await within(WAIT * 2, `the response of ${one.name}`, takeResponse(client.reader, method));
         got.push(last.text);
       }

@@ -170,6 +170,15 @@ const REFUSALS = [
   ['chunked body too large', (key) => head('POST /golden HTTP/1.1', 'Transfer-Encoding: chunked\r\n')(key) + '30000\r\n' + 'c'.repeat(0x30000), { gateway: 'pages', blind: true }],
   ['bad chunk size', (key) => head('POST /golden HTTP/1.1', 'Transfer-Encoding: chunked\r\n')(key) + 'zz\r\n', { blind: true }],
   ['no CRLF behind a chunk', (key) => head('POST /golden HTTP/1.1', 'Transfer-Encoding: chunked\r\n')(key) + '2\r\nokok\r\n', { blind: true }],
+  ['no HTTP behind a response', (key) => head('GET /golden HTTP/1.1')(key) + 'hello there\r\n\r\n', { methods: ['GET', 'GET'] }],
+  ['HTTP/2.0 behind a response', (key) => head('GET /golden HTTP/1.1')(key) + head('GET /golden HTTP/2.0')(key), { methods: ['GET', 'GET'] }],
+  ['no target behind a response', (key) => head('GET /golden HTTP/1.1')(key) + 'GET\r\n\r\n', { methods: ['GET', 'GET'] }],
+  ['long line behind a response', (key) => head('GET /golden HTTP/1.1')(key) + `GET /${'a'.repeat(60000)} HTTP/1.1\r\n\r\n`, { methods: ['GET', 'GET'] }],
+  ...['hello there\r\n\r\n', 'GET\r\n\r\n', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', `GET /${'a'.repeat(60000)} HTTP/1.1\r\n\r\n`, 'GET / HTTP/1.1\r\nHost : a\r\n\r\n'].map((second) =>
+    [`after a response: ${JSON.stringify(second.slice(0, 24))}`, (key) => [head('GET /golden HTTP/1.1')(key), second], { methods: ['GET', 'GET'], inTurns: true }]),
+  ['malformed field behind a response', (key) => head('GET /golden HTTP/1.1')(key) + head('GET /golden HTTP/1.1', 'X-Field\r\n')(key), { methods: ['GET', 'GET'] }],
+  ['bad chunk behind a response', (key) => head('GET /golden HTTP/1.1')(key) + head('POST /golden HTTP/1.1', 'Transfer-Encoding: chunked\r\n')(key) + 'zz\r\n', { methods: ['GET', 'GET'], blind: true }],
+  ['two lengths behind HEAD', (key) => head('HEAD /golden HTTP/1.0', 'Connection: keep-alive\r\n')(key) + head('POST /golden HTTP/1.1', 'Content-Length: 1\r\nContent-Length: 2\r\n')(key), { methods: ['HEAD', 'GET'], headless: true }],
   ['question for another host', head('GET /golden?GenerateRedirectResponse=true HTTP/1.1')],
 ];
 
