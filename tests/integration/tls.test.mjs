@@ -336,7 +336,7 @@ describe('bounds', limit, () => {
     await first;
   });
   test('without descriptors it waits, says so once, and goes on', limit, async (t) => {
-    const gateway = await Postern.start({ upstream: upstream.url }, { wrap: ['prlimit', '--nofile=40:40'] });
+    const gateway = await Postern.start({ upstream: upstream.url }, { wrap: ['prlimit', '--nofile=48:48'] });
     t.after(() => gateway.stop());
     const held = [];
     for (let i = 0; i < 60; i++) held.push(await plainConnect(gateway.port));
