@@ -27,7 +27,7 @@ static int say_system(struct pst_why *why, const char *path, const char *what)
 }
 
 /* Whoever can read it can check guesses against a copied database: that is refused before a byte is read. */
-static int check_access(int fd, const char *path, struct pst_why *why)
+static int check_access(int fd, const char *path, bool settle, struct pst_why *why)
 {
     struct stat st;
     struct pst_access_why access_why;
@@ -36,6 +36,8 @@ static int check_access(int fd, const char *path, struct pst_why *why)
     if (!S_ISREG(st.st_mode))
         return pst_why_set(why, -PST_EACCES, NULL, "%s is not a regular file: put the pepper itself there",
                            path);
+    if (!settle && st.st_uid == geteuid()) /* judged by the mode that a start would give it */
+        st.st_mode = S_IFREG | pst_access_right_mode(st.st_mode, PST_ACCESS_SECRET);
     if (pst_access_judge(path, &st, PST_ACCESS_SECRET, &access_why) < 0)
         return pst_why_set(why, -PST_EACCES, NULL,
                            "%s: %s; if somebody may have copied it, also make new keys", access_why.seen,
@@ -85,12 +87,12 @@ static int read_all(int fd, struct pst_buf *content)
     return err;
 }
 
-/* -PST_ENOENT without a sentence when the file is not there. */
-static int load(const char *path, struct pst_pepper *ret, struct pst_why *why)
+/* -PST_ENOENT without a sentence when the file is not there. With `settle` its mode is put right first. */
+static int load(const char *path, bool settle, struct pst_pepper *ret, struct pst_why *why)
 {
     struct pst_access_why access_why;
-    (void)!pst_access_settle(path, PST_ACCESS_SECRET,
-                             &access_why); /* what others can do is judged when open */
+    if (settle) /* what others can do is judged when open */
+        (void)!pst_access_settle(path, PST_ACCESS_SECRET, &access_why);
     PST_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return -PST_ENOENT;
@@ -100,7 +102,7 @@ static int load(const char *path, struct pst_pepper *ret, struct pst_why *why)
     }
     if (fd < 0)
         return say_system(why, path, "cannot be opened");
-    int err = check_access(fd, path, why);
+    int err = check_access(fd, path, settle, why);
     if (err < 0)
         return err;
     struct pst_buf content;
@@ -134,24 +136,44 @@ static int create(const char *path, struct pst_why *why)
     return 0; /* also when another process was first: its pepper counts */
 }
 
+static int say_missing(const char *path, struct pst_why *why)
+{
+    return pst_why_set(why, -PST_ENOENT, NULL,
+                       "%s is missing, and the keys in the database cannot be checked without it: restore it "
+                       "from a backup; if it is lost, move keys.db away and make new keys",
+                       path);
+}
+
+static int path_in(const char *data_dir, char path[static PATH_MAX], struct pst_why *why)
+{
+    if (pst_data_dir_file(data_dir, PST_PEPPER_FILE, path, PATH_MAX) < 0)
+        return pst_why_set(why, -PST_EINVAL, NULL, "the path of the data directory is too long");
+    return 0;
+}
+
 int pst_pepper_load(const char *data_dir, bool may_create, struct pst_pepper *ret, struct pst_why *why)
 {
     char path[PATH_MAX];
-    if (pst_data_dir_file(data_dir, PST_PEPPER_FILE, path, sizeof(path)) < 0)
-        return pst_why_set(why, -PST_EINVAL, NULL, "the path of the data directory is too long");
-    int err = load(path, ret, why);
+    int err = path_in(data_dir, path, why);
+    if (err < 0)
+        return err;
+    err = load(path, true, ret, why);
     if (err == -PST_ENOENT && may_create) {
         err = create(path, why);
         if (err == 0)
-            err = load(path, ret, why);
+            err = load(path, true, ret, why);
     }
-    if (err == -PST_ENOENT)
-        return pst_why_set(
-            why, err, NULL,
-            "%s is missing, and the keys in the database cannot be checked without it: restore it "
-            "from a backup; if it is lost, move keys.db away and make new keys",
-            path);
-    return err;
+    return err == -PST_ENOENT ? say_missing(path, why) : err;
+}
+
+int pst_pepper_look(const char *data_dir, struct pst_pepper *ret, struct pst_why *why)
+{
+    char path[PATH_MAX];
+    int err = path_in(data_dir, path, why);
+    if (err < 0)
+        return err;
+    err = load(path, false, ret, why);
+    return err == -PST_ENOENT ? say_missing(path, why) : err;
 }
 
 void pst_pepper_done(struct pst_pepper *pepper)

@@ -3,6 +3,7 @@
 
 #include "postern/base/log.h"
 #include "postern/crypto/secret.h"
+#include "postern/db/examine.h"
 #include "postern/db/keys_made.h"
 #include "postern/db/pepper_check.h"
 
@@ -65,31 +66,72 @@ static int compare(struct pst_keys_store *store, const struct pst_pepper *pepper
     return 0;
 }
 
+/* Whether nothing speaks against this pepper for this database. */
+static int judge(struct pst_keys_store *store, const char *data_dir, const struct pst_pepper *pepper,
+                 bool needed, struct pst_why *why)
+{
+    struct pst_access_why found;
+    bool same = true, noted = true;
+    int err = compare(store, pepper, &noted, &same, why);
+    if (err < 0)
+        return err;
+    if (!needed && !noted && pst_keys_were_made(data_dir, &found))
+        return refuse(why, &found);
+    if (needed && !same)
+        return pst_why_set(why, -PST_EACCES, NULL,
+                           "%s/" PST_PEPPER_FILE " is not the pepper that the keys in %s/" PST_KEYS_FILE
+                           " were made under, none of them would work: restore the two from the same backup",
+                           data_dir, data_dir);
+    return 0;
+}
+
 int pst_pepper_of_store(struct pst_keys_store *store, const char *data_dir, bool may_make,
                         struct pst_pepper *ret, struct pst_why *why)
 {
     struct pst_pepper pepper;
-    struct pst_access_why found;
-    bool needed = true, same = true, noted = true;
+    bool needed = true;
     int err = pst_pepper_is_needed(store, &needed);
     if (err < 0)
         return fail_store(store, err, why);
     err = pst_pepper_load(data_dir, may_make && !needed, &pepper, why);
     if (err < 0)
         return err;
-    err = compare(store, &pepper, &noted, &same, why);
-    if (err == 0 && !needed && !noted && pst_keys_were_made(data_dir, &found))
-        err = refuse(why, &found);
-    if (err == 0 && needed && !same)
-        err = pst_why_set(why, -PST_EACCES, NULL,
-                          "%s/" PST_PEPPER_FILE " is not the pepper that the keys in %s/" PST_KEYS_FILE
-                          " were made under, none of them would work: restore the two from the same backup",
-                          data_dir, data_dir);
+    err = judge(store, data_dir, &pepper, needed, why);
     if (err == 0 && needed)
         err = note_keys(store, data_dir, why);
     if (err == 0)
         *ret = pepper;
     pst_pepper_done(&pepper);
+    return err;
+}
+
+static int examine(struct pst_keys_store *store, const char *data_dir, struct pst_why *why)
+{
+    struct pst_pepper pepper;
+    bool needed = false;
+    int err = store != NULL ? pst_pepper_is_needed(store, &needed) : 0;
+    if (err < 0)
+        return fail_store(store, err, why);
+    err = pst_pepper_look(data_dir, &pepper, why);
+    if (err == -PST_ENOENT && !needed)
+        return 0; /* a start makes it */
+    if (err < 0)
+        return err;
+    if (store != NULL)
+        err = judge(store, data_dir, &pepper, needed, why);
+    pst_pepper_done(&pepper);
+    return err;
+}
+
+int pst_pepper_examine(const char *data_dir, struct pst_why *why)
+{
+    struct pst_keys_store *store = NULL;
+    struct pst_db_why unreadable;
+    int err = pst_keys_open_unchanged(data_dir, &store, &unreadable);
+    if (err < 0 && err != -PST_ENOENT)
+        return 0;
+    err = examine(store, data_dir, why);
+    pst_keys_close(store);
     return err;
 }
 

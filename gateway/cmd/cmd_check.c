@@ -3,10 +3,13 @@
 #include "postern/admin/admin.h"
 #include "postern/auth/credential.h"
 #include "postern/auth/issuer_keys.h"
+#include "postern/auth/pepper.h"
+#include "postern/base/clock.h"
 #include "postern/base/fd.h"
 #include "postern/cmd/command.h"
 #include "postern/conf/open_files.h"
 #include "postern/db/data_dir.h"
+#include "postern/db/examine.h"
 #include "postern/db/keys_made.h"
 #include "postern/fetch/url.h"
 #include "postern/http/cors.h"
@@ -26,6 +29,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* A keys.db of millions of keys is looked at for this long. */
+#define KEYS_LOOK_US 3000000
 
 static bool print_all, as_json;
 
@@ -176,16 +182,32 @@ static void check_data_dir(const struct check *check)
     PROBLEM(check, "data_dir", "%s", text);
 }
 
+/* Whether a start can read keys.db, and takes the pepper for it. */
+static void check_stored_keys(const struct check *check)
+{
+    struct pst_db_examination found;
+    struct pst_db_why db_why;
+    struct pst_why why;
+    int err = pst_db_examine(check->s->data_dir, PST_KEYS_FILE, pst_clock_mono_us() + KEYS_LOOK_US, &found,
+                             &db_why);
+    if (err < 0 && err != -PST_ENOENT)
+        PROBLEM(check, "data_dir", "%s", db_why.text);
+    else if (pst_pepper_examine(check->s->data_dir, &why) < 0)
+        PROBLEM(check, "data_dir", "%s", why.text);
+}
+
 /* Whether the keys are where they were. */
 static void check_keys(const struct check *check)
 {
     struct pst_access_why why;
     char text[PST_ACCESS_TEXT_SIZE];
     enum pst_keys_found found = pst_keys_look(check->s->data_dir, &why);
-    if (found != PST_KEYS_MISSED && found != PST_KEYS_ANEW)
-        return;
-    pst_access_text(&why, text);
-    findings_about(check->found, found == PST_KEYS_ANEW, check->s, "data_dir", "%s", text);
+    if (found == PST_KEYS_MISSED || found == PST_KEYS_ANEW) {
+        pst_access_text(&why, text);
+        findings_about(check->found, found == PST_KEYS_ANEW, check->s, "data_dir", "%s", text);
+    }
+    if (found != PST_KEYS_MISSED)
+        check_stored_keys(check);
 }
 
 static void say_access(void *arg, const char *setting, const struct pst_access_why *why)

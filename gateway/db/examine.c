@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "postern/db/examine.h"
 
+#include "keys_private.h"
 #include "migrate.h"
+#include "postern/base/access.h"
 #include "postern/base/clock.h"
-#include "postern/db/keys_store.h"
 #include "postern/db/usage_store.h"
 #include "sqlite.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,6 +44,30 @@ static int open_unchanged(struct pst_db *db)
     return 0;
 }
 
+/* By the rules that opening it for writing follows, which puts the mode of one of ours right first. */
+static int look_at_file(struct pst_db *db, uint64_t *ret_bytes)
+{
+    struct stat st;
+    if (lstat(db->path, &st) < 0)
+        return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
+    *ret_bytes = (uint64_t)st.st_size;
+    if (S_ISLNK(st.st_mode))
+        return pst_db_refuse(db, pst_err_from_errno(ELOOP), "%s", strerror(ELOOP));
+    if (!S_ISREG(st.st_mode))
+        return pst_db_refuse(db, -PST_EACCES, "not a regular file");
+    if (geteuid() == 0 && st.st_uid != 0)
+        return 0;
+    if (st.st_uid == geteuid())
+        st.st_mode = S_IFREG | pst_access_right_mode(st.st_mode, PST_ACCESS_SECRET);
+    struct pst_access_why why;
+    char text[PST_ACCESS_TEXT_SIZE];
+    if (pst_access_judge(db->path, &st, PST_ACCESS_SECRET, &why) == 0)
+        return 0;
+    pst_access_text(&why, text);
+    pst_str_clip(pst_str_of(text), db->why.text, sizeof db->why.text);
+    return -PST_EACCES;
+}
+
 static int quick_check(struct pst_db *db, uint64_t *deadline_us, bool *ret_to_the_end)
 {
     sqlite3_stmt *stmt = NULL;
@@ -51,8 +77,10 @@ static int quick_check(struct pst_db *db, uint64_t *deadline_us, bool *ret_to_th
         rc = sqlite3_step(stmt);
     int err = 0;
     *ret_to_the_end = rc != SQLITE_INTERRUPT;
-    if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
-        err = pst_db_refuse(db, -PST_EDB, "is damaged: %s", (const char *)sqlite3_column_text(stmt, 0));
+    const char *told = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "ok";
+    const char *line = strrchr(told, '\n'); /* a heading with the schema's name may be in front */
+    if (strcmp(told, "ok") != 0)
+        err = pst_db_refuse(db, -PST_EDB, "is damaged: %s", line != NULL ? line + 1 : told);
     else if (rc != SQLITE_ROW && rc != SQLITE_INTERRUPT)
         err = pst_db_fail(db, rc, "checking");
     sqlite3_finalize(stmt);
@@ -61,14 +89,12 @@ static int quick_check(struct pst_db *db, uint64_t *deadline_us, bool *ret_to_th
 
 static int examine(struct pst_db *db, uint64_t deadline_us, struct pst_db_examination *ret)
 {
-    struct stat st;
     bool current = false;
-    if (stat(db->path, &st) < 0)
-        return pst_db_refuse(db, pst_err_from_errno(errno), "%s", strerror(errno));
-    ret->bytes = (uint64_t)st.st_size;
     while (db->kind->migrations[ret->newest] != NULL)
         ret->newest++;
-    int err = open_unchanged(db);
+    int err = look_at_file(db, &ret->bytes);
+    if (err == 0)
+        err = open_unchanged(db);
     if (err == 0)
         err = pst_db_migrate_check(db, &current);
     if (err == 0)
@@ -92,4 +118,39 @@ int pst_db_examine(const char *data_dir, const char *file, uint64_t deadline_us,
         *ret_why = db.why;
     pst_db_close(&db);
     return err;
+}
+
+static int open_keys(struct pst_db *db)
+{
+    uint64_t bytes;
+    bool current = false;
+    int err = look_at_file(db, &bytes);
+    if (err == 0)
+        err = open_unchanged(db);
+    if (err == 0)
+        err = pst_db_migrate_check(db, &current);
+    if (err == 0 && !current)
+        err = pst_db_refuse(db, -PST_EVERSION, "is empty, or was made by an older version");
+    return err;
+}
+
+int pst_keys_open_unchanged(const char *data_dir, struct pst_keys_store **ret, struct pst_db_why *ret_why)
+{
+    struct pst_keys_store *store = calloc(1, sizeof(*store));
+    if (store == NULL) {
+        *ret_why = (struct pst_db_why){"out of memory"};
+        return -PST_ENOMEM;
+    }
+    store->db = (struct pst_db){.kind = pst_db_keys_kind(), .mode = PST_DB_READ};
+    snprintf(store->db.path, sizeof(store->db.path), "%.*s/%s", (int)sizeof(store->db.path) - 32, data_dir,
+             PST_KEYS_FILE);
+    int err = open_keys(&store->db);
+    if (err < 0) {
+        *ret_why = store->db.why;
+        pst_db_close(&store->db);
+        free(store);
+        return err;
+    }
+    *ret = store;
+    return 0;
 }

@@ -39,8 +39,7 @@ static void say_missed(const char *data_dir, const char *what, struct pst_access
     snprintf(why->seen, sizeof(why->seen),
              "%.300s/" PST_KEYS_FILE " %s, but there were keys in this directory", data_dir, what);
     snprintf(why->todo, sizeof(why->todo),
-             "restore " PST_KEYS_FILE
-             " and pepper from one backup; to begin anew, without the keys of before, remove "
+             "restore " PST_KEYS_FILE " and pepper from one backup; to start over without those keys, remove "
              "%.250s/" PST_KEYS_MADE_FILE,
              data_dir);
 }
@@ -81,7 +80,8 @@ void pst_keys_note_made(const char *data_dir)
 {
     static const char text[] =
         "There are keys in keys.db. As long as this file is here, a keys.db that is missing or empty is\n"
-        "taken for lost, and Postern does not start with a new one. Remove it to begin anew.\n";
+        "taken for lost, and Postern does not start with a new one. Remove it to start over without those "
+        "keys.\n";
     char path[PATH_MAX];
     struct stat st;
     if (!path_of(data_dir, PST_KEYS_MADE_FILE, path) || lstat(path, &st) == 0)

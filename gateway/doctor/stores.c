@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "postern/auth/pepper.h"
 #include "postern/db/examine.h"
 #include "postern/db/keys_made.h"
 #include "postern/db/keys_store.h"
@@ -73,9 +74,23 @@ static bool note_missed(struct visit *visit)
     return true;
 }
 
+/* Without their pepper no start succeeds, however whole keys.db is. */
+static bool note_pepper(struct visit *visit)
+{
+    struct pst_why why;
+    if (pst_setting_is_bad(visit->settings, "data_dir") ||
+        pst_pepper_examine(visit->settings->data_dir, &why) == 0)
+        return false;
+    visit_note(visit, CHECK_KEYS, PST_DOCTOR_FAILED,
+               "Restore keys.db and pepper from the same backup: without their pepper no key works, and the "
+               "gateway does not start.",
+               "%s", why.text);
+    return true;
+}
+
 void check_keys_db(struct visit *visit)
 {
-    if (note_missed(visit))
+    if (note_missed(visit) || note_pepper(visit))
         return;
     check_store(
         visit, CHECK_KEYS, PST_KEYS_FILE,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // keys.db is gone, or empty: said, and refused where it must be a mistake; a start that is a first one is none.
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
@@ -47,7 +47,7 @@ describe('keys that were there', limit, () => {
         const refused = await cli(args, { settings });
         assert.equal(refused.code, 1, args.join(' '));
         assert.match(refused.stderr, words);
-        assert.match(refused.stderr, /restore keys\.db and pepper from one backup; to begin anew, without the keys of before, remove \S+keys\.made/);
+        assert.match(refused.stderr, /restore keys\.db and pepper from one backup; to start over without those keys, remove \S+keys\.made/);
       }
       assert.equal(existsSync(file(settings, 'keys.db')), how === 'empty', 'none is made');
       const checked = await check(settings);
@@ -84,6 +84,48 @@ describe('keys that were there', limit, () => {
     const refused = await cli(['serve'], { settings: gateway.settings });
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /keys\.db is a new one, but there were keys in this directory/);
+  });
+});
+
+// What a start would refuse, `check` and `doctor` find as well.
+const unusable = {
+  'a pepper that is missing': [(s) => rmSync(file(s, 'pepper')), /pepper is missing/],
+  'an empty pepper': [(s) => truncateSync(file(s, 'pepper'), 0), /pepper is not a pepper/],
+  'a pepper of other keys': [(s) => writeFileSync(file(s, 'pepper'), '0'.repeat(64)), /pepper is not the pepper that the keys/],
+  'a directory as the pepper': [(s) => (rmSync(file(s, 'pepper')), mkdirSync(file(s, 'pepper'))), /pepper/],
+  'a keys.db cut short': [(s) => truncateSync(file(s, 'keys.db'), 100), /keys\.db: .*malformed/],
+  'a directory as keys.db': [(s) => (rmSync(file(s, 'keys.db')), mkdirSync(file(s, 'keys.db'))), /keys\.db: not a regular file/],
+  'a keys.db elsewhere': [(s) => (copyFileSync(file(s, 'keys.db'), file(s, 'other')), rmSync(file(s, 'keys.db')), symlinkSync('other', file(s, 'keys.db'))), /keys\.db: Too many levels of symbolic links/],
+};
+
+describe('keys that no start can use', limit, () => {
+  for (const [name, [spoil, words]] of Object.entries(unusable)) {
+    test(`${name}: serve refuses, check and doctor say the same`, limit, async () => {
+      const settings = { upstream: upstream.url, data_dir: temporaryDirectory(), listen: `127.0.0.1:${await freePort()}`, admin_listen: 'off' };
+      assert.equal((await cli(['key', 'create', '--name', 'a'], { settings })).code, 0);
+      spoil(settings);
+      const files = readdirSync(settings.data_dir);
+      const checked = await check(settings);
+      assert.equal(checked.code, 1, JSON.stringify(checked.findings));
+      assert.ok(checked.findings.some((f) => words.test(JSON.stringify(f))), JSON.stringify(checked.findings));
+      const found = await doctor(settings);
+      assert.equal(found.status, 'failed', JSON.stringify(found));
+      assert.match(found.seen, words);
+      assert.deepEqual(readdirSync(settings.data_dir), files, 'neither makes a file');
+      const refused = await cli(['serve'], { settings });
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, words);
+    });
+  }
+
+  test('a mode that the next start puts right is no problem, and check leaves it', limit, async () => {
+    const settings = { upstream: upstream.url, data_dir: temporaryDirectory() };
+    assert.equal((await cli(['key', 'create', '--name', 'a'], { settings })).code, 0);
+    for (const name of ['pepper', 'keys.db']) chmodSync(file(settings, name), 0o644);
+    const checked = await check(settings);
+    assert.equal(checked.code, 0, JSON.stringify(checked.findings));
+    assert.equal((await doctor(settings)).status, 'ok');
+    for (const name of ['pepper', 'keys.db']) assert.equal(statSync(file(settings, name)).mode & 0o777, 0o644);
   });
 });
 

@@ -26,6 +26,13 @@ struct pst_pepper {
  * pepper), -PST_EIO, -PST_EFULL, -PST_ENOMEM. */
 int pst_pepper_load(const char *data_dir, bool may_create, struct pst_pepper *ret,
                     struct pst_why *why) PST_MUSTCHECK;
+/* The same, but makes and changes nothing: a mode that pst_pepper_load() would put right passes. */
+int pst_pepper_look(const char *data_dir, struct pst_pepper *ret, struct pst_why *why) PST_MUSTCHECK;
+/* Whether a start would take the pepper in data_dir, for the keys that are there. Changes nothing. 0, also
+ * when there is no keys.db yet, or one that cannot be read (pst_db_examine() tells); else an error of
+ * pst_pepper_load(), -PST_EACCES also for another pepper than the keys', -PST_EDB when keys.db is a new one
+ * though there were keys. */
+int pst_pepper_examine(const char *data_dir, struct pst_why *why) PST_MUSTCHECK;
 void pst_pepper_done(struct pst_pepper *pepper);
 /* What keys' digests are made under. */
 #define PST_KEY_DIGEST_PURPOSE "postern key digest 1"

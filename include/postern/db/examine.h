@@ -6,6 +6,7 @@
 
 #include "postern/base/err.h"
 #include "postern/db/db.h"
+#include "postern/db/keys_store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,5 +23,9 @@ struct pst_db_examination {
  * newer version), -PST_EDB (damaged, or not ours), ...; *ret_why says what. */
 int pst_db_examine(const char *data_dir, const char *file, uint64_t deadline_us,
                    struct pst_db_examination *ret, struct pst_db_why *ret_why) PST_MUSTCHECK;
+/* Opens data_dir/keys.db in the same way, for reading only; pst_keys_close() closes it. The errors are those
+ * above; -PST_EVERSION also when the next start would bring it up to date. */
+int pst_keys_open_unchanged(const char *data_dir, struct pst_keys_store **ret,
+                            struct pst_db_why *ret_why) PST_MUSTCHECK;
 
 #endif
