@@ -66,6 +66,14 @@ static bool read_fields(struct client *client, struct pst_fields *fields, size_t
     return !collect.full;
 }
 
+/* libmicrohttpd only bounds its buffer, which is larger. */
+static bool is_over_size(struct client *client)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(client->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL && info->header_size > client->front->parts.settings->max_head_bytes;
+}
+
 /* What libmicrohttpd parsed is looked at a second time, strictly. */
 static void read_request(struct client *client, const char *method, const char *version)
 {
@@ -80,7 +88,7 @@ static void read_request(struct client *client, const char *method, const char *
             framing->kind == PST_BODY_CHUNKED || (framing->kind == PST_BODY_LENGTH && framing->length > 0);
         request->expects_continue = pst_request_expects_continue(&request->fields, request->http_1_0);
     }
-    if (!whole)
+    if (!whole || is_over_size(client))
         request->malformed = PST_ERROR_HEAD_TOO_LARGE;
 }
 

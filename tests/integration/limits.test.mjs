@@ -190,6 +190,18 @@ describe('size', limit, () => {
     const answer = await request(postern.port, '/x', { method: 'POST', key: key.key1, body: 'x'.repeat(102400) });
     assert.deepEqual(answer.json(), { length: 102400 });
   });
+  test('a head of exactly max_head_size passes, one byte more is 431', limit, async () => {
+    const small = await Postern.start({ upstream: upstream.url, max_head_size: '4KiB', max_target_size: '1KiB' });
+    const { key1 } = await small.createKey('heads');
+    const bare = `GET /x HTTP/1.1\r\nHost: h\r\n${keyLine(key1)}X-Long: \r\n\r\n`.length;
+    for (const [size, status] of [[4096, 200], [4097, 431], [6000, 431], [20000, 431]]) {
+      const client = await RawClient.connect(small.port);
+      await client.write(`GET /x HTTP/1.1\r\nHost: h\r\n${keyLine(key1)}X-Long: ${'x'.repeat(size - bare)}\r\n\r\n`);
+      assert.equal((await client.response()).status, status, `${size} bytes`);
+      client.destroy();
+    }
+    await small.stop();
+  });
   test('without a key a large body is 401, not read to its end', limit, async () => {
     const client = await RawClient.connect(postern.port);
     await client.write('POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n');
