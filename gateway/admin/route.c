@@ -126,6 +126,23 @@ static enum MHD_Result check_parameter(void *arg, enum MHD_ValueKind kind, const
     return admin_failed(r) ? MHD_NO : MHD_YES;
 }
 
+/* What jansson objects to that is more than a slip of syntax. */
+static const char *what_is_wrong(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
+        return "A field is given twice";
+    case json_error_null_character:
+        return "A text contains a NUL character";
+    case json_error_numeric_overflow:
+        return "A number is too large";
+    case json_error_stack_overflow:
+        return "The JSON is nested too deeply";
+    default:
+        return "Invalid JSON";
+    }
+}
+
 static void read_body(struct admin_request *r)
 {
     const char *type = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Content-Type");
@@ -138,9 +155,14 @@ static void read_body(struct admin_request *r)
     }
     json_error_t error;
     struct pst_str text = pst_buf_str(&r->body);
-    r->input = json_loadb(text.len > 0 ? text.p : "", text.len, JSON_REJECT_DUPLICATES, &error);
+    if (text.len == 0) {
+        admin_fail(r, 400, "BadJson", "The body is empty; send a JSON object.");
+        return;
+    }
+    r->input = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (r->input == NULL)
-        admin_fail(r, 400, "BadJson", "Invalid JSON at line %d, column %d.", error.line, error.column);
+        admin_fail(r, 400, "BadJson", "%s at line %d, column %d.", what_is_wrong(&error), error.line,
+                   error.column);
     else if (!json_is_object(r->input))
         admin_fail(r, 400, "BadJson", "The body must be a JSON object.");
 }

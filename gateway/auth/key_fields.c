@@ -67,7 +67,7 @@ static int check_name(const struct pst_key_row *row, int64_t now_us, struct pst_
     (void)now_us;
     int n = count_characters(row->name);
     if (row->name.len == 0)
-        return pst_why_set(why, -PST_EINVAL, "name", "a key needs a name, by which people know whose it is");
+        return pst_why_set(why, -PST_EINVAL, "name", "a name is required: the team or app this key is for");
     if (n < 0 || n > PST_KEY_NAME_CHARS_MAX || row->name.len > PST_KEYS_NAME_MAX)
         return pst_why_set(why, -PST_EINVAL, "name",
                            "a name has 1 to %d characters of UTF-8 and no control characters",

@@ -66,7 +66,8 @@ static int add_network(const json_t *element, struct pst_buf *out, struct pst_wh
                            PST_STR_ARG(text));
     if (err < 0)
         return pst_why_set(why, -PST_EINVAL, "networks",
-                           "\"" PST_STR_FMT "\" is no network; write 10.0.0.0/8, fd00::/8 or one address",
+                           "\"" PST_STR_FMT
+                           "\" is not a network; use 10.0.0.0/8, fd00::/8 or a single address",
                            (int)(text.len < 64 ? text.len : 64), text.p != NULL ? text.p : "");
     err = pst_buf_add(out, cidr.addr, sizeof(cidr.addr));
     return err < 0 ? err : pst_buf_add(out, &cidr.bits, 1);

@@ -262,6 +262,20 @@ test('what is wrong is named', async () => {
   assert.deepEqual(await rules('/admin/v1/keys', { name: 'x', limits: { rate: { requests: 0, per_seconds: 1 } } }), ['limits']);
   assert.deepEqual(await rules('/admin/v1/keys/import', { name: 'x', key1: 'short' }), ['key1']);
   assert.deepEqual(await rules('/admin/v1/keys/0123456789ab/rotate', { secret: 'key3', grace_seconds: 2592001 }), ['grace_seconds', 'secret']);
+  for (const [raw, words] of [
+    ['', /^The body is empty; send a JSON object\.$/],
+    ['null', /^The body must be a JSON object\.$/],
+    ['"x"', /^The body must be a JSON object\.$/],
+    ['{"name":"a","name":"b"}', /^A field is given twice at line 1, column \d+\.$/],
+    ['{"name":"\\u0000"}', /^A text contains a NUL character at line 1, column \d+\.$/],
+    ['{"name":1e400}', /^A number is too large at line 1, column \d+\.$/],
+    ['['.repeat(5000), /^The JSON is nested too deeply at line 1, column \d+\.$/],
+    ['{"name" "x"}', /^Invalid JSON at line 1, column \d+\.$/],
+  ]) {
+    const refused = await call('POST', '/admin/v1/keys', { raw });
+    assert.deepEqual([refused.status, refused.json.error.code], [400, 'BadJson'], raw);
+    assert.match(refused.json.error.message, words);
+  }
   for (const raw of ['{', '[]', '{"name":"a","name":"b"}', '{"name":"\\u0000"}', Buffer.from('{"name":"\xff"}', 'latin1'), '']) {
     assert.equal((await call('POST', '/admin/v1/keys', { raw })).status, 400, String(raw));
   }
