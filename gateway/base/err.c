@@ -16,6 +16,7 @@ static const char *const texts[PST_ERR_MAX] = {
     [PST_ENOENT] = "not found",
     [PST_EEXIST] = "exists already",
     [PST_EACCES] = "permission denied",
+    [PST_ENOTFILE] = "not a regular file",
     [PST_EIO] = "input/output error",
     [PST_EFULL] = "no space left",
     [PST_ECLOSED] = "connection closed by the peer",

@@ -38,7 +38,7 @@ int pst_file_read(const char *path, size_t max_bytes, struct pst_buf *ret_conten
     if (fd < 0 || fstat(fd, &st) < 0)
         return pst_err_from_errno(errno);
     if (!S_ISREG(st.st_mode))
-        return -PST_EINVAL;
+        return -PST_ENOTFILE;
     struct pst_buf content;
     pst_buf_init(&content, max_bytes);
     char piece[4096];

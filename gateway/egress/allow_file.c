@@ -54,7 +54,7 @@ static void say_error(const char *path, struct pst_str what)
 
 static void say_warning(const char *path, struct pst_str what)
 {
-    pst_warn("egress", "egress_allow_file %s: " PST_STR_FMT "; the list of before stays in force", path,
+    pst_warn("egress", "egress_allow_file %s: " PST_STR_FMT "; the previous list stays in force", path,
              PST_STR_ARG(what));
 }
 

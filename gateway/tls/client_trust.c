@@ -19,14 +19,20 @@ static int fail(struct pst_tls_why *why, int err, const char *path, const char *
     return err;
 }
 
+static int cannot_read(struct pst_tls_why *why, int err, const char *path)
+{
+    snprintf(why->text, sizeof(why->text), "%s cannot be read: %s", path, pst_strerror(err));
+    return err;
+}
+
 static int read_text(const char *path, struct trust_text *ret, struct pst_tls_why *why)
 {
     struct pst_buf content;
     if (stat(path, &ret->file) < 0)
-        return fail(why, pst_err_from_errno(errno), path, strerror(errno));
+        return cannot_read(why, pst_err_from_errno(errno), path);
     int err = pst_file_read(path, FILE_MAX_BYTES, &content);
     if (err < 0)
-        return fail(why, err, path, pst_strerror(err));
+        return cannot_read(why, err, path);
     ret->pem = content;
     ret->is_given = true;
     return 0;

@@ -191,3 +191,12 @@ test('the binary has neither GnuTLS nor another TLS library', { ...limit, skip: 
   assert.match(dynamic, /NEEDED/);
   assert.ok(!/gnutls|libssl|mbedtls|microhttpd/i.test(dynamic), dynamic);
 });
+
+test('a directory where a file is needed is named as one, whichever setting names it', limit, async () => {
+  const dir = temporaryDirectory();
+  for (const args of [['--config', dir], ['--ca-file', dir], ['--admin-client-ca', dir], ['--tls-certificate', dir, '--tls-key', dir]]) {
+    const { code, stderr } = await cli(['check', ...args], { settings: { data_dir: temporaryDirectory() } });
+    assert.equal(code, 1, args.join(' '));
+    assert.match(stderr, /cannot be read: not a regular file/, args.join(' '));
+  }
+});

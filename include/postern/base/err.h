@@ -17,6 +17,7 @@ enum pst_err {
     PST_ENOENT,   /* no such key, file, row */
     PST_EEXIST,   /* it is there already */
     PST_EACCES,   /* not permitted */
+    PST_ENOTFILE, /* a directory, pipe or device where a regular file is needed */
     PST_EIO,      /* the operating system said no; errno says why */
     PST_EFULL,    /* no room for more in a file: the disk, a quota or a limit of file sizes (EFBIG) */
     PST_ECLOSED,  /* the peer closed the connection in order */

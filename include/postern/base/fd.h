@@ -19,7 +19,7 @@ int pst_fd_nonblocking(int fd) PST_MUSTCHECK;
 /* Writes to a file that blocks, to the last byte: 0, -PST_EFULL (part of it may be there), -PST_EIO. */
 int pst_fd_write_all(int fd, const void *bytes, size_t len) PST_MUSTCHECK;
 /* Reads a regular file whole, at most `max_bytes`: 0, -PST_ENOENT, -PST_EACCES, -PST_ELIMIT, -PST_EIO, or
- * -PST_EINVAL when it is a directory, a pipe, a device. */
+ * -PST_ENOTFILE. */
 int pst_file_read(const char *path, size_t max_bytes, struct pst_buf *ret_content) PST_MUSTCHECK;
 /* Writes a new version beside the file and renames it over the old one, synced to disk: a reader sees
  * the old or the new content, never half. */
