@@ -74,8 +74,8 @@ static bool is_clear(unsigned char c, bool escaped)
 
 bool pst_path_is_plain(struct pst_str path)
 {
-    size_t in_segment = 0;
-    bool only_dots = true;
+    size_t dots = 0;
+    bool is_last_empty = true, only_dots = true; /* and blanks, which some servers trim off a segment */
     if (path.len == 0 || path.p[0] != '/')
         return false;
     path = pst_str_skip(path, 1);
@@ -85,16 +85,18 @@ bool pst_path_is_plain(struct pst_str path)
         if (c >= 0x80 ? !take_character(&path, c) : !is_clear(c, escaped))
             return false;
         if (c == '/') {
-            if (in_segment == 0 || (only_dots && in_segment <= 2))
+            if (only_dots && dots <= 2)
                 return false;
-            in_segment = 0;
+            dots = 0;
             only_dots = true;
+            is_last_empty = true;
             continue;
         }
-        in_segment++;
-        only_dots = only_dots && c == '.';
+        is_last_empty = false;
+        dots += c == '.';
+        only_dots = only_dots && (c == '.' || c == ' ');
     }
-    return in_segment == 0 || !only_dots || in_segment > 2;
+    return is_last_empty || !only_dots || dots > 2;
 }
 
 bool pst_path_decodes_twice(struct pst_str path)
