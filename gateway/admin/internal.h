@@ -136,6 +136,8 @@ const char *admin_query(const struct admin_request *r, const char *name);
 bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us);
 /* Ids separated by commas; empty when absent. */
 bool admin_query_ids(struct admin_request *r, const char *name, struct pst_str *ret);
+/* A text to be looked for; empty when absent. */
+bool admin_query_text(struct admin_request *r, const char *name, struct pst_str *ret);
 bool admin_query_number(struct admin_request *r, const char *name, uint64_t min, uint64_t max,
                         uint64_t *value);
 

@@ -116,12 +116,11 @@ static bool read_state(struct admin_request *r, struct pst_keys_filter *filter)
 
 static bool read_filter(struct admin_request *r, struct pst_keys_filter *filter)
 {
-    filter->text = pst_str_of(admin_query(r, "text"));
-    filter->name = pst_str_of(admin_query(r, "name"));
-    filter->tag = pst_str_of(admin_query(r, "tag"));
     filter->after = pst_str_of(admin_query(r, "cursor"));
     filter->limit = 50;
-    if (!admin_query_ids(r, "id", &filter->ids) || !read_state(r, filter) || !read_sort(r, filter) ||
+    if (!admin_query_text(r, "text", &filter->text) || !admin_query_text(r, "name", &filter->name) ||
+        !admin_query_text(r, "tag", &filter->tag) || !admin_query_ids(r, "id", &filter->ids) ||
+        !read_state(r, filter) || !read_sort(r, filter) ||
         !admin_query_time(r, "expires_before", &filter->expires_before_us) ||
         !admin_query_time(r, "unused_since", &filter->unused_since_us) ||
         !admin_query_number(r, "limit", 1, 500, &filter->limit))

@@ -115,17 +115,33 @@ bool admin_query_time(struct admin_request *r, const char *name, int64_t *ret_us
 
 /* As many as a page of the list has at the most. */
 #define IDS_MAX 500
+/* Longer than any name or tag. */
+#define TEXT_MAX 256
 
 bool admin_query_ids(struct admin_request *r, const char *name, struct pst_str *ret)
 {
-    struct pst_str text = pst_str_of(admin_query(r, name)), rest = text;
-    size_t n = 0;
-    for (; rest.len > 0; n++)
-        (void)pst_str_cut(rest, ',', &rest);
+    struct pst_str text = pst_str_of(admin_query(r, name));
+    size_t n = 1;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.p[i] == ',';
     *ret = text;
     if (n <= IDS_MAX)
         return true;
     admin_fail(r, 400, "BadParameter", "%s must name at most %d ids.", name, IDS_MAX);
+    return false;
+}
+
+/* Characters of UTF-8: all bytes but those that go on with one. */
+bool admin_query_text(struct admin_request *r, const char *name, struct pst_str *ret)
+{
+    struct pst_str text = pst_str_of(admin_query(r, name));
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += ((unsigned char)text.p[i] & 0xC0) != 0x80;
+    *ret = text;
+    if (n <= TEXT_MAX)
+        return true;
+    admin_fail(r, 400, "BadParameter", "%s must have at most %d characters.", name, TEXT_MAX);
     return false;
 }
 

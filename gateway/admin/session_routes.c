@@ -54,14 +54,25 @@ static void note_opened(struct admin_request *r, const struct admin_session *ses
     note(r, "session.open", session);
 }
 
+/* What may come of a clipboard: blanks around it, but nothing that no token has. */
+static bool is_token_text(const json_t *text)
+{
+    const char *at = json_string_value(text);
+    if (at == NULL || json_string_length(text) < 8 || json_string_length(text) > 128)
+        return false;
+    while (*at > 0 && *at < 0x7f)
+        at++;
+    return *at == '\0';
+}
+
 /* The body's one field, a token that is valid now. False: the answer has been made. */
 static bool read_token(struct admin_request *r, struct pst_admin_token_row *ret)
 {
     static admin_names known = {"token", NULL};
     const json_t *text = json_object_get(r->input, "token");
     admin_refuse_unknown(r, known);
-    if (!json_is_string(text) || json_string_length(text) < 8 || json_string_length(text) > 128)
-        admin_invalid(r, "token", NULL, "must be an admin token: 8 to 128 characters");
+    if (!is_token_text(text))
+        admin_invalid(r, "token", NULL, "must be an admin token: 8 to 128 characters of ASCII");
     if (admin_failed(r))
         return false;
     const struct pst_str given = {json_string_value(text), json_string_length(text)};

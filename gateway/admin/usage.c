@@ -18,6 +18,8 @@
 #define EXPORT_RETRY_S 10
 /* Lines that are written before the CPU is offered to others, some 10 us. */
 #define LINES_AT_ONCE 8
+/* As large as a number of JSON is exact (RFC 8259 section 6). */
+#define LINES_MAX ((UINT64_C(1) << 53) - 1)
 
 const struct admin_usage_group admin_usage_groups[ADMIN_USAGE_GROUPS] = {
     {PST_BY_KEY, "key"},           {PST_BY_SECRET, "secret"}, {PST_BY_ROUTE, "route"},
@@ -40,7 +42,8 @@ static bool read_by(struct admin_request *r, unsigned *ret_by)
     const char *text = admin_query(r, "by");
     struct pst_str rest = pst_str_of(text != NULL ? text : "day");
     *ret_by = 0;
-    while (rest.len > 0) {
+    for (bool more = true; more;) {
+        more = pst_str_find(rest, ',') >= 0; /* else this is the last, be it empty */
         struct pst_str name = pst_str_cut(rest, ',', &rest);
         size_t i = 0;
         while (i < ADMIN_USAGE_GROUPS && !pst_str_eq(name, pst_str_of(admin_usage_groups[i].name)))
@@ -70,7 +73,7 @@ static bool read_query(struct admin_request *r, struct pst_usage_query *query)
     if (!admin_query_ids(r, "key", &query->key) || !read_by(r, &query->by) ||
         !admin_query_time(r, "from", &query->from_us) || !admin_query_time(r, "to", &query->to_us) ||
         !admin_query_number(r, "status", 100, 599, &status) ||
-        !admin_query_number(r, "limit", 1, INT64_MAX, &query->lines_max))
+        !admin_query_number(r, "limit", 1, LINES_MAX, &query->lines_max))
         return false;
     query->status = (uint32_t)status;
     if (query->to_us == 0 || query->to_us > query->from_us)

@@ -78,11 +78,12 @@ static int check_name(const struct pst_key_row *row, int64_t now_us, struct pst_
 static int check_note(const struct pst_key_row *row, int64_t now_us, struct pst_why *why)
 {
     (void)now_us;
-    if (row->note.len > PST_KEYS_NOTE_MAX)
-        return pst_why_set(why, -PST_EINVAL, "note", "a note has at most %d bytes", PST_KEYS_NOTE_MAX);
-    if (count_characters(row->note) < 0)
-        return pst_why_set(why, -PST_EINVAL, "note", "a note is UTF-8 text without control characters");
-    return 0;
+    int n = count_characters(row->note);
+    if (n >= 0 && n <= PST_KEY_NOTE_CHARS_MAX && row->note.len <= PST_KEYS_NOTE_MAX)
+        return 0;
+    return pst_why_set(why, -PST_EINVAL, "note",
+                       "a note has at most %d characters of UTF-8 and no control characters",
+                       PST_KEY_NOTE_CHARS_MAX);
 }
 
 static int check_expires(const struct pst_key_row *row, int64_t now_us, struct pst_why *why)

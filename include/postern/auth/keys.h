@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #define PST_KEY_NAME_CHARS_MAX 100
+#define PST_KEY_NOTE_CHARS_MAX 1000
 #define PST_KEY_GRACE_MAX_US   (INT64_C(30) * 86400 * 1000000)
 
 struct pst_keys;

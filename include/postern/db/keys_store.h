@@ -27,7 +27,7 @@
 #define PST_KEYS_FILE         "keys.db"
 #define PST_KEYS_DIGEST_BYTES 32
 #define PST_KEYS_ID_MAX       23
-#define PST_KEYS_NAME_MAX     256   /* bytes */
+#define PST_KEYS_NAME_MAX     400   /* bytes: 100 characters of four */
 #define PST_KEYS_NOTE_MAX     4096  /* bytes */
 #define PST_KEYS_JSON_MAX     65536 /* bytes, each of tags, scopes, networks, limits */
 #define PST_KEYS_SHOWN_MAX    32    /* bytes, each of prefix, last4 */
