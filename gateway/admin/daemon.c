@@ -361,7 +361,7 @@ static int listen_at(struct pst_admin *admin, const char *item)
 {
     struct admin_listener *listener = &admin->listeners[admin->n_listeners];
     if (admin->n_listeners == ADMIN_LISTENERS_MAX) {
-        pst_error("admin", "admin_listen names more than %d places", ADMIN_LISTENERS_MAX);
+        pst_error("admin", "admin_listen has more than %d items", ADMIN_LISTENERS_MAX);
         return -PST_EINVAL;
     }
     listener->admin = admin;

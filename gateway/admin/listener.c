@@ -45,7 +45,7 @@ static int remove_stale(const char *path)
     if (lstat(path, &st) < 0)
         return errno == ENOENT ? 0 : -PST_EIO;
     if (!S_ISSOCK(st.st_mode)) {
-        pst_error("admin", "admin_listen: %s is there and is no socket", path);
+        pst_error("admin", "admin_listen: %s exists and is not a socket", path);
         return -PST_EEXIST;
     }
     return unlink(path) == 0 ? 0 : -PST_EIO;

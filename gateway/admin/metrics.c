@@ -42,13 +42,13 @@ static void add_answers(struct pst_buf *out, const struct pst_traffic_sums *traf
 {
     static const char *const classes[PST_TRAFFIC_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
     head(out, "requests_total", "counter",
-         "Requests by the class of their answer; none: the client left before it.");
+         "Requests by class of the response status; none: the client left before a response.");
     for (size_t i = 0; i < PST_TRAFFIC_CLASSES; i++)
         pst_buf_printf(out, "postern_requests_total{class=\"%s\"} %" PRIu64 "\n", classes[i],
                        traffic->answers[i]);
-    COUNTER(out, "received_bytes_total", "Bytes of requests' bodies and of WebSocket streams.",
+    COUNTER(out, "received_bytes_total", "Bytes received in request bodies and WebSocket streams.",
             traffic->bytes_in);
-    COUNTER(out, "sent_bytes_total", "Bytes of answers' bodies and of WebSocket streams.",
+    COUNTER(out, "sent_bytes_total", "Bytes sent in response bodies and WebSocket streams.",
             traffic->bytes_out);
 }
 
@@ -57,7 +57,7 @@ static void add_durations(struct pst_buf *out, const struct pst_traffic_sums *tr
     static const char name[] = "postern_request_duration_seconds";
     uint64_t n = 0;
     head(out, "request_duration_seconds", "histogram",
-         "From a request's first byte to its answer's last; WebSocket streams are not in it.");
+         "Time from the first byte of the request to the last of the response, without WebSocket streams.");
     for (size_t i = 0; i < PST_TRAFFIC_BOUNDS; i++) {
         n += traffic->durations[i];
         pst_buf_printf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
@@ -71,33 +71,34 @@ static void add_durations(struct pst_buf *out, const struct pst_traffic_sums *tr
 
 static void add_errors(struct pst_buf *out, const struct pst_admin_traffic *traffic)
 {
-    head(out, "errors_total", "counter", "Postern's own answers, by the name of the error (docs/http.md).");
+    head(out, "errors_total", "counter",
+         "Responses of Postern's own, by the name of the error (docs/http.md).");
     for (size_t i = PST_ERROR_NONE + 1; i < PST_ERROR_MAX; i++)
         pst_buf_printf(out, "postern_errors_total{error=\"%s\"} %" PRIu64 "\n",
                        pst_error_def((enum pst_error_id)i)->name, traffic->errors[i]);
-    COUNTER(out, "wrong_credentials_total", "Wrong credentials; the repeats of one call are one.",
+    COUNTER(out, "wrong_credentials_total", "Wrong credentials; repeated attempts of one call count once.",
             traffic->wrong_credentials);
     COUNTER(out, "upstream_waits_total", "Requests that waited for a connection to the container.",
             traffic->upstream_waits);
     COUNTER(out, "upstream_share_waits_total",
             "Of those: a connection was free, but the key, or the requests without one, had its full share.",
             traffic->upstream_share_waits);
-    COUNTER(out, "answers_cut_total", "Answers that broke off in the middle.", traffic->answers_cut);
-    COUNTER(out, "clients_left_total", "Clients that left before their answer was whole.",
+    COUNTER(out, "answers_cut_total", "Responses that were cut off in the middle.", traffic->answers_cut);
+    COUNTER(out, "clients_left_total", "Clients that left before their response was complete.",
             traffic->clients_left);
 }
 
 static void add_connections(struct pst_buf *out, const struct pst_admin_status *s)
 {
     const struct pst_admin_traffic *traffic = &s->traffic;
-    GAUGE(out, "connections_open", "Clients' connections now.", s->connections);
-    COUNTER(out, "connections_accepted_total", "Clients' connections since the start.", traffic->accepted);
+    GAUGE(out, "connections_open", "Open client connections.", s->connections);
+    COUNTER(out, "connections_accepted_total", "Client connections accepted.", traffic->accepted);
     COUNTER(out, "connections_refused_total",
-            "Connections closed without a word: far beyond max_connections.", traffic->refused);
+            "Connections closed without a response: far above max_connections.", traffic->refused);
     COUNTER(out, "connections_displaced_total",
             "Connections closed to make room for new ones: no key had been accepted on them.",
             traffic->displaced);
-    GAUGE(out, "handshakes_open", "TLS handshakes under way.", traffic->handshakes_open);
+    GAUGE(out, "handshakes_open", "TLS handshakes in progress.", traffic->handshakes_open);
     COUNTER(out, "handshakes_failed_total", "TLS handshakes that failed.", traffic->handshakes_failed);
     COUNTER(out, "handshakes_timed_out_total", "TLS handshakes that took longer than tls_handshake_timeout.",
             traffic->handshakes_timed_out);
@@ -105,8 +106,8 @@ static void add_connections(struct pst_buf *out, const struct pst_admin_status *
 
 static void add_stores(struct pst_buf *out, const struct pst_admin_status *s)
 {
-    GAUGE(out, "journal_waiting", "Requests served that are not in usage.db yet.", s->journal_waiting);
-    COUNTER(out, "journal_lost_total", "Requests not noted because the journal was full.",
+    GAUGE(out, "journal_waiting", "Requests served and not yet in usage.db.", s->journal_waiting);
+    COUNTER(out, "journal_lost_total", "Requests not recorded because the journal was full.",
             s->traffic.records_lost);
     COUNTER(out, "usage_lost_total",
             "Requests served and not counted: the journal was full, or what it held was damaged.",
@@ -119,7 +120,7 @@ static void add_stores(struct pst_buf *out, const struct pst_admin_status *s)
     COUNTER(out, "access_log_dropped_total", "Lines of the access log that were not taken in time.",
             s->log_dropped);
     GAUGE(out, "usage_store_failing", "1: usage.db could not be written the last time.", s->usage_failing);
-    moment(out, "certificate_expiry_timestamp_seconds", "When the first of the certificates ends.",
+    moment(out, "certificate_expiry_timestamp_seconds", "When the first of the certificates expires.",
            s->certificate.not_after_us);
 }
 
@@ -141,19 +142,18 @@ static void add_egress(struct pst_buf *out, const struct pst_admin_egress *egres
 {
     if (!egress->on)
         return;
-    GAUGE(out, "egress_tunnels_open", "Tunnels of the way out now.", egress->open);
-    COUNTER(out, "egress_tunnels_total", "Tunnels that were opened.", egress->opened);
-    COUNTER(out, "egress_refused_total", "Requests that the rules of the way out do not allow.",
-            egress->refused);
-    COUNTER(out, "egress_failed_total", "Hosts that could not be reached.", egress->failed);
-    head(out, "egress_bytes_total", "counter", "Bytes through tunnels; up is from the container.");
+    GAUGE(out, "egress_tunnels_open", "Open egress tunnels.", egress->open);
+    COUNTER(out, "egress_tunnels_total", "Egress tunnels opened.", egress->opened);
+    COUNTER(out, "egress_refused_total", "Egress requests refused by the rules.", egress->refused);
+    COUNTER(out, "egress_failed_total", "Egress connections that failed.", egress->failed);
+    head(out, "egress_bytes_total", "counter", "Bytes through egress tunnels; up is from the container.");
     pst_buf_printf(out,
                    "postern_egress_bytes_total{direction=\"up\"} %" PRIu64 "\n"
                    "postern_egress_bytes_total{direction=\"down\"} %" PRIu64 "\n",
                    egress->bytes_up, egress->bytes_down);
-    moment(out, "metering_last_report_timestamp_seconds", "When the container reached a billing host last.",
+    moment(out, "metering_last_report_timestamp_seconds", "When the container last reached a billing host.",
            egress->metering_us);
-    GAUGE(out, "metering_failures", "Attempts to reach a billing host that failed since.", egress->failures);
+    GAUGE(out, "metering_failures", "Failed attempts to reach a billing host since then.", egress->failures);
     GAUGE(out, "metering_silent", "1: the container has not reported for too long and may stop serving.",
           egress->silent);
 }

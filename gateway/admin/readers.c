@@ -70,7 +70,7 @@ static int start_one(struct admin_reader *reader, const char *data_dir)
     }
     reader->started = pthread_create(&reader->thread, NULL, run, reader) == 0;
     if (!reader->started) {
-        pst_error("admin", "no thread to read usage with");
+        pst_error("admin", "cannot start a thread to read usage");
         return -PST_EIO;
     }
     (void)pthread_setname_np(reader->thread, "admin-reader");

@@ -114,7 +114,7 @@ static int take_pins(struct pst_dial_pin *pins, struct pst_doctor_options *docto
     return -1;
 }
 
-/* The gateway's own way out, when the settings have one: what the container is told to use. */
+/* The gateway's own egress proxy, when the settings have one: the container is told to use it. */
 static const char *own_guard(const struct pst_settings *s)
 {
     static char url[96];

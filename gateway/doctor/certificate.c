@@ -64,23 +64,24 @@ static void judge(struct visit *visit, const char *path, const struct pst_tls_in
                    "clients cannot follow the chain",
                    path, seen->chain[seen->strange].subject);
     else if (leaf->names[0] == '\0')
-        visit_note(
-            visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
-            "Have it issued with the names (or addresses) that clients use as subject alternative names.",
-            "%s names no host: clients do not look at its subject (\"%s\") any more", path, leaf->subject);
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
+                   "Have it reissued with the host names (or addresses) that clients use as subject "
+                   "alternative names.",
+                   "%s has no subject alternative name: clients ignore its subject (\"%s\")", path,
+                   leaf->subject);
     else if (seen->weak)
         visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_WARNING,
-                   "Have it issued anew: EC P-256, or RSA of at least 2048 bits, signed with SHA-256.",
-                   "%s: a key or a signature in it is too weak (%s, %u bits): many clients refuse it", path,
+                   "Have it reissued: EC P-256, or RSA of at least 2048 bits, signed with SHA-256.",
+                   "%s has a weak key or signature (%s, %u bits): many clients reject it", path,
                    leaf->key_kind, leaf->key_bits);
     else if (!seen->reaches)
         visit_note(
             visit, CHECK_CERTIFICATE, given(visit->options->ca_file) ? PST_DOCTOR_FAILED : PST_DOCTOR_WARNING,
-            "If that is an intermediate, add its certificate behind the server's own in the file. If it is "
+            "If that is an intermediate, append its certificate to the file. If it is "
             "your "
-            "own root, name its file with --ca-file and this is not said again.",
+            "own root, name its file with --ca-file.",
             "%s ends with \"%s\", signed by \"%s\", which is neither in the file nor a root known here: "
-            "clients that do not know it refuse the connection",
+            "clients that do not know it reject the connection",
             path, last->subject, last->issuer);
     else if (dates == PST_TLS_DATES_SOON)
         visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_WARNING, "Renew it, and restart the gateway.",
@@ -88,7 +89,7 @@ static void judge(struct visit *visit, const char *path, const struct pst_tls_in
     else
         visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_OK, NULL, "%s: for %s, %s %u bits, until %s%s", path,
                    leaf->names, leaf->key_kind, leaf->key_bits, until,
-                   leaf->self_issued ? "; self-signed: clients must be told to trust it" : "");
+                   leaf->self_issued ? "; self-signed: clients must be configured to trust it" : "");
 }
 
 static void inspect(struct visit *visit, const char *path, struct pst_tls_roots *roots)
@@ -97,7 +98,7 @@ static void inspect(struct visit *visit, const char *path, struct pst_tls_roots 
     struct pst_tls_why why;
     if (seen == NULL || pst_tls_inspect_file(path, roots, seen, &why) < 0)
         visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_FAILED,
-                   "Let it be a PEM file the gateway's user may read.", "%s",
+                   "Make it a PEM file that the gateway's user can read.", "%s",
                    seen != NULL ? why.text : "out of memory");
     else
         judge(visit, path, seen);
@@ -125,9 +126,9 @@ static void inspect_self_made(struct visit *visit)
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/tls/self-signed.crt", visit->settings->data_dir);
     if (access(path, F_OK) < 0)
-        visit_note(
-            visit, CHECK_CERTIFICATE, PST_DOCTOR_OK, NULL,
-            "none is set; a self-signed one is made at the first start, which clients must be told to trust");
+        visit_note(visit, CHECK_CERTIFICATE, PST_DOCTOR_OK, NULL,
+                   "none is set; a self-signed one is created at the first start, and clients must be "
+                   "configured to trust it");
     else
         inspect(visit, path, NULL);
 }

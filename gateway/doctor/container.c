@@ -54,10 +54,10 @@ static void tell_billing(struct visit *visit, const json_t *status)
     }
     if (says[0] == '\0')
         visit_note(visit, CHECK_BILLING, PST_DOCTOR_SKIPPED, NULL,
-                   "its /status says nothing of a subscription: not one of Azure's containers");
+                   "its /status has no apiStatus: not an Azure AI container");
     else
         visit_note(visit, CHECK_BILLING, PST_DOCTOR_WARNING, "See the container's log.",
-                   "%.64s: a state not known here (\"%.200s\")", says, message);
+                   "%.64s: an unknown state (\"%.200s\")", says, message);
 }
 
 /* The name and, where it says one, the version. */
@@ -67,7 +67,7 @@ static void tell_container(struct visit *visit, const char *authority, const str
     const char *service = json_text(status, "service"), *version = json_text(status, "version");
     if (version[0] == '\0')
         version = json_text(status, "apiVersion");
-    visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_OK, NULL, "%s answers%s%.100s%s%.60s%s%s", authority,
+    visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_OK, NULL, "%s responds%s%.100s%s%.60s%s%s", authority,
                service[0] != '\0' ? ": " : "", service, version[0] != '\0' ? ", version " : "", version,
                answer->version[0] != '\0' ? ", by " : "", answer->version);
 }
@@ -78,11 +78,11 @@ static void look_at_ready(struct visit *visit, const struct pst_upstream *upstre
     struct pst_fetch_why why;
     if (ask(visit, upstream, "/ready", &answer, &why) < 0) {
         visit_note(visit, CHECK_READY, PST_DOCTOR_WARNING, "Wait; then see the container's log.",
-                   "/ready gets no answer: %s", why.text);
+                   "no response to /ready: %s", why.text);
         return;
     }
     if (answer.status == 200)
-        visit_note(visit, CHECK_READY, PST_DOCTOR_OK, NULL, "/ready says it can take queries");
+        visit_note(visit, CHECK_READY, PST_DOCTOR_OK, NULL, "/ready reports that it can take queries");
     else if (answer.status == 404)
         visit_note(visit, CHECK_READY, PST_DOCTOR_SKIPPED, NULL, "it has no /ready");
     else
@@ -90,7 +90,7 @@ static void look_at_ready(struct visit *visit, const struct pst_upstream *upstre
             visit, CHECK_READY, PST_DOCTOR_WARNING,
             "Wait: models take minutes to load. If it stays so, see the container's log and its limits of "
             "memory and CPU.",
-            "/ready answers %u: it is still loading", answer.status);
+            "/ready responds with %u: it is still loading", answer.status);
     pst_fetch_answer_done(&answer);
 }
 
@@ -108,11 +108,11 @@ static void look_at_http(struct visit *visit, const struct pst_upstream *upstrea
     if (err < 0) {
         visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_FAILED,
                    err == -PST_EPROTO
-                       ? "See that `upstream` names the container's HTTP port."
-                       : "See that the container runs (kubectl get pod, its log: Eula, Billing and ApiKey "
+                       ? "Check that `upstream` names the container's HTTP port."
+                       : "Check that the container runs (kubectl get pod, its log: Eula, Billing and ApiKey "
                          "must be given), and that `upstream` names its address and port.",
                    "%s", why.text);
-        skip_rest(visit, "the container does not answer");
+        skip_rest(visit, "the container does not respond");
         return;
     }
     struct pst_str body = pst_buf_str(&answer.body);
@@ -133,13 +133,13 @@ static void look_at_socket(struct visit *visit, const char *path)
     int fd = pst_dial_address(&at, visit_until(visit, ASK_MS));
     if (fd < 0)
         visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_FAILED,
-                   "See that the container runs and shares this socket with the gateway (one volume, the "
+                   "Check that the container runs and shares this socket with the gateway (one volume, the "
                    "same user).",
                    "unix:%s: %s", path, pst_strerror(fd));
     else
-        visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_OK, NULL, "unix:%s takes connections", path);
+        visit_note(visit, CHECK_CONTAINER, PST_DOCTOR_OK, NULL, "unix:%s accepts connections", path);
     pst_fd_close(fd);
-    skip_rest(visit, "not asked over a unix socket");
+    skip_rest(visit, "not checked over a Unix socket");
 }
 
 /* The setting `upstream`, or false after saying that it is wrong. */
@@ -149,7 +149,7 @@ static bool get_upstream(struct visit *visit, const char *check, struct pst_upst
     if (!pst_setting_is_bad(visit->settings, "upstream") &&
         pst_upstream_parse(pst_str_of(visit->settings->upstream), ret, &reason) == 0)
         return true;
-    visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "the setting upstream is wrong");
+    visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "the setting upstream is invalid");
     return false;
 }
 
@@ -157,7 +157,7 @@ void check_container(struct visit *visit)
 {
     struct pst_upstream upstream;
     if (!get_upstream(visit, CHECK_CONTAINER, &upstream))
-        skip_rest(visit, "the setting upstream is wrong");
+        skip_rest(visit, "the setting upstream is invalid");
     else if (upstream.is_unix)
         look_at_socket(visit, upstream.path);
     else
@@ -225,7 +225,7 @@ void check_container_port(struct visit *visit)
         return;
     if (upstream.is_unix) {
         visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL,
-                   "a unix socket cannot be reached from the network");
+                   "a Unix socket cannot be reached from the network");
         return;
     }
     size_t tried = try_addresses(visit, upstream.port, open, sizeof(open));
@@ -241,9 +241,9 @@ void check_container_port(struct visit *visit)
             "gateway",
             open);
     else if (tried == 0)
-        visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL, "there is no address here but loopback");
+        visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL, "this machine has loopback addresses only");
     else
         visit_note(visit, CHECK_OPEN, PST_DOCTOR_OK, NULL,
-                   "port %u does not answer on this pod's %zu other address%s", (unsigned)upstream.port,
+                   "port %u is not reachable on the %zu other address%s of this pod", (unsigned)upstream.port,
                    tried, tried == 1 ? "" : "es");
 }

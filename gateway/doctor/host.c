@@ -31,11 +31,11 @@ void check_settings(struct visit *visit)
         visit_note(visit, CHECK_SETTINGS, PST_DOCTOR_OK, NULL, "%s",
                    file != NULL ? file : "no settings file; defaults, environment and flags");
     else
-        visit_note(
-            visit, CHECK_SETTINGS, options->settings_usable ? PST_DOCTOR_WARNING : PST_DOCTOR_FAILED,
-            "Correct them; `postern check` says the same of settings alone, `postern settings NAME` what one "
-            "means.",
-            "%s", options->settings_problems);
+        visit_note(visit, CHECK_SETTINGS, options->settings_usable ? PST_DOCTOR_WARNING : PST_DOCTOR_FAILED,
+                   "Correct them; `postern check` reports the same for settings alone, `postern settings "
+                   "NAME` what one "
+                   "means.",
+                   "%s", options->settings_problems);
 }
 
 void check_data_dir(struct visit *visit)
@@ -43,7 +43,7 @@ void check_data_dir(struct visit *visit)
     struct pst_access_why why;
     char todo[sizeof(why.todo) + 2];
     if (pst_setting_is_bad(visit->settings, "data_dir")) {
-        visit_note(visit, CHECK_DATA, PST_DOCTOR_SKIPPED, NULL, "its setting is wrong");
+        visit_note(visit, CHECK_DATA, PST_DOCTOR_SKIPPED, NULL, "its setting is invalid");
         return;
     }
     bool good = pst_data_dir_look(visit->settings->data_dir, &why) == 0;
@@ -73,12 +73,12 @@ void check_given_files(struct visit *visit)
 void check_disk(struct visit *visit)
 {
     static const char todo[] =
-        "Free space there or enlarge the volume. The gateway serves on without it, but what it "
-        "cannot write of the usage is lost, and keys cannot be changed.";
+        "Free space there or enlarge the volume. The gateway keeps serving without it, but usage it "
+        "cannot write is lost, and keys cannot be changed.";
     const char *path = visit->settings->data_dir;
     struct statvfs fs;
     if (pst_setting_is_bad(visit->settings, "data_dir") || statvfs(path, &fs) < 0) {
-        visit_note(visit, CHECK_DISK, PST_DOCTOR_SKIPPED, NULL, "there is no data directory to look at");
+        visit_note(visit, CHECK_DISK, PST_DOCTOR_SKIPPED, NULL, "there is no data directory to check");
         return;
     }
     uint64_t free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -119,7 +119,7 @@ void check_open_files(struct visit *visit)
             visit, CHECK_FILES, PST_DOCTOR_WARNING,
             "Raise the limit of open files (ulimit -Hn, LimitNOFILE=, the container runtime's default), or "
             "lower max_connections.",
-            "%llu are allowed, and the settings may need %llu: beyond it new connections wait",
+            "%llu are allowed, and the settings may need %llu: beyond the limit new connections wait",
             (unsigned long long)limit.rlim_max, (unsigned long long)need.most);
 }
 
@@ -129,11 +129,11 @@ void check_entropy(struct visit *visit)
     if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) == (ssize_t)sizeof(bytes))
         visit_note(visit, CHECK_ENTROPY, PST_DOCTOR_OK, NULL, "the kernel's generator is ready");
     else
-        visit_note(
-            visit, CHECK_ENTROPY, PST_DOCTOR_FAILED,
-            "Wait: a machine that has just started gathers it. A virtual one needs virtio-rng; a seccomp "
-            "profile must allow getrandom.",
-            "the kernel has no random numbers yet (%s)", strerror(errno));
+        visit_note(visit, CHECK_ENTROPY, PST_DOCTOR_FAILED,
+                   "Wait: a machine that has just started is still gathering entropy. A virtual machine "
+                   "needs virtio-rng; a seccomp "
+                   "profile must allow getrandom.",
+                   "the kernel has no random numbers yet (%s)", strerror(errno));
 }
 
 void check_cpu(struct visit *visit)
@@ -146,7 +146,7 @@ void check_cpu(struct visit *visit)
     else
         visit_note(
             visit, CHECK_CPU, PST_DOCTOR_WARNING,
-            "Nothing is wrong, but TLS costs several times the CPU; let the virtual machine pass the host's "
-            "features on.",
+            "TLS needs several times the CPU without them; have the virtual machine expose the host's CPU "
+            "features.",
             "%u CPU%s, without %s", cpus, cpus == 1 ? "" : "s", names);
 }

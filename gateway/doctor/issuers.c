@@ -17,8 +17,8 @@ static void ignore_problem(void *arg, const char *setting, const char *problem)
 static void look_at(struct visit *visit, const struct pst_issuer *issuer)
 {
     static const char todo[] =
-        "Tokens of this issuer cannot be checked without. See whether the address is right, "
-        "the network permits it (oidc_proxy), and its certificate is trusted (ca_file).";
+        "Tokens of this issuer cannot be verified without them. Check that the address is right, "
+        "the network allows it (oidc_proxy) and its certificate is trusted (ca_file).";
     uint64_t now_us = pst_clock_mono_us(), until_us = visit_until(visit, DOCUMENT_MS);
     const struct pst_issuer_keys_options options = {
         .ca_file = visit->options->ca_file,
@@ -47,8 +47,8 @@ void check_issuers(struct visit *visit)
     else if (pst_setting_is_bad(s, PST_ISSUERS_SETTING) || pst_setting_is_bad(s, PST_TOKEN_RULES_SETTING) ||
              pst_issuers_parse(s->oidc_issuers, s->n_oidc_issuers, s->oidc_keys, s->n_oidc_keys,
                                ignore_problem, NULL, &issuers) < 0)
-        visit_note(visit, CHECK_ISSUERS, PST_DOCTOR_FAILED, "`postern check` says which item is wrong.",
-                   "the settings oidc_issuers and oidc_keys are wrong");
+        visit_note(visit, CHECK_ISSUERS, PST_DOCTOR_FAILED, "`postern check` reports which item is wrong.",
+                   "the settings oidc_issuers or oidc_keys are invalid");
     else
         for (size_t i = 0; i < issuers->n && i < VISIT_NOTES_MAX; i++)
             look_at(visit, &issuers->at[i]);

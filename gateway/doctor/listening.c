@@ -93,7 +93,7 @@ static void tell_in_use(struct visit *visit, const struct pst_addr *addr, const 
                 : "If it is this gateway, it has not been restarted since the certificate was replaced; if "
                   "not, choose another port in `listen`.",
             "%s: something is serving TLS there%s", text,
-            directory ? "" : ", with another certificate than these settings'");
+            directory ? "" : ", with a certificate other than that of these settings");
         return;
     default:
         visit_note(visit, CHECK_LISTEN, PST_DOCTOR_FAILED,
@@ -124,7 +124,7 @@ static void check_address(struct visit *visit, const struct pst_addr *addr)
 void check_listen(struct visit *visit)
 {
     if (pst_setting_is_bad(visit->settings, "listen"))
-        visit_note(visit, CHECK_LISTEN, PST_DOCTOR_SKIPPED, NULL, "its setting is wrong");
+        visit_note(visit, CHECK_LISTEN, PST_DOCTOR_SKIPPED, NULL, "its setting is invalid");
     for (size_t i = 0; !pst_setting_is_bad(visit->settings, "listen") && i < visit->settings->n_listen; i++)
         check_address(visit, &visit->settings->listen[i]);
 }

@@ -27,10 +27,10 @@
 #define CHECK_READY       "container ready"
 #define CHECK_BILLING     "container billing"
 #define CHECK_OPEN        "container port"
-#define CHECK_NAME        "way out: name"
-#define CHECK_CONNECT     "way out: connect"
-#define CHECK_TLS         "way out: TLS"
-#define CHECK_CHAIN       "way out: chain"
+#define CHECK_NAME        "outbound: name"
+#define CHECK_CONNECT     "outbound: connect"
+#define CHECK_TLS         "outbound: TLS"
+#define CHECK_CHAIN       "outbound: chain"
 #define CHECK_CLOCK       "clock"
 
 struct visit {

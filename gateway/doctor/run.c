@@ -25,26 +25,27 @@ struct check {
 
 static const struct check checks[] = {
     {CHECK_SETTINGS, "the settings can be read and make sense", check_settings, false},
-    {CHECK_DATA, "data_dir is there, ours, writable, and nobody else's", check_data_dir, false},
-    {CHECK_DISK, "there is room on the disk of data_dir", check_disk, false},
-    {CHECK_FILES, "the limit of open files fits the settings", check_open_files, false},
+    {CHECK_DATA, "data_dir exists, is writable, and only the gateway's user can write to it", check_data_dir,
+     false},
+    {CHECK_DISK, "the disk of data_dir has free space", check_disk, false},
+    {CHECK_FILES, "the limit of open files is high enough for the settings", check_open_files, false},
     {CHECK_GIVEN, "other users can neither change what is given by settings nor read its secrets",
      check_given_files, false},
     {CHECK_CERTIFICATE, "certificate and key match, chain, names, dates, strength", check_certificate, false},
     {CHECK_LISTEN, "the listening ports are free, or this gateway's", check_listen, false},
-    {CHECK_KEYS, "the keys' database is whole and of this version", check_keys_db, false},
-    {CHECK_USAGE, "the usage database is whole and of this version", check_usage_db, false},
-    {CHECK_ISSUERS, "the keys of the issuers of access tokens can be had", check_issuers, false},
-    {CHECK_ENTROPY, "the kernel gives random numbers", check_entropy, false},
+    {CHECK_KEYS, "the key database is intact and of this version", check_keys_db, false},
+    {CHECK_USAGE, "the usage database is intact and of this version", check_usage_db, false},
+    {CHECK_ISSUERS, "the signing keys of the access tokens' issuers are available", check_issuers, false},
+    {CHECK_ENTROPY, "the kernel provides random numbers", check_entropy, false},
     {CHECK_CPU, "the processor has instructions for AES", check_cpu, false},
-    {CHECK_CONTAINER, "the container answers", check_container, false},
-    {CHECK_READY, "it can take a query (/ready)", NULL, false},
+    {CHECK_CONTAINER, "the container responds", check_container, false},
+    {CHECK_READY, "it can take queries (/ready)", NULL, false},
     {CHECK_BILLING, "it is allowed to serve (/status)", NULL, false},
-    {CHECK_OPEN, "its port cannot be reached past the gateway", check_container_port, false},
+    {CHECK_OPEN, "its port cannot be reached without the gateway", check_container_port, false},
     {CHECK_NAME, "the billing endpoint's name has an address", check_way_out, true},
-    {CHECK_CONNECT, "its addresses answer on their port, or the proxy leads there", NULL, true},
+    {CHECK_CONNECT, "its addresses accept connections, directly or through the proxy", NULL, true},
     {CHECK_TLS, "it speaks TLS with a certificate the system trusts", NULL, true},
-    {CHECK_CHAIN, "that certificate is the real one: nobody opens TLS on the way", NULL, true},
+    {CHECK_CHAIN, "that certificate is Azure's own: TLS is not inspected on the path", NULL, true},
     {CHECK_CLOCK, "this machine's clock is right", NULL, false},
 };
 
@@ -136,7 +137,7 @@ static void start_job(struct crew *crew, const struct check *check, const struct
 static void start_all(struct crew *crew, const struct pst_doctor_options *options)
 {
     for (size_t i = 0; i < N_CHECKS; i++) {
-        /* A way out is looked for also when no endpoint was named: to say so. */
+        /* The outbound checks run without an endpoint, too: to say that none is known. */
         size_t times = checks[i].per_endpoint && options->n_billing > 1 ? options->n_billing : 1;
         for (size_t k = 0; checks[i].run != NULL && k < times && k < PST_DOCTOR_ENDPOINTS_MAX; k++)
             start_job(crew, &checks[i], options, k);
@@ -183,9 +184,9 @@ static void gather(const struct crew *crew, struct pst_doctor_report *report)
         const struct job *job = &crew->jobs[i];
         struct pst_doctor_result late = {.check = job->check->name,
                                          .status = PST_DOCTOR_FAILED,
-                                         .seen = "this check did not end in time",
+                                         .seen = "this check did not finish in time",
                                          .todo = "Something in the system hangs (a network file system, a "
-                                                 "name server): see the kernel's log."};
+                                                 "name server); see the kernel's log."};
         if (!atomic_load(&job->done))
             report_add(report, &late);
         for (size_t k = 0; atomic_load(&job->done) && k < job->visit.n_notes; k++)
@@ -197,7 +198,7 @@ static void gather(const struct crew *crew, struct pst_doctor_report *report)
 #define WRITTEN_US (INT64_C(1735689600) * 1000000) /* 2025-01-01 */
 #define SECOND_US  INT64_C(1000000)
 
-/* After all others: what servers on the way out said of the time. Certificates are off by hours before
+/* After all others: what servers outside said of the time. Certificates are off by hours before
  * anybody notices; tokens by minutes. */
 static void judge_clock(const struct crew *crew, struct pst_doctor_report *report)
 {
@@ -214,8 +215,8 @@ static void judge_clock(const struct crew *crew, struct pst_doctor_report *repor
     long long off = seen != NULL ? (long long)(seen->clock_difference_us / SECOND_US) : 0;
     long long far = off < 0 ? -off : off;
     if (pst_clock_real_us() < WRITTEN_US)
-        visit_note(&visit, CHECK_CLOCK, PST_DOCTOR_FAILED, sync,
-                   "it is %s, which is before this program was made", now);
+        visit_note(&visit, CHECK_CLOCK, PST_DOCTOR_FAILED, sync, "it is %s, before this program was built",
+                   now);
     else if (seen == NULL)
         visit_note(&visit, CHECK_CLOCK, PST_DOCTOR_OK, NULL, "%s; no server was reached to compare it with",
                    now);
@@ -224,7 +225,7 @@ static void judge_clock(const struct crew *crew, struct pst_doctor_report *repor
                    "it is %s, which is %lld s %s the billing endpoint's time", now, far,
                    off > 0 ? "behind" : "ahead of");
     else
-        visit_note(&visit, CHECK_CLOCK, PST_DOCTOR_OK, NULL, "%s, as the billing endpoint says too", now);
+        visit_note(&visit, CHECK_CLOCK, PST_DOCTOR_OK, NULL, "%s, the same as at the billing endpoint", now);
     report_add(report, &visit.notes[0]);
 }
 

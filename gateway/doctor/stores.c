@@ -17,15 +17,15 @@ static void tell_found(struct visit *visit, const char *check, const struct pst_
 {
     double mib = (double)found->bytes / 1048576;
     const char *part =
-        found->to_the_end ? "" : "; too large to look at all of it in the time, whole as far as seen";
+        found->to_the_end ? "" : "; too large to check all of it in time, intact as far as checked";
     if (found->version == 0)
         visit_note(visit, check, PST_DOCTOR_OK, NULL, "empty so far");
     else if (found->version < found->newest)
         visit_note(visit, check, PST_DOCTOR_OK, NULL,
-                   "whole, %.1f MiB, schema %lld%s; the next start brings it to %lld", mib,
+                   "intact, %.1f MiB, schema %lld%s; the next start upgrades it to %lld", mib,
                    (long long)found->version, part, (long long)found->newest);
     else
-        visit_note(visit, check, PST_DOCTOR_OK, NULL, "whole, %.1f MiB, schema %lld%s", mib,
+        visit_note(visit, check, PST_DOCTOR_OK, NULL, "intact, %.1f MiB, schema %lld%s", mib,
                    (long long)found->version, part);
 }
 
@@ -34,12 +34,12 @@ static void check_store(struct visit *visit, const char *check, const char *file
     struct pst_db_examination found;
     struct pst_db_why why;
     if (pst_setting_is_bad(visit->settings, "data_dir")) {
-        visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "the setting data_dir is wrong");
+        visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "the setting data_dir is invalid");
         return;
     }
     int err = pst_db_examine(visit->settings->data_dir, file, visit_until(visit, LOOK_MS), &found, &why);
     if (err == -PST_ENOENT)
-        visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "not there yet; the first start makes it");
+        visit_note(visit, check, PST_DOCTOR_SKIPPED, NULL, "does not exist yet; the first start creates it");
     else if (err == -PST_EACCES)
         visit_note(
             visit, check, PST_DOCTOR_FAILED,
@@ -48,7 +48,7 @@ static void check_store(struct visit *visit, const char *check, const char *file
     else if (err == -PST_EVERSION)
         visit_note(
             visit, check, PST_DOCTOR_FAILED,
-            "Run the version of Postern that made it, or a newer one; or restore a copy from before the "
+            "Run the version of Postern that created it, or a newer one; or restore a copy from before the "
             "upgrade.",
             "%s", why.text);
     else if (err < 0)
@@ -101,7 +101,7 @@ void check_keys_db(struct visit *visit)
 void check_usage_db(struct visit *visit)
 {
     check_store(visit, CHECK_USAGE, PST_USAGE_FILE,
-                "Keys are not touched by this. Stop the gateway and move usage.db (and its -wal and -shm "
+                "Keys are not affected. Stop the gateway and move usage.db (and its -wal and -shm "
                 "files) away: a "
-                "new one is made, and the old figures can be saved with sqlite3's .recover.");
+                "new one is created, and the old data can be extracted with sqlite3's .recover.");
 }

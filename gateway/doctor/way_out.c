@@ -63,9 +63,9 @@ static bool find_name(struct way *way)
     if (pst_dial_resolve(host, port, &pins, share(way, 50), &way->addresses, &why) < 0) {
         visit_note(way->visit, CHECK_NAME, PST_DOCTOR_FAILED,
                    proxied(way)
-                       ? "Correct the proxy's name, or make it known to the pod's DNS."
-                       : "Look at the pod's DNS: /etc/resolv.conf, a NetworkPolicy that cuts off port 53, a "
-                         "firewall's list of names. Then at the spelling of the endpoint.",
+                       ? "Correct the proxy's name, or add it to the pod's DNS."
+                       : "Check the pod's DNS: /etc/resolv.conf, a NetworkPolicy that blocks port 53, a "
+                         "firewall's list of names. Then check the spelling of the endpoint.",
                    "%s", why.text);
         skip_after(way, CHECK_NAME);
         return false;
@@ -95,7 +95,7 @@ static size_t try_each(struct way *way, char *dead, size_t size)
         pst_addr_format((const struct sockaddr *)&way->addresses.at[i].sa, text, sizeof(text));
         if (used < size)
             used += (size_t)snprintf(dead + used, size - used, "%s%s: %s", used > 0 ? "; " : "", text,
-                                     fd == -PST_ETIMEOUT ? "no answer" : pst_strerror(fd));
+                                     fd == -PST_ETIMEOUT ? "no response" : pst_strerror(fd));
     }
     return alive;
 }
@@ -120,10 +120,10 @@ static const char *blocked_todo(const struct way *way, int err)
                "on port 443; "
                "give its credentials in the URL or as HTTP_PROXY_CREDS.";
     if (proxied(way))
-        return "See that the proxy runs and that the pod may reach it.";
+        return "Check that the proxy runs and that the pod can reach it.";
     return "Open TCP port 443 to *.cognitive.microsoft.com and *.cognitiveservices.azure.com in the firewall "
            "and in the "
-           "pod's NetworkPolicy; or name the proxy that leads out (HTTPS_PROXY, --proxy).";
+           "pod's NetworkPolicy; or name the proxy to use (HTTPS_PROXY, --proxy).";
 }
 
 /* A descriptor, or < 0 after telling why not. */
@@ -139,13 +139,14 @@ static int connect_out(struct way *way)
         skip_after(way, CHECK_CONNECT);
     } else if (dead[0] != '\0') {
         visit_note(way->visit, CHECK_CONNECT, PST_DOCTOR_WARNING,
-                   "Some connections will be slow or fail: open the way to all of its addresses, IPv6 too, "
+                   "Some connections will be slow or fail: allow all of its addresses, IPv6 too, "
                    "or let the "
                    "name have none there.",
-                   "%s: %zu of %zu addresses answer (%s)", way->label, alive, way->addresses.n, dead);
+                   "%s: %zu of %zu addresses accept connections (%s)", way->label, alive, way->addresses.n,
+                   dead);
     } else {
         visit_note(way->visit, CHECK_CONNECT, PST_DOCTOR_OK, NULL, "%s: %s", way->label,
-                   proxied(way) ? "the proxy opens a tunnel" : "every address answers");
+                   proxied(way) ? "the proxy opens a tunnel" : "every address accepts connections");
     }
     return fd;
 }
@@ -173,9 +174,9 @@ static bool look_at_tls(struct way *way, int fd)
     pst_tls_client_close(client);
     if (client == NULL) {
         visit_note(way->visit, CHECK_TLS, PST_DOCTOR_FAILED,
-                   "A firewall that looks at server names cuts connections like this, and so does a proxy "
+                   "A firewall that filters by server name breaks connections like this, and so does a proxy "
                    "that expects "
-                   "to open TLS: have the endpoint exempted.",
+                   "to inspect TLS: have the endpoint exempted.",
                    "%s: %s", way->label, why.text);
         skip_after(way, CHECK_TLS);
         return false;
@@ -195,10 +196,10 @@ static bool look_at_tls(struct way *way, int fd)
         visit_note(
             way->visit, CHECK_TLS, PST_DOCTOR_FAILED,
             (way->peer.faults & (PST_TLS_FAULT_EXPIRED | PST_TLS_FAULT_EARLY)) != 0
-                ? "Compare this machine's clock with another one first. If it is right, something else than "
+                ? "Compare this machine's clock with another one first. If it is right, something other than "
                   "the "
-                  "endpoint answers here."
-                : "Something else than the endpoint answers here: see what its name and address lead to.",
+                  "endpoint responds here."
+                : "Something other than the endpoint responds here: check what its name resolves to.",
             "%s: %s", way->label, why.text);
     return true;
 }
@@ -240,7 +241,7 @@ static void tell_inspected(struct way *way, const struct pst_tls_peer *peer)
         "firewall or proxy: behind one the container stops serving. If Azure has moved to a root newer than "
         "this "
         "version (Microsoft: \"Azure Certificate Authority details\"), name its file with --known-roots.",
-        "%s: something on the path opens TLS (deep packet inspection): the certificate is issued by "
+        "%s: TLS is inspected on the path (deep packet inspection): the certificate is issued by "
         "\"%.250s\"%s"
         "\"%.250s\", %s",
         way->label, peer->n_chain > 0 ? peer->chain[0].issuer : "nobody",
@@ -249,7 +250,7 @@ static void tell_inspected(struct way *way, const struct pst_tls_peer *peer)
         : top->self_issued || trusted ? top->subject
                                       : top->issuer,
         trusted ? "a root that is trusted here, but none that Azure uses"
-                : "which no public root stands behind");
+                : "which no public root has signed");
 }
 
 static void judge_chain(struct way *way, bool seen_again)
@@ -257,10 +258,11 @@ static void judge_chain(struct way *way, bool seen_again)
     bool same = !seen_again || memcmp(way->peer.chain[0].key_sha256, way->again.chain[0].key_sha256, 32) == 0;
     const struct pst_tls_certificate *top = top_of(&way->peer);
     if (lacks_public_intermediate(&way->peer))
-        visit_note(way->visit, CHECK_CHAIN, PST_DOCTOR_FAILED,
-                   "The endpoint itself does not do that: look for a proxy or balancer of your own between "
-                   "here and it.",
-                   "%s: the server leaves out the intermediate certificate \"%s\"", way->label, top->issuer);
+        visit_note(
+            way->visit, CHECK_CHAIN, PST_DOCTOR_FAILED,
+            "The endpoint itself does not do that: look for a proxy or load balancer of your own between "
+            "here and it.",
+            "%s: the server does not send the intermediate certificate \"%s\"", way->label, top->issuer);
     else if (!is_known(way, &way->peer))
         tell_inspected(way, &way->peer);
     else if (!same && !is_known(way, &way->again))
@@ -269,13 +271,13 @@ static void judge_chain(struct way *way, bool seen_again)
         visit_note(way->visit, CHECK_CHAIN, PST_DOCTOR_WARNING,
                    "Run the doctor again: while the endpoint renews its certificate this may be seen for "
                    "minutes. If it "
-                   "stays, ask the network's people about TLS inspection.",
-                   "%s: two connections saw two different keys, both under roots that Azure uses",
+                   "stays, ask the network team about TLS inspection.",
+                   "%s: two connections were shown two different keys, both under roots that Azure uses",
                    way->label);
     else
         visit_note(way->visit, CHECK_CHAIN, PST_DOCTOR_OK, NULL,
                    "%s: issued by \"%.250s\", under \"%.250s\"; nobody "
-                   "opens TLS on the way",
+                   "inspects TLS on the path",
                    way->label, way->peer.chain[0].issuer, top->subject);
 }
 
@@ -375,15 +377,14 @@ static void compare_directly(struct visit *visit, const struct pst_url *url)
             worst = &direct->notes[i];
     }
     if (worst != NULL && worst->status == PST_DOCTOR_FAILED && strcmp(worst->check, CHECK_CHAIN) == 0)
-        visit_note(
-            visit, CHECK_CHAIN, PST_DOCTOR_WARNING,
-            "This concerns a container that is not told of the proxy (HTTPS_PROXY in its own environment).",
-            "directly, without the proxy: %s", worst->seen);
+        visit_note(visit, CHECK_CHAIN, PST_DOCTOR_WARNING,
+                   "This matters for a container without the proxy in its own environment (HTTPS_PROXY).",
+                   "directly, without the proxy: %s", worst->seen);
     else if (worst != NULL && worst->status == PST_DOCTOR_FAILED)
         visit_note(visit, CHECK_CONNECT, PST_DOCTOR_SKIPPED, NULL,
-                   "directly, without the proxy, there is no way, as is usual behind one (%s)", worst->seen);
+                   "not reachable directly, without the proxy, as is usual behind one (%s)", worst->seen);
     else
-        visit_note(visit, CHECK_CONNECT, PST_DOCTOR_OK, NULL, "%s: the direct way is open and genuine, too",
+        visit_note(visit, CHECK_CONNECT, PST_DOCTOR_OK, NULL, "%s: the direct path is open and genuine, too",
                    url->authority);
     free(direct);
 }

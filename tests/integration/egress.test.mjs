@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way out: what gets through, what does not, and that nothing on the way is touched.
+// The outbound: what gets through, what does not, and that nothing on the way is touched.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { execFile, spawnSync } from 'node:child_process';
