@@ -494,8 +494,9 @@ static void test_wrong_cursors(void **state)
         if (pst_keys_list(store, &filter, see, &seen) != -PST_EPARSE)
             fail_msg("%s was taken", wrong[i]);
     }
-    char text[600] = "n1-";
-    memset(text + 3, '6', 514);
+    /* One byte more than any name has. */
+    char text[2 * PST_KEYS_NAME_MAX + 16] = "n1-";
+    memset(text + 3, '6', 2 * (PST_KEYS_NAME_MAX + 1));
     const struct pst_keys_filter filter = {.order = PST_KEYS_BY_NAME, .after = pst_str_of(text)};
     assert_int_equal(pst_keys_list(store, &filter, see, &seen), -PST_EPARSE);
     pst_keys_close(store);
