@@ -460,7 +460,7 @@ test('every served operation was driven', () => {
 test('a place that cannot be listened on is said', async () => {
   const file = path.join(temporaryDirectory(), 'file');
   writeFileSync(file, 'keep');
-  for (const [listen, says] of [[`unix:${file}`, 'is no socket'], ['unix:relative', 'admin_listen'], ['wat', 'admin_listen'], [`unix:/${'x'.repeat(200)}`, 'admin_listen']]) {
+  for (const [listen, says] of [[`unix:${file}`, 'is not a socket'], ['unix:relative', 'admin_listen'], ['wat', 'admin_listen'], [`unix:/${'x'.repeat(200)}`, 'admin_listen']]) {
     const { code, stderr } = await cli(['serve'], { settings: { data_dir: temporaryDirectory(), listen: '127.0.0.1:0', admin_listen: listen } });
     assert.notEqual(code, 0);
     assert.match(stderr, new RegExp(says));
