@@ -120,6 +120,18 @@ int pst_db_examine(const char *data_dir, const char *file, uint64_t deadline_us,
     return err;
 }
 
+/* Whether the newest of it may be where open_unchanged() does not look: in a -wal file without its -shm. */
+static bool is_behind_its_log(const struct pst_db *db)
+{
+    char beside[PATH_MAX + 8];
+    struct stat st;
+    snprintf(beside, sizeof(beside), "%s-shm", db->path);
+    if (access(beside, F_OK) == 0)
+        return false;
+    snprintf(beside, sizeof(beside), "%s-wal", db->path);
+    return stat(beside, &st) == 0 && st.st_size > 0;
+}
+
 static int open_keys(struct pst_db *db)
 {
     uint64_t bytes;
@@ -129,8 +141,8 @@ static int open_keys(struct pst_db *db)
         err = open_unchanged(db);
     if (err == 0)
         err = pst_db_migrate_check(db, &current);
-    if (err == 0 && !current)
-        err = pst_db_refuse(db, -PST_EVERSION, "is empty, or was made by an older version");
+    if (err == 0 && (!current || is_behind_its_log(db)))
+        err = pst_db_refuse(db, -PST_EVERSION, "is not up to date: the next start brings it there");
     return err;
 }
 

@@ -118,6 +118,19 @@ describe('keys that no start can use', limit, () => {
     });
   }
 
+  test('keys that are only in the log of a killed gateway are no loss', limit, async () => {
+    const first = await Postern.start({ upstream: upstream.url });
+    await first.stop();
+    const killed = await Postern.start({ upstream: upstream.url, data_dir: first.settings.data_dir });
+    await killed.createKey('x');
+    await eventually(5000, 'the key to be noted', () => existsSync(file(killed.settings, 'keys.made')));
+    await killed.kill();
+    rmSync(file(killed.settings, 'keys.db-shm'), { force: true });
+    const checked = await check(killed.settings);
+    assert.equal(checked.code, 0, JSON.stringify(checked.findings));
+    assert.equal((await doctor(killed.settings)).status, 'ok');
+  });
+
   test('a mode that the next start puts right is no problem, and check leaves it', limit, async () => {
     const settings = { upstream: upstream.url, data_dir: temporaryDirectory() };
     assert.equal((await cli(['key', 'create', '--name', 'a'], { settings })).code, 0);

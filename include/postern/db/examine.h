@@ -24,7 +24,8 @@ struct pst_db_examination {
 int pst_db_examine(const char *data_dir, const char *file, uint64_t deadline_us,
                    struct pst_db_examination *ret, struct pst_db_why *ret_why) PST_MUSTCHECK;
 /* Opens data_dir/keys.db in the same way, for reading only; pst_keys_close() closes it. The errors are those
- * above; -PST_EVERSION also when the next start would bring it up to date. */
+ * above; -PST_EVERSION also when the next start would bring it up to date (an older schema, a log left
+ * behind). */
 int pst_keys_open_unchanged(const char *data_dir, struct pst_keys_store **ret,
                             struct pst_db_why *ret_why) PST_MUSTCHECK;
 
