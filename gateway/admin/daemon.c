@@ -23,7 +23,9 @@
 #define CONNECTIONS_HARD_MAX (2 * CONNECTIONS_MAX)
 /* So much more of a body that is too large is read past, for its 413 to be seen. */
 #define DROPPED_MAX_BYTES ((size_t)1024 * 1024)
-#define IDLE_S            30u
+/* Whoever has shown no token yet may not hold one of the few connections for long by saying nothing. */
+#define SILENT_S 5u
+#define IDLE_S   30u
 /* A connection's head and the fields of its answer; libmicrohttpd answers 431 beyond it. */
 #define HEAD_MAX_BYTES ((size_t)32 * 1024)
 
@@ -179,6 +181,12 @@ static void step_back(void)
     done = true;
 }
 
+/* The caller is one who may be here. */
+static void allow_idle(struct admin_request *r)
+{
+    (void)MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, IDLE_S);
+}
+
 static void fail_too_large(struct admin_request *r)
 {
     admin_fail(r, 413, "BodyTooLarge", "The request body is too large; at most %d bytes are accepted.",
@@ -196,6 +204,8 @@ static enum MHD_Result on_head(struct admin_listener *listener, struct admin_req
     pthread_mutex_lock(&r->admin->lock);
     admin_admit(r, path);
     pthread_mutex_unlock(&r->admin->lock);
+    if (r->status == 0 && r->route != NULL && r->route->needs != ADMIN_NEEDS_NOTHING)
+        allow_idle(r);
     if (r->status == 0 && text != NULL &&
         (pst_num_u64(pst_str_of(text), &length) < 0 || length > BODY_MAX_BYTES))
         fail_too_large(r);
@@ -332,7 +342,7 @@ static int start_daemon(struct admin_listener *listener)
     listener->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_call, listener,                 //
                                         MHD_OPTION_ARRAY, tls,                                   //
                                         MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_HARD_MAX,       //
-                                        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,                   //
+                                        MHD_OPTION_CONNECTION_TIMEOUT, SILENT_S,                 //
                                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_MAX_BYTES,      //
                                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                     //
                                         MHD_OPTION_EXTERNAL_LOGGER, log_mhd, listener,           //

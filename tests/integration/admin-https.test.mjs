@@ -290,3 +290,18 @@ describe('guessing', limit, () => {
     await postern.stop();
   });
 });
+
+test('a connection on which nobody signed in is given up before one with a token', limit, async (t) => {
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const ask = () => new Promise((resolve, reject) => {
+    const request = https.get({ host: '127.0.0.1', port, path: '/admin/v1/status', agent, rejectUnauthorized: false, headers: { authorization: `Bearer ${first}` } }, (response) => {
+      response.resume().on('end', () => resolve({ status: response.statusCode, reused: request.reusedSocket }));
+    });
+    request.on('error', reject);
+  });
+  assert.equal((await ask()).status, 200);
+  const silent = net.connect(port, '127.0.0.1'); // later than the other's last byte
+  await new Promise((resolve) => silent.resume().on('error', () => {}).on('close', resolve));
+  assert.deepEqual(await ask(), { status: 200, reused: true });
+});
