@@ -95,7 +95,7 @@ void admin_certificates_refresh(struct admin_listener *listener)
     if (pst_client_trust_is_current(listener->trust))
         return;
     if (load(listener, &trust, &why) < 0 || use(listener, trust) < 0) {
-        if (!listener->trust_failed) /* said once, until it can be read again */
+        if (!listener->trust_failed) /* logged once per outage */
             pst_warn("admin", "admin_client_ca: %s; what was read before stays in force", why.text);
         listener->trust_failed = true;
         return;

@@ -276,8 +276,8 @@ static void judge_chain(struct way *way, bool seen_again)
                    way->label);
     else
         visit_note(way->visit, CHECK_CHAIN, PST_DOCTOR_OK, NULL,
-                   "%s: issued by \"%.250s\", under \"%.250s\"; nobody "
-                   "inspects TLS on the path",
+                   "%s: issued by \"%.250s\", under \"%.250s\"; TLS is not "
+                   "inspected on the path",
                    way->label, way->peer.chain[0].issuer, top->subject);
 }
 

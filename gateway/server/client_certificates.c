@@ -50,7 +50,7 @@ void client_certificates_close(struct pst_server *server)
     pst_certificate_rules_free(server->certificates);
 }
 
-/* Said once, until it can be read again. */
+/* Logged once per outage. */
 static void note_failure(struct keeper *keeper, const char *why)
 {
     if (!keeper->trust_failed)

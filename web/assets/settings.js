@@ -9,7 +9,7 @@ const sources = { default: 'default', file: 'settings file', environment: 'envir
 const columns = [{ label: 'Setting' }, { label: 'Value' }, { label: 'From' }, { label: 'Default' }];
 
 function settingRow(setting) {
-  return row(heading(h('code', {}, setting.name), h('div', { class: 'small muted' }, setting.help, setting.reloadable ? ' Reloaded on SIGHUP.' : null)),
+  return row(heading(h('code', {}, setting.name), h('div', { class: 'small muted' }, setting.help)),
     cell('Value', h('code', {}, setting.value === '' ? '(empty)' : setting.value)),
     cell('From', setting.source === 'default' ? h('span', { class: 'muted' }, sources.default) : h('span', { class: 'tag' }, sources[setting.source] ?? setting.source)),
     setting.source === 'default' ? h('td', { role: 'cell', 'data-label': 'Default', class: 'same muted' }, 'same')
