@@ -378,7 +378,7 @@ describe('settings', limit, () => {
 
   test('what cannot be is said, at the start and by check', limit, async () => {
     for (const [more, words] of [
-      [{ admin_client_ca: '/nowhere.pem' }, /\/nowhere\.pem No such file/],
+      [{ admin_client_ca: '/nowhere.pem' }, /\/nowhere\.pem cannot be read: not found/],
       [{ admin_client_ca: certificates.admin.key }, /holds a private key, but no certificate/],
       [{ admin_client_ca: certificates.admin.cert }, /no certificate in it can be used: line 1 \(.*\) is not a CA's/],
       [{ admin_client_crl: caFile }, /holds a certificate, but no certificate revocation list/],

@@ -207,7 +207,7 @@ test('a file that is gone is told of once, and what was read stays in force unti
   const read = count('changed and was read again');
   replace(crlFile, ca.crl());
   await eventually(10000, 'the list to be read', () => count('changed and was read again') > read, 100);
-  const gone = () => count('crl.pem No such file or directory; what was read before stays in force');
+  const gone = () => count('crl.pem cannot be read: not found; what was read before stays in force');
   const before = gone();
   rmSync(crlFile);
   await eventually(10000, 'the complaint', () => gone() > before, 100);
