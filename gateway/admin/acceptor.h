@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Takes an admin listener's new connections, on a thread of its own, and hands them to its daemon.
  * libmicrohttpd could do so itself, but without a descriptor to spare it asks again and again for one as fast
- * as it can. */
+ * as it can. A connection's TLS session is made on this thread, too; of the listener's TLS context that reads
+ * only what never changes. */
 #ifndef POSTERN_ADMIN_ACCEPTOR_H
 #define POSTERN_ADMIN_ACCEPTOR_H
 

@@ -105,7 +105,7 @@ int pst_issuer_keys_get(const struct pst_issuer *issuer, const struct pst_issuer
     pst_buf_init(&text, PST_JWKS_BYTES_MAX + 1);
     int err = pst_issuer_keys_read(issuer, options, &text, &max_age_s, why);
     if (err == 0)
-        err = pst_jwks_parse(pst_buf_str(&text), &issuer->algorithms, ret, why);
+        err = pst_jwks_parse(pst_str_strip_file(pst_buf_str(&text)), &issuer->algorithms, ret, why);
     pst_buf_done(&text);
     return err;
 }

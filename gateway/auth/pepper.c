@@ -45,17 +45,22 @@ static int check_access(int fd, const char *path, bool settle, struct pst_why *w
     return 0;
 }
 
+/* As an editor, or `echo`, leaves them. */
+static bool is_bytes_with_line_end(struct pst_str text)
+{
+    struct pst_str end = pst_str_skip(text, PST_PEPPER_BYTES);
+    return pst_str_eq(end, PST_STR("\n")) || pst_str_eq(end, PST_STR("\r\n"));
+}
+
 static int parse(struct pst_buf *content, const char *path, struct pst_pepper *ret, struct pst_why *why)
 {
     struct pst_str text = pst_buf_str(content);
-    if (text.len == PST_PEPPER_BYTES) {
+    if (text.len == PST_PEPPER_BYTES || is_bytes_with_line_end(text)) {
         memcpy(ret->bytes, text.p, PST_PEPPER_BYTES);
         return 0;
     }
-    while (text.len > 0 && (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == '\r'))
-        text.len--;
     struct pst_pepper pepper;
-    int err = pst_hex_decode(text, pepper.bytes, PST_PEPPER_BYTES);
+    int err = pst_hex_decode(pst_str_strip_file(text), pepper.bytes, PST_PEPPER_BYTES);
     if (err == 0)
         *ret = pepper;
     pst_pepper_done(&pepper);

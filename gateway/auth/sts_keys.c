@@ -174,8 +174,9 @@ static bool read_line(struct pst_str line, struct sts_key *key)
 
 static int read_text(struct pst_str text, struct sts_keys *keys)
 {
+    text = pst_str_strip_file(text);
     while (text.len > 0 && keys->n < STS_KEYS) {
-        struct pst_str line = pst_str_cut(text, '\n', &text);
+        struct pst_str line = pst_str_strip(pst_str_cut(text, '\n', &text));
         if (!read_line(line, &keys->at[keys->n++]))
             return -PST_EPARSE;
     }

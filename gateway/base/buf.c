@@ -191,19 +191,19 @@ static unsigned json_char(const unsigned char *s, size_t n)
     return n == 2 && s[0] == 0xC2 ? s[1] : 'x';
 }
 
-static bool is_plain(unsigned c)
+static bool is_plain(unsigned c, bool quotes_stay)
 {
-    return c >= 0x20 && c != '"' && c != '\\' && (c < 0x7F || c > 0x9F);
+    return c >= 0x20 && (c != '"' || quotes_stay) && c != '\\' && (c < 0x7F || c > 0x9F);
 }
 
-static void add_json(struct pst_buf *buf, struct pst_str s)
+static void add_escaped(struct pst_buf *buf, struct pst_str s, bool quotes_stay)
 {
     size_t plain = 0; /* start of the run of bytes that need no escape */
     for (size_t i = 0; i < s.len;) {
         const unsigned char *at = (const unsigned char *)s.p + i;
         size_t n = utf8_length(at, s.len - i);
         unsigned c = json_char(at, n);
-        if (n > 0 && is_plain(c)) {
+        if (n > 0 && is_plain(c, quotes_stay)) {
             i += n;
             continue;
         }
@@ -219,18 +219,28 @@ static void add_json(struct pst_buf *buf, struct pst_str s)
         pst_buf_add(buf, s.p + plain, s.len - plain);
 }
 
-int pst_buf_add_json(struct pst_buf *buf, struct pst_str s)
+static int add_all_or_nothing(struct pst_buf *buf, struct pst_str s, bool quotes_stay)
 {
     size_t before = pst_buf_len(buf);
     bool failed_before = buf->failed;
     buf->failed = false;
-    add_json(buf, s);
+    add_escaped(buf, s, quotes_stay);
     bool failed = buf->failed;
     buf->failed = failed || failed_before;
     if (!failed)
         return 0;
     buf->end = buf->start + before; /* all or nothing */
     return -PST_ELIMIT;
+}
+
+int pst_buf_add_json(struct pst_buf *buf, struct pst_str s)
+{
+    return add_all_or_nothing(buf, s, false);
+}
+
+int pst_buf_add_line(struct pst_buf *buf, struct pst_str s)
+{
+    return add_all_or_nothing(buf, s, true);
 }
 
 char *pst_buf_cstr(struct pst_buf *buf)

@@ -46,7 +46,11 @@ static void format_line(struct pst_buf *line, enum pst_log_level level, const ch
         line,
         json ? "{\"time\":\"%s\",\"level\":\"%s\",\"module\":\"%s\",\"message\":\"" : "%s %-7s %s: ", when,
         level_names[level], module);
-    pst_buf_add_json(line, text); /* in text lines too: what a peer sent cannot forge a line */
+    /* What a peer sent cannot forge a line, whichever the format. */
+    if (json)
+        pst_buf_add_json(line, text);
+    else
+        pst_buf_add_line(line, text);
     pst_buf_add_cstr(line, json ? "\"}\n" : "\n");
 }
 

@@ -76,6 +76,26 @@ ptrdiff_t pst_str_find(struct pst_str s, char c)
     return at != NULL ? at - s.p : -1;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct pst_str pst_str_strip(struct pst_str s)
+{
+    while (s.len > 0 && is_space(s.p[0]))
+        s = pst_str_skip(s, 1);
+    while (s.len > 0 && is_space(s.p[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+struct pst_str pst_str_strip_file(struct pst_str s)
+{
+    static const struct pst_str mark = {"\xEF\xBB\xBF", 3};
+    return pst_str_strip(pst_str_starts(s, mark) ? pst_str_skip(s, mark.len) : s);
+}
+
 struct pst_str pst_str_cut(struct pst_str s, char sep, struct pst_str *rest)
 {
     ptrdiff_t at = pst_str_find(s, sep);

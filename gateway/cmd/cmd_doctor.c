@@ -54,12 +54,13 @@ static const struct pst_usage usage = {
     .takes_settings = true,
 };
 
-/* The first of these that the environment has, and that is not empty. */
+/* The first of these that the environment has, and that is not empty. The text lives as long as the program.
+ */
 static const char *from_environment(const char *const *names)
 {
     for (; *names != NULL; names++) {
-        const char *value = getenv(*names);
-        if (value != NULL && value[0] != '\0')
+        const char *value = pst_cmd_variable(*names);
+        if (value != NULL)
             return value;
     }
     return NULL;
@@ -154,7 +155,7 @@ static void take_proxy(struct pst_doctor_options *doctor)
     static const char *const exempt[] = {"NO_PROXY", "no_proxy", NULL};
     doctor->proxy = proxy != NULL ? proxy : from_environment(proxies);
     doctor->no_proxy = proxy != NULL ? NULL : from_environment(exempt);
-    doctor->proxy_credentials = getenv("HTTP_PROXY_CREDS");
+    doctor->proxy_credentials = pst_cmd_variable("HTTP_PROXY_CREDS");
     if (doctor->proxy == NULL && (doctor->proxy = own_guard(doctor->settings)) != NULL)
         doctor->proxy_credentials = guard_credentials(doctor->settings);
     doctor->ca_file = doctor->settings->ca_file;

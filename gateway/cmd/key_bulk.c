@@ -148,9 +148,7 @@ static int import_lines(struct key_session *session, struct pst_str rest, struct
 {
     for (size_t number = 1; rest.len > 0; number++) {
         struct pst_str line = pst_str_cut(rest, '\n', &rest);
-        if (pst_str_ends(line, PST_STR("\r")))
-            line.len--;
-        line = pst_str_trim(line);
+        line = number == 1 ? pst_str_strip_file(line) : pst_str_strip(line);
         int err = line.len > 0 ? import_line(session, line, ids) : 0;
         if (err < 0) {
             const char *field = session->why.field;

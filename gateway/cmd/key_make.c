@@ -271,13 +271,10 @@ static int take_secrets(struct pst_buf *input, struct pst_key_new *request)
                       err == -PST_ELIMIT ? "too long for two secrets" : pst_strerror(err));
         return PST_EXIT_FAILED;
     }
-    struct pst_str rest = pst_buf_str(input);
+    struct pst_str rest = pst_str_strip_file(pst_buf_str(input));
     size_t n = 0;
     while (rest.len > 0) {
-        struct pst_str line = pst_str_cut(rest, '\n', &rest);
-        if (pst_str_ends(line, PST_STR("\r")))
-            line.len--;
-        line = pst_str_trim(line);
+        struct pst_str line = pst_str_strip(pst_str_cut(rest, '\n', &rest));
         if (line.len == 0)
             continue;
         if (n == 2) {

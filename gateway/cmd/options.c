@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 /* An argument taken apart: "--name=value" or "--name" with the next one as its value. */
+/* Variables that one command asks for. */
+#define VARIABLES_MAX 16
+
 struct cursor {
     int argc;
     char **argv;
@@ -107,11 +110,22 @@ static int take_option(const struct pst_usage *usage, struct cursor *c, struct p
     return no_such_option(usage, c->name);
 }
 
+const char *pst_cmd_variable(const char *name)
+{
+    static char *kept[VARIABLES_MAX];
+    static size_t n;
+    struct pst_str text = pst_str_strip(pst_str_of(getenv(name)));
+    if (text.len == 0 || n == VARIABLES_MAX)
+        return NULL;
+    kept[n] = strndup(text.p, text.len);
+    return kept[n++];
+}
+
 int pst_cmd_parse(const struct pst_usage *usage, int argc, char **argv, struct pst_args *ret_args)
 {
     struct cursor c = {.argc = argc, .argv = argv, .at = 1};
     usage_enter(usage);
-    *ret_args = (struct pst_args){.config = getenv("POSTERN_CONFIG")};
+    *ret_args = (struct pst_args){.config = pst_cmd_variable("POSTERN_CONFIG")};
     for (; c.at < argc; c.at++) {
         const char *arg = argv[c.at];
         if (strcmp(arg, "-h") == 0) {

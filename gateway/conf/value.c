@@ -253,6 +253,16 @@ static int remember_text(struct pst_settings *settings, const struct pst_setting
     return 0;
 }
 
+/* A name, a path or a URL has none; what stood at the ends is gone already. */
+static int check_text(const char *text, const struct report *report)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            return fail(report, "has a line break or another control character in the middle");
+    }
+    return 0;
+}
+
 static int set_value(struct pst_settings *settings, const struct pst_setting_def *def,
                      const char *const *items, size_t n, const struct report *report)
 {
@@ -263,9 +273,9 @@ static int set_value(struct pst_settings *settings, const struct pst_setting_def
     switch (def->type) {
     case PST_SETTING_STRING:
     case PST_SETTING_PATH:
-        return set_string(settings, def, items[0]);
+        return check_text(items[0], report) < 0 ? -PST_EINVAL : set_string(settings, def, items[0]);
     case PST_SETTING_URL:
-        return set_url(settings, def, items[0], report);
+        return check_text(items[0], report) < 0 ? -PST_EINVAL : set_url(settings, def, items[0], report);
     case PST_SETTING_ENUM:
         return set_choice(settings, def, items[0], report);
     case PST_SETTING_STRINGS:
@@ -278,16 +288,51 @@ static int set_value(struct pst_settings *settings, const struct pst_setting_def
     }
 }
 
+/* No setting has a meaning for white space at its ends; secrets that are mounted or piped in come with an end
+ * of line. The copies may be of secrets. */
+struct stripped {
+    char *items[MAX_ITEMS];
+    size_t n;
+};
+
+static void stripped_done(struct stripped *stripped)
+{
+    for (size_t i = 0; i < stripped->n; i++) {
+        explicit_bzero(stripped->items[i], strlen(stripped->items[i]));
+        free(stripped->items[i]);
+    }
+}
+
+static int strip_all(const char *const *items, size_t n, struct stripped *ret)
+{
+    *ret = (struct stripped){.n = 0};
+    for (size_t i = 0; i < n; i++) {
+        struct pst_str text = pst_str_strip(pst_str_of(items[i]));
+        char *copy = malloc(text.len + 1);
+        if (copy == NULL)
+            return -PST_ENOMEM;
+        (void)!pst_str_copy(text, copy, text.len + 1);
+        ret->items[ret->n++] = copy;
+    }
+    return 0;
+}
+
 int value_set(struct pst_settings *settings, const struct pst_setting_def *def, const char *const *items,
               size_t n, char *problem, size_t problem_size)
 {
     const struct report report = {problem, problem_size};
+    struct stripped stripped = {.n = 0};
     problem[0] = '\0';
-    int err = set_value(settings, def, items, n, &report);
+    int err =
+        n <= MAX_ITEMS ? strip_all(items, n, &stripped) : fail(&report, "more than %d items", MAX_ITEMS);
+    const char *const *texts = (const char *const *)stripped.items;
     if (err == 0)
-        err = remember_text(settings, def, items, n);
+        err = set_value(settings, def, texts, n, &report);
+    if (err == 0)
+        err = remember_text(settings, def, texts, n);
     if (err == -PST_ENOMEM)
         snprintf(problem, problem_size, "out of memory");
+    stripped_done(&stripped);
     return err;
 }
 
@@ -305,7 +350,7 @@ int value_set_text(struct pst_settings *settings, const struct pst_setting_def *
     }
     struct pst_str rest = pst_str_of(copy);
     while (rest.p != NULL) {
-        struct pst_str item = pst_str_trim(pst_str_cut(rest, ',', &rest));
+        struct pst_str item = pst_str_strip(pst_str_cut(rest, ',', &rest));
         if (item.len == 0)
             continue;
         if (n == MAX_ITEMS) {

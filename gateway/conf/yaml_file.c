@@ -48,7 +48,7 @@ static const cyaml_schema_value_t list_item = {CYAML_VALUE_STRING(CYAML_FLAG_POI
 static bool is_list_as_text(const struct reading *reading, const struct pst_setting_def *def)
 {
     const struct yaml_key *key = yaml_outline_find(&reading->outline, def->name, NULL);
-    return key != NULL && key->kind == YAML_KIND_SCALAR;
+    return key != NULL && (key->kind == YAML_KIND_SCALAR || key->kind == YAML_KIND_NULL);
 }
 
 static void set_field(struct reading *reading, size_t i, const struct pst_setting_def *def)
@@ -249,19 +249,35 @@ static bool is_settled(const struct reading *reading)
     return outline->broken_line > 0 || outline->second_document > 0 || outline->empty;
 }
 
+/* Without those that are null; a list of nothing else is as absent as they are. */
+static void deliver_list(const struct reading *reading, const struct pst_setting_def *def,
+                         const struct yaml_key *key, const char *const *items, unsigned n,
+                         yaml_value_cb *value)
+{
+    const char *kept[MAX_LIST_ITEMS];
+    size_t n_kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if ((key->null_items & UINT64_C(1) << i) == 0)
+            kept[n_kept++] = items[i];
+    }
+    if (n == 0 || n_kept > 0)
+        value(reading->arg, def, key->line, true, kept, n_kept);
+}
+
 static void deliver(const struct reading *reading, const struct loaded *loaded, yaml_value_cb *value)
 {
     size_t n;
     const struct pst_setting_def *defs = pst_setting_defs(&n);
     for (size_t i = 0; i < n; i++) {
         const struct yaml_key *key = yaml_outline_find(&reading->outline, defs[i].name, NULL);
-        if (key == NULL || reading->fields[i].value.type == CYAML_IGNORE)
+        /* YAML's null is what stands where nothing is set: Helm writes it for a value that is not given. */
+        if (key == NULL || key->kind == YAML_KIND_NULL || reading->fields[i].value.type == CYAML_IGNORE)
             continue;
         /* Of an empty list libcyaml leaves no trace. */
         const char *const *list = (const char *const *)loaded->at[i].list;
         const char *scalar = loaded->at[i].scalar;
         if (reading->fields[i].value.type == CYAML_SEQUENCE)
-            value(reading->arg, &defs[i], key->line, true, list, loaded->at[i].n);
+            deliver_list(reading, &defs[i], key, list, loaded->at[i].n, value);
         else if (scalar != NULL)
             value(reading->arg, &defs[i], key->line, false, &scalar, 1);
     }

@@ -32,14 +32,41 @@ static void on_key(struct walk *walk, const yaml_event_t *event)
     key->line = line_of(event);
 }
 
+/* YAML 1.2.2 section 10.3.2: written without quotes, and without a tag that says otherwise. */
+static bool is_null(const yaml_event_t *event)
+{
+    static const char *const spellings[] = {"", "~", "null", "Null", "NULL"};
+    static const char tag[] = YAML_NULL_TAG;
+    if (event->type != YAML_SCALAR_EVENT)
+        return false;
+    const char *own_tag = (const char *)event->data.scalar.tag;
+    if (own_tag != NULL)
+        return strcmp(own_tag, tag) == 0;
+    const struct pst_str text = {(const char *)event->data.scalar.value, event->data.scalar.length};
+    bool found = false;
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++)
+        found |= pst_str_eq(text, pst_str_of(spellings[i]));
+    return found && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
 static void on_value(struct walk *walk, const yaml_event_t *event)
 {
     if (!walk->kept)
         return;
     struct yaml_key *key = &walk->outline->keys[walk->outline->n_keys - 1];
-    key->kind = event->type == YAML_SCALAR_EVENT           ? YAML_KIND_SCALAR
+    key->kind = is_null(event)                             ? YAML_KIND_NULL
+                : event->type == YAML_SCALAR_EVENT         ? YAML_KIND_SCALAR
                 : event->type == YAML_SEQUENCE_START_EVENT ? YAML_KIND_SEQUENCE
                                                            : YAML_KIND_OTHER;
+}
+
+/* In a list of the outer mapping: those that are null are remembered by their places. */
+static void on_item(struct walk *walk, const yaml_event_t *event)
+{
+    struct yaml_key *key = &walk->outline->keys[walk->outline->n_keys - 1];
+    if (key->n_items < 64 && is_null(event))
+        key->null_items |= UINT64_C(1) << key->n_items;
+    key->n_items++;
 }
 
 /* A scalar, an alias, or the beginning of a collection. */
@@ -48,14 +75,15 @@ static void on_node(struct walk *walk, const yaml_event_t *event)
     bool opens = event->type == YAML_MAPPING_START_EVENT || event->type == YAML_SEQUENCE_START_EVENT;
     /* A document without content has an empty scalar in its place. */
     if (walk->depth == 0)
-        walk->outline->empty = event->type == YAML_SCALAR_EVENT && event->data.scalar.length == 0 &&
-                               event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+        walk->outline->empty = is_null(event);
     if (walk->depth == 1) {
         if (walk->is_value)
             on_value(walk, event);
         else
             on_key(walk, event);
         walk->is_value = !walk->is_value;
+    } else if (walk->depth == 2 && walk->kept) {
+        on_item(walk, event);
     }
     walk->depth += opens;
 }

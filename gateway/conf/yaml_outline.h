@@ -6,17 +6,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* More keys than there are settings only come with unknown ones, of which a few are told. */
 #define YAML_KEYS_MAX 160
 #define YAML_KEY_SIZE 64
 
-enum yaml_kind { YAML_KIND_SCALAR, YAML_KIND_SEQUENCE, YAML_KIND_OTHER };
+enum yaml_kind { YAML_KIND_SCALAR, YAML_KIND_SEQUENCE, YAML_KIND_NULL, YAML_KIND_OTHER };
 
 struct yaml_key {
     char name[YAML_KEY_SIZE]; /* cut when it is longer: no setting's is */
     unsigned line;
     enum yaml_kind kind; /* of its value */
+    size_t n_items;      /* of a sequence */
+    uint64_t null_items; /* a bit for each of the first 64 that is null */
 };
 
 struct yaml_outline {

@@ -16,7 +16,7 @@ static bool next_host(struct pst_str *rest, struct pst_str *ret)
 {
     while (rest->len > 0) {
         struct pst_str remark, line = pst_str_cut(*rest, '\n', rest);
-        *ret = pst_str_trim(pst_str_cut(line, '#', &remark));
+        *ret = pst_str_strip(pst_str_cut(line, '#', &remark));
         if (ret->len > 0)
             return true;
     }
@@ -33,7 +33,7 @@ static int read_hosts(const char *path, struct pst_buf *ret,
         log(path, pst_str_of(pst_strerror(err)));
         return err;
     }
-    struct pst_str rest = pst_buf_str(&text), host;
+    struct pst_str rest = pst_str_strip_file(pst_buf_str(&text)), host;
     while (next_host(&rest, &host)) {
         if (pst_egress_pattern_is_valid(host))
             continue;
@@ -106,7 +106,7 @@ bool allow_file_has(struct pst_egress *egress, const char *host)
     struct pst_str pattern;
     bool found = false;
     pthread_mutex_lock(&egress->lock);
-    struct pst_str rest = pst_buf_str(&egress->allow.hosts);
+    struct pst_str rest = pst_str_strip_file(pst_buf_str(&egress->allow.hosts));
     while (!found && next_host(&rest, &pattern))
         found = egress_matches(pattern, pst_str_of(host));
     pthread_mutex_unlock(&egress->lock);

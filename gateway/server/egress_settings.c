@@ -29,7 +29,7 @@ static void PST_PRINTF(4, 5) problem(struct reader *r, int err, const char *sett
     r->err = r->err < 0 ? r->err : err;
 }
 
-/* "user:password" in a file, with or without an end of line. */
+/* "user:password" in a file, whatever white space is around it. */
 static void read_credentials(struct reader *r, const char *setting, const char *path, struct pst_proxy *ret)
 {
     char text[256];
@@ -41,9 +41,8 @@ static void read_credentials(struct reader *r, const char *setting, const char *
         problem(r, -PST_EIO, setting, "%s: %s", path, strerror(errno));
         return;
     }
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-        n--;
-    if (pst_proxy_set_credentials(ret, (struct pst_str){text, (size_t)n}) < 0)
+    struct pst_str credentials = pst_str_strip_file((struct pst_str){text, (size_t)n});
+    if (pst_proxy_set_credentials(ret, credentials) < 0)
         problem(r, -PST_EINVAL, setting, "%s: one line user:password of at most 250 characters is wanted",
                 path);
     explicit_bzero(text, sizeof(text));

@@ -43,8 +43,8 @@ static void add_system(struct pst_tls_roots *roots)
 {
     struct tls_left_out left_out;
     struct pst_tls_why ignored;
-    const char *named = getenv("SSL_CERT_FILE");
-    if (named != NULL && named[0] != '\0') {
+    char named[PATH_MAX];
+    if (pst_str_clip(pst_str_strip(pst_str_of(getenv("SSL_CERT_FILE"))), named, sizeof(named)) > 0) {
         (void)!add_file(roots, named, &left_out, &ignored);
         return;
     }

@@ -168,6 +168,9 @@ describe('the access log', limit, () => {
     const text = await Postern.start({ upstream: upstream.url, access_log: 'text' });
     await request(text.port, '/status?x=secret');
     await eventually(5000, 'a line', () => /"GET \/status HTTP\/1\.1" 200/.test(text.stdout));
+    await request(text.port, '/status/"x"%22', { headers: { 'X-Request-Id': 'quoted' } });
+    const line = await eventually(5000, 'a line', () => text.stdout.split('\n').find((one) => one.includes(' quoted ')));
+    assert.match(line, /^127\.0\.0\.1 - - \[[^\]]+\] "GET \/status\/\\"x\\"%22 HTTP\/1\.1" \d+ \d+ quoted - /);
     assert.ok(!text.stdout.includes('secret'));
     await text.stop();
   });

@@ -63,6 +63,9 @@ int pst_buf_vprintf(struct pst_buf *buf, const char *fmt, va_list args) PST_PRIN
  * not valid UTF-8 become U+FFFD; control characters are escaped, those of U+0080 to U+009F too, which some
  * terminals obey. */
 int pst_buf_add_json(struct pst_buf *buf, struct pst_str s);
+/* Appends `s` as the end of a line of text for people: as above, but quotes stay, since nothing around the
+ * text gives them a meaning. Backslashes are escaped, so that escapes can be told from what was there. */
+int pst_buf_add_line(struct pst_buf *buf, struct pst_str s);
 /* Adds a NUL behind the content without counting it; returns the content as a C string, or NULL. */
 char *pst_buf_cstr(struct pst_buf *buf);
 /* Takes `n` bytes (at most what is there) off the front. */

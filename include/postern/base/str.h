@@ -30,6 +30,10 @@ bool pst_str_iends(struct pst_str s, struct pst_str suffix);
 struct pst_str pst_str_skip(struct pst_str s, size_t n);
 /* Without spaces and tabs at both ends (RFC 9110 section 5.6.3, OWS). */
 struct pst_str pst_str_trim(struct pst_str s);
+/* Without white space at both ends, ends of lines included: what people and tools leave around a value. */
+struct pst_str pst_str_strip(struct pst_str s);
+/* Likewise for the content of a text file, which may begin with a byte order mark. */
+struct pst_str pst_str_strip_file(struct pst_str s);
 /* Splits at the first `sep`: the part before is returned, `*rest` is set to what follows it.
  * Without a separator all is returned and *rest is empty with a NULL pointer. */
 struct pst_str pst_str_cut(struct pst_str s, char sep, struct pst_str *rest);

@@ -91,6 +91,9 @@ int pst_cmd_take_time(const struct pst_usage *usage, const char *option, const c
                       enum pst_cmd_when when, int64_t *ret_us) PST_MUSTCHECK;
 
 /* What pst_cmd_settings() loads from, for a command that wants more of pst_settings_collect(). */
+/* A variable of the environment without white space around it; NULL when it is not there, or empty. The text
+ * lives as long as the program. The main thread only. */
+const char *pst_cmd_variable(const char *name);
 struct pst_settings_input pst_cmd_settings_input(const struct pst_args *args);
 
 /* "postern key create: TEXT" on standard error; "postern: TEXT" before a command's options were parsed. */

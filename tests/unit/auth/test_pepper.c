@@ -85,7 +85,8 @@ static void test_forms(void **state)
     uint8_t expected[PST_PEPPER_BYTES];
     for (size_t i = 0; i < sizeof(expected); i++)
         expected[i] = (uint8_t)i;
-    static const char *const good[] = {HEX, HEX "\n", HEX "\r\n"};
+    static const char *const good[] = {HEX, HEX "\n", HEX "\r\n", " " HEX "\t\n\n",
+                                       "\xEF\xBB\xBF" HEX "\r\n"};
     struct pst_pepper pepper;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         rig_write(&rig, PST_PEPPER_FILE, good[i], strlen(good[i]), 0600);
@@ -95,6 +96,12 @@ static void test_forms(void **state)
     rig_write(&rig, PST_PEPPER_FILE, expected, sizeof(expected), 0400);
     load(&pepper);
     assert_memory_equal(pepper.bytes, expected, sizeof(expected));
+    uint8_t with_end[PST_PEPPER_BYTES + 2];
+    memcpy(with_end, expected, sizeof(expected));
+    memcpy(with_end + sizeof(expected), "\r\n", 2);
+    rig_write(&rig, PST_PEPPER_FILE, with_end, sizeof(with_end), 0400);
+    load(&pepper);
+    assert_memory_equal(pepper.bytes, expected, sizeof(expected));
 }
 
 static void test_not_a_pepper(void **state)
@@ -102,7 +109,7 @@ static void test_not_a_pepper(void **state)
     (void)state;
     char large[300];
     memset(large, '0', sizeof(large));
-    static const char *const bad[] = {"", "\n", "0", HEX "0", HEX " ", "x" HEX, "0x" HEX, HEX "\n" HEX};
+    static const char *const bad[] = {"", "\n", "0", HEX "0", HEX "\n0", "x" HEX, "0x" HEX, HEX "\n" HEX};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         rig_write(&rig, PST_PEPPER_FILE, bad[i], strlen(bad[i]), 0600);
         expect_refusal(-PST_EPARSE, true);

@@ -63,7 +63,7 @@ static void test_text_line(void **state)
     pst_log_setup(PST_LOG_INFO, PST_LOG_TEXT);
     char *text = listen_to(say_what_a_peer_sent, NULL, &len);
     assert_string_equal(behind_time(text, begin),
-                        " warning tls: from a\\n2026-01-01T00:00:00.000Z info    tls: forged \\\"x\\\" "
+                        " warning tls: from a\\n2026-01-01T00:00:00.000Z info    tls: forged \"x\" "
                         "\\u001b[2J \\u009b \xEF\xBF\xBD\n");
     free(text);
 }

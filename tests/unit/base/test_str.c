@@ -77,6 +77,23 @@ static void test_trim(void **state)
     assert_int_equal(pst_str_trim((struct pst_str){NULL, 0}).len, 0);
 }
 
+static void test_strip(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", ""},       {" \t\r\n\v\f", ""}, {"a", "a"},       {"\na b\r\n", "a b"},
+        {" \n a", "a"}, {"a\t ", "a"},       {"a\nb", "a\nb"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(pst_str_eq(pst_str_strip(pst_str_of(cases[i][0])), pst_str_of(cases[i][1])));
+        assert_true(pst_str_eq(pst_str_strip_file(pst_str_of(cases[i][0])), pst_str_of(cases[i][1])));
+    }
+    assert_true(pst_str_eq(pst_str_strip_file(PST_STR("\xEF\xBB\xBF \na\n")), PST_STR("a")));
+    assert_true(pst_str_eq(pst_str_strip(PST_STR("\xEF\xBB\xBF")), PST_STR("\xEF\xBB\xBF")));
+    assert_true(pst_str_eq(pst_str_strip(PST_STR("\0a\0")), PST_STR("\0a\0")));
+    assert_int_equal(pst_str_strip_file((struct pst_str){NULL, 0}).len, 0);
+}
+
 static void test_cut(void **state)
 {
     (void)state;
@@ -135,8 +152,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equality),      cmocka_unit_test(test_starts_and_ends),
-        cmocka_unit_test(test_trim),          cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_skip_and_find), cmocka_unit_test(test_copy_and_clip),
+        cmocka_unit_test(test_strip),         cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_cut),           cmocka_unit_test(test_skip_and_find),
+        cmocka_unit_test(test_copy_and_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

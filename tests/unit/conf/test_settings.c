@@ -145,7 +145,7 @@ static const struct {
     {"\"colour\": 3\n", ":1: unknown setting \"colour\"; `postern settings` lists them all\n"},
     {"workers: many\n", ":1: workers: \"many\" is not a number from 0 to 256\n"},
     {"workers: -1\n", ":1: workers: \"-1\" is not a number from 0 to 256\n"},
-    {"workers:\n", ":1: workers: \"\" is not a number from 0 to 256\n"},
+    {"workers: ''\n", ":1: workers: \"\" is not a number from 0 to 256\n"},
     {"workers: 257\n", ":1: workers: \"257\" is out of range: a number from 0 to 256 is allowed\n"},
     {"workers: 99999999999999999999999\n",
      ":1: workers: \"99999999999999999999999\" is out of range: a number from 0 to 256 is allowed\n"},
@@ -302,6 +302,120 @@ static void test_braces(void **state)
 }
 
 /* What stands in a YAML list is an item as it is: a comma parts items only where there is no list. */
+/* YAML's null is no value: what comes before or after holds, as if the line were not there. Quoted, or with a
+ * tag that says so, it is a text. */
+static void test_null_is_absence(void **state)
+{
+    (void)state;
+    static const char *const nulls[] = {"", " ", "~", "null", "Null", "NULL", "!!null ''", "# a comment"};
+    struct told told;
+    struct pst_settings s;
+    for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++) {
+        char yaml[512];
+        snprintf(yaml, sizeof(yaml),
+                 "region: %s\nworkers: %s\nupstream: %s\nlisten: %s\nclient_idle_timeout: %s\nlog_level: "
+                 "%s\nkey_sources: %s\n",
+                 nulls[i], nulls[i], nulls[i], nulls[i], nulls[i], nulls[i], nulls[i]);
+        if (load(yaml, NULL, NULL, 0, &told, &s) != 0)
+            fail_msg("\"%s\": %s", nulls[i], told.text);
+        assert_string_equal(s.region, "");
+        assert_string_equal(s.upstream, "http://127.0.0.1:5000");
+        assert_true(s.listen_is_default);
+        assert_int_equal(s.n_key_sources, 3);
+        assert_int_equal(pst_setting_source(&s, pst_setting_find("workers")), PST_FROM_DEFAULT);
+        pst_settings_done(&s);
+        snprintf(yaml, sizeof(yaml), "region: %s\nupstream: %s\n", nulls[i], nulls[i]);
+        assert_int_equal(load(yaml, (const char *const[]){"POSTERN_REGION=westus", NULL}, NULL, 0, &told, &s),
+                         0);
+        assert_string_equal(s.region, "westus");
+        pst_settings_done(&s);
+    }
+    assert_int_equal(load("~\n", NULL, NULL, 0, &told, &s), 0);
+    pst_settings_done(&s);
+    /* in lists the item is left out, and a list of nothing else says nothing */
+    assert_int_equal(load("key_sources: [~, api-key, null]\nlisten:\n  -\n  - ~\n", NULL, NULL, 0, &told, &s),
+                     0);
+    assert_int_equal(s.n_key_sources, 1);
+    assert_string_equal(s.key_sources[0], "api-key");
+    assert_true(s.listen_is_default);
+    pst_settings_done(&s);
+}
+
+static void test_null_in_quotes_is_a_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *region;
+    } cases[] = {
+        {"region: \"null\"\n", "null"}, {"region: '~'\n", "~"},           {"region: !!str null\n", "null"},
+        {"region: nULL\n", "nULL"},     {"region: nullify\n", "nullify"}, {"region: ''\n", ""},
+    };
+    struct told told;
+    struct pst_settings s;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(
+            load(cases[i].yaml, (const char *const[]){"POSTERN_WORKERS=2", NULL}, NULL, 0, &told, &s), 0);
+        assert_string_equal(s.region, cases[i].region);
+        assert_int_equal(pst_setting_source(&s, pst_setting_find("region")), PST_FROM_FILE);
+        pst_settings_done(&s);
+    }
+    assert_int_equal(load("upstream: ''\n", NULL, NULL, 0, &told, &s), -PST_EINVAL);
+    assert_non_null(strstr(told.text, "upstream: must not be empty"));
+}
+
+/* What secrets that are mounted, and templates, leave around a value, wherever it comes from. */
+static void test_white_space_at_the_ends(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"POSTERN_REGION=westus\n",
+                                              "POSTERN_WORKERS= 3\r\n",
+                                              "POSTERN_UPSTREAM=\thttp://127.0.0.1:6000 \n",
+                                              "POSTERN_LOG_LEVEL=debug\n",
+                                              "POSTERN_CLIENT_IDLE_TIMEOUT=5s\n",
+                                              "POSTERN_LISTEN=127.0.0.1:1\n,\n127.0.0.1:2\n",
+                                              "POSTERN_KEY_SOURCES=\napi-key ,\r\n Authorization: Bearer\n",
+                                              NULL};
+    struct told told;
+    struct pst_settings s;
+    assert_int_equal(load(NULL, environment, NULL, 0, &told, &s), 0);
+    assert_string_equal(s.region, "westus");
+    assert_int_equal(s.workers, 3);
+    assert_string_equal(s.upstream, "http://127.0.0.1:6000");
+    assert_int_equal(s.client_idle_timeout_ms, 5000);
+    assert_int_equal(s.n_listen, 2);
+    assert_int_equal(s.n_key_sources, 2);
+    assert_string_equal(s.key_sources[0], "api-key");
+    assert_string_equal(s.key_sources[1], "Authorization: Bearer");
+    pst_settings_done(&s);
+
+    const struct pst_setting_flag flag = {.name = "region", .value = " eastus\n"};
+    assert_int_equal(load("region: |\n  northus\nkey_sources: [\" api-key\\n\"]\ntls_profile: \"modern \"\n",
+                          NULL, NULL, 0, &told, &s),
+                     0);
+    assert_string_equal(s.region, "northus");
+    assert_string_equal(s.key_sources[0], "api-key");
+    assert_int_equal(s.tls_profile, PST_PROFILE_MODERN);
+    pst_settings_done(&s);
+    assert_int_equal(load(NULL, NULL, &flag, 1, &told, &s), 0);
+    assert_string_equal(s.region, "eastus");
+    pst_settings_done(&s);
+}
+
+/* In the middle it is no accident of a file's end. */
+static void test_line_breaks_in_the_middle(void **state)
+{
+    (void)state;
+    static const char *const variables[] = {
+        "POSTERN_REGION=west\nus", "POSTERN_UPSTREAM=http://a:1\nhttp://b:1", "POSTERN_CA_FILE=/a\x1b[2Jb"};
+    struct told told;
+    struct pst_settings s;
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        assert_int_equal(load(NULL, (const char *const[]){variables[i], NULL}, NULL, 0, &told, &s),
+                         -PST_EINVAL);
+        assert_non_null(strstr(told.text, "has a line break or another control character in the middle"));
+    }
+}
+
 static void test_commas_in_a_list(void **state)
 {
     (void)state;
@@ -435,9 +549,9 @@ static void test_messages_are_printable(void **state)
     (void)state;
     struct told told;
     struct pst_settings s;
-    const char *environment[] = {"POSTERN_WORKERS=\x1b[2J\n", NULL};
+    const char *environment[] = {"POSTERN_WORKERS=\x1b[2J\nx", NULL};
     assert_int_equal(load(NULL, environment, NULL, 0, &told, &s), -PST_EINVAL);
-    assert_string_equal(told.text, "POSTERN_WORKERS: \"?[2J?\" is not a number from 0 to 256\n");
+    assert_string_equal(told.text, "POSTERN_WORKERS: \"?[2J?x\" is not a number from 0 to 256\n");
 }
 
 static void test_lists_are_bounded(void **state)
@@ -618,6 +732,10 @@ int main(void)
         cmocka_unit_test(test_unknown_names_are_bounded),
         cmocka_unit_test(test_too_large_a_file),
         cmocka_unit_test(test_braces),
+        cmocka_unit_test(test_null_is_absence),
+        cmocka_unit_test(test_null_in_quotes_is_a_text),
+        cmocka_unit_test(test_white_space_at_the_ends),
+        cmocka_unit_test(test_line_breaks_in_the_middle),
         cmocka_unit_test(test_commas_in_a_list),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_empty_list_is_a_value),
