@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # docker build -t postern .
 #
-# Postern shares the network of the inference container, as in a pod: it reaches port 5000 by the common loopback, and
-# what is published is published by that container. 8444 is the admin side.
+# Postern shares the network of the inference container, as in a pod: it reaches port 5000 through the common loopback, and
+# that container publishes the ports. 8444 is the admin side.
 # docker run -d --name ai -p 8443:8443 -p 127.0.0.1:8444:8444 IMAGE
 # docker run -d --name postern --network container:ai -v postern:/var/lib/postern -e POSTERN_ADMIN_LISTEN=0.0.0.0:8444 postern
 # docker exec postern postern key create --name first
 #
-# Where there is no Docker: tools/dockerfile-in-chroot runs the same steps.
+# Without Docker, tools/dockerfile-in-chroot runs the same steps.
 
 FROM debian:trixie-slim AS build
 WORKDIR /src
