@@ -82,7 +82,7 @@ int pst_admin_token_make(struct pst_keys *keys, struct pst_str name, enum pst_ad
         return err;
     struct pst_admin_token_row row = {.role = role, .created_us = made.created_us, .expires_us = expires_us};
     if (pst_key_make_id(made.id) < 0 || make_text(made.id, &made.token) < 0)
-        return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
+        return pst_why_set(why, -PST_EIO, NULL, "the kernel returned no random bytes");
     pst_str_clip(pst_str_of(made.id), row.id, sizeof(row.id));
     pst_str_clip(name, row.name, sizeof(row.name));
     err = pst_keys_token_digest(keys, pst_secret_str(&made.token), row.digest, why);
@@ -114,7 +114,7 @@ int pst_admin_token_check(struct pst_keys *keys, struct pst_str presented, int64
     uint8_t digest[PST_SHA256_BYTES];
     struct pst_str id = pst_admin_token_id(presented);
     if (id.len == 0)
-        return pst_why_set(why, -PST_EACCES, NULL, "that is no admin token");
+        return pst_why_set(why, -PST_EACCES, NULL, "this is not an admin token");
     int err = pst_keys_token_digest(keys, presented, digest, why);
     if (err < 0)
         return err;
@@ -149,8 +149,7 @@ static int revoke_token(struct pst_keys *keys, struct pst_str id, struct pst_why
     if (err == 0)
         err = pst_admin_tokens_revoke(store, id, pst_clock_real_us());
     if (err == -PST_ENOENT)
-        return pst_why_set(why, err, "id",
-                           "there is no such admin token; `postern admin-token list` shows those there are");
+        return pst_why_set(why, err, "id", "there is no such admin token; see `postern admin-token list`");
     return err < 0 ? store_failed(keys, err, why) : 0;
 }
 

@@ -72,17 +72,18 @@ static int parse_pattern(struct pst_str pattern, struct rule *ret, struct pst_wh
         ret->kind = kinds[i].kind;
         ret->value = pst_str_skip(pattern, kinds[i].name.len);
         if (ret->value.len == 0)
-            return pst_why_set(why, -PST_EPARSE, NULL, "nothing stands behind \"" PST_STR_FMT "\"",
+            return pst_why_set(why, -PST_EPARSE, NULL, "a value is expected after \"" PST_STR_FMT "\"",
                                PST_STR_ARG(kinds[i].name));
         bool digest = ret->kind == KIND_SHA256 || ret->kind == KIND_KEY_SHA256;
         if (digest && parse_digest(ret->value, ret->digest) < 0)
             return pst_why_set(why, -PST_EPARSE, NULL,
-                               "\"" PST_STR_FMT "\" is no SHA-256 digest of 64 hexadecimal digits",
+                               "\"" PST_STR_FMT "\" is not a SHA-256 digest of 64 hexadecimal digits",
                                PST_STR_ARG(ret->value));
         return 0;
     }
     return pst_why_set(why, -PST_EPARSE, NULL,
-                       "\"" PST_STR_FMT "\" is none of dns=, uri=, cn=, subject=, sha256=, key-sha256= and *",
+                       "\"" PST_STR_FMT
+                       "\" is not valid; use dns=, uri=, cn=, subject=, sha256=, key-sha256= or *",
                        PST_STR_ARG(pattern));
 }
 
@@ -97,7 +98,7 @@ static int parse_rule(enum pst_certificate_rules_of of, struct pst_str item, str
                            words[of].problem);
     if (pattern.len == 0)
         return pst_why_set(why, -PST_EPARSE, NULL,
-                           "behind the %s \"" PST_STR_FMT "\" stands no certificate; write dns=NAME or *",
+                           "a certificate is expected after the %s \"" PST_STR_FMT "\"; write dns=NAME or *",
                            words[of].name, PST_STR_ARG(ret->word));
     return parse_pattern(pattern, ret, why);
 }

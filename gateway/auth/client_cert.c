@@ -34,8 +34,7 @@ static int check_key(struct pst_keys *keys, const char *id, struct pst_why *why)
     int err = pst_keys_get(store, pst_str_of(id), &arena, &row);
     pst_arena_done(&arena);
     if (err == -PST_ENOENT)
-        return pst_why_set(why, err, "id", "there is no key \"%s\"; `postern key list` shows those there are",
-                           id);
+        return pst_why_set(why, err, "id", "there is no key \"%s\"; see `postern key list`", id);
     return err < 0 ? store_failed(keys, err, why) : 0;
 }
 

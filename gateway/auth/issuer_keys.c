@@ -35,7 +35,7 @@ static int get(const struct pst_issuer *issuer, const struct pst_issuer_keys_opt
         return 0;
     unsigned status = ret->status;
     pst_fetch_answer_done(ret);
-    return pst_why_set(why, -PST_EPROTO, NULL, "%s answered %u", url, status);
+    return pst_why_set(why, -PST_EPROTO, NULL, "%s returned status %u", url, status);
 }
 
 /* OpenID Connect Discovery 1.0, section 4: the document has to be of the issuer that it was asked about. */
@@ -48,9 +48,9 @@ static int read_configuration(const struct pst_issuer *issuer, struct pst_str te
     const char *reason;
     int err = 0;
     if (!document)
-        err = pst_why_set(why, -PST_EPARSE, NULL, "%s is not proper JSON", issuer->jwks);
+        err = pst_why_set(why, -PST_EPARSE, NULL, "%s is not valid JSON", issuer->jwks);
     else if (!pst_str_eq(name, issuer->name))
-        err = pst_why_set(why, -PST_EPROTO, NULL, "%s is of another issuer, \"%.200s\"", issuer->jwks,
+        err = pst_why_set(why, -PST_EPROTO, NULL, "%s is for another issuer, \"%.200s\"", issuer->jwks,
                           name.p ? name.p : "");
     else if (!uri.p || pst_url_parse(uri, &parsed, &reason) < 0 || !parsed.https ||
              pst_str_copy(uri, url, size) < 0)

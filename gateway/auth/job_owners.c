@@ -112,8 +112,8 @@ static struct slot *make_room(struct pst_job_owners *owners, const uint8_t job[s
             soonest = &bucket[i];
     }
     if (atomic_fetch_add_explicit(&owners->forgotten, 1, memory_order_relaxed) == 0)
-        pst_warn("auth", "more jobs are under way than job_table_size has room for: the owners of the oldest "
-                         "are forgotten, and any key may read them");
+        pst_warn("auth", "more jobs are in progress than job_table_size holds: the owners of the oldest "
+                         "are forgotten, and any key can read those jobs");
     return soonest;
 }
 
@@ -169,7 +169,8 @@ static struct head *map_old(const char *path, size_t *ret_bytes)
     if (head != NULL)
         munmap(head, bytes);
     pst_warn("auth",
-             "%s is no table of jobs; it is made anew, and the owners of jobs under way are forgotten", path);
+             "%s is not a job table; it is created again, and the owners of jobs in progress are forgotten",
+             path);
     return NULL;
 }
 
@@ -200,7 +201,7 @@ static int make_new(struct pst_job_owners *owners, const char *path, uint64_t n_
     int err = map_file(beside, O_CREAT | O_EXCL, bytes, &head);
     if (err < 0) {
         (void)unlink(beside);
-        pst_warn("auth", "%s cannot be made (%s): whose jobs are whose is forgotten when the gateway stops",
+        pst_warn("auth", "%s cannot be created (%s): the owners of jobs are forgotten when the gateway stops",
                  beside, pst_strerror(err));
         head = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (head == MAP_FAILED)
@@ -211,7 +212,7 @@ static int make_new(struct pst_job_owners *owners, const char *path, uint64_t n_
     if (old != NULL)
         memcpy(head->salt, old->salt, sizeof(head->salt));
     else if (getrandom(head->salt, sizeof(head->salt), 0) != (ssize_t)sizeof(head->salt))
-        pst_debug("auth", "no random salt for the table of jobs");
+        pst_debug("auth", "no random salt for the job table");
     if (old != NULL)
         take_over(owners, old, 0);
     head->magic = MAGIC;

@@ -179,7 +179,7 @@ int pst_jwks_parse(struct pst_str text, const struct pst_alg_list *allowed, stru
         return pst_why_set(why, -PST_ELIMIT, NULL, "the key set is larger than 64 KiB");
     json_t *set = pst_json_strict(text, JWKS_DEPTH, error);
     if (!set)
-        return pst_why_set(why, -PST_EPARSE, NULL, "the key set is not proper JSON: %s", error);
+        return pst_why_set(why, -PST_EPARSE, NULL, "the key set is not valid JSON: %s", error);
     const json_t *keys = json_object_get(set, "keys");
     struct pst_jwks *jwks = calloc(1, sizeof(*jwks));
     int err;

@@ -93,7 +93,7 @@ static int take_policy(struct pst_keyring *ring, const struct pst_key_row *row, 
     pst_buf_reset(&ring->policy);
     int err = pst_policy_compile(row->scopes, row->networks, &ring->policy, &why);
     if (err == -PST_EINVAL) {
-        pst_error("auth", "key " PST_STR_FMT " is refused everything: its %s cannot be read: %s",
+        pst_error("auth", "all requests of key " PST_STR_FMT " are refused: its %s cannot be read: %s",
                   PST_STR_ARG(row->id), why.field, why.text);
         pst_buf_reset(&ring->policy);
         err = pst_policy_compile_closed(&ring->policy);
@@ -219,7 +219,7 @@ static int take_changes(struct pst_keyring *ring)
     }
     ring->seq = seq;
     publish(ring, next, retired);
-    pst_debug("auth", "the changed keys are in force");
+    pst_debug("auth", "the changed keys are in effect");
     if (next->keys > 0)
         pst_keys_note_made(ring->data_dir);
     return 1;
@@ -316,7 +316,7 @@ static void purge_now_and_then(struct pst_keyring *ring)
         return;
     ring->until_purge = PURGE_EVERY;
     if (pst_keys_purge(ring->store, pst_clock_real_us()) < 0)
-        pst_debug("auth", "old keys could not be swept: %s", pst_keys_why(ring->store));
+        pst_debug("auth", "old keys could not be removed: %s", pst_keys_why(ring->store));
 }
 
 static void note_result(struct pst_keyring *ring, int err)
@@ -325,10 +325,10 @@ static void note_result(struct pst_keyring *ring, int err)
     if (err < 0)
         ring->refresh_errors++;
     if (err < 0 && !ring->stale)
-        pst_error("auth", "changes of keys cannot be read, the keys as last read stay in force: %s",
+        pst_error("auth", "key changes cannot be read, the last known keys stay in effect: %s",
                   ours ? pst_strerror(err) : pst_keys_why(ring->store));
     if (err >= 0 && ring->stale)
-        pst_info("auth", "changes of keys are read again");
+        pst_info("auth", "key changes can be read again");
     ring->stale = err < 0;
 }
 

@@ -42,9 +42,7 @@ static int fail_store(const struct pst_keys *keys, int err, struct pst_why *why)
 
 static int no_such_key(struct pst_str id, struct pst_why *why)
 {
-    return pst_why_set(why, -PST_ENOENT, "id",
-                       "there is no key \"" PST_STR_FMT "\"; `postern key list` shows those "
-                       "there are",
+    return pst_why_set(why, -PST_ENOENT, "id", "there is no key \"" PST_STR_FMT "\"; see `postern key list`",
                        PST_STR_ARG(id));
 }
 
@@ -75,11 +73,11 @@ static int check_there(const char *data_dir, struct pst_why *why)
     int n = snprintf(path, sizeof(path), "%s/%s", data_dir, PST_KEYS_FILE);
     if (n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) == 0 || errno != ENOENT)
         return 0; /* whatever else is wrong with it, opening it says */
-    return pst_why_set(
-        why, -PST_ENOENT, "data_dir",
-        "there are no keys in %s yet: `postern key create` makes the first one, and --data-dir "
-        "names another directory",
-        data_dir);
+    return pst_why_set(why, -PST_ENOENT, "data_dir",
+                       "there are no keys in %s yet; create the first with `postern key create`, or choose "
+                       "another directory "
+                       "with --data-dir",
+                       data_dir);
 }
 
 static int open_store(struct pst_keys *keys, struct pst_why *why)
@@ -191,7 +189,7 @@ int pst_keys_check_import(struct pst_str secret, struct pst_why *why)
         return 0;
     return pst_why_set(
         why, -PST_EINVAL, "secret",
-        "a key to be imported has %d to %d printable ASCII characters, no blanks, and does not begin "
+        "an imported secret must have %d to %d printable ASCII characters without blanks, and must not begin "
         "with \"" PST_KEY_PREFIX "\"",
         PST_KEY_IMPORT_MIN, PST_KEY_IMPORT_MAX);
 }
@@ -232,7 +230,7 @@ static int fill_slots(const struct pst_keys *keys, const struct pst_key_new *req
         int err =
             importing ? pst_keys_check_import(secret, why) : pst_key_make_secret(made->id, &made->secrets[i]);
         if (err < 0)
-            return importing ? err : pst_why_set(why, err, NULL, "no random bytes to be had from the kernel");
+            return importing ? err : pst_why_set(why, err, NULL, "the kernel returned no random bytes");
         if (!importing)
             secret = pst_secret_str(&made->secrets[i]);
         row->slot[i] = slot_of(keys, secret, importing, made->created_us, &shown[i]);
@@ -276,7 +274,7 @@ static int check_new(const struct pst_key_new *request, int64_t now_us, struct p
 {
     struct pst_key_row row = row_of(request);
     if (request->id.len > 0 && !pst_key_is_id(request->id))
-        return pst_why_set(why, -PST_EINVAL, "id", "an id has %d characters 0-9a-z", PST_KEY_ID_LEN);
+        return pst_why_set(why, -PST_EINVAL, "id", "an id must have %d characters 0-9a-z", PST_KEY_ID_LEN);
     return pst_key_fields_check(&row, ~0u, now_us, why);
 }
 
@@ -287,7 +285,7 @@ static int make_once(struct pst_keys *keys, const struct pst_key_new *request, s
     if (request->id.len > 0)
         pst_str_clip(request->id, made->id, sizeof(made->id));
     else if (pst_key_make_id(made->id) < 0)
-        return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
+        return pst_why_set(why, -PST_EIO, NULL, "the kernel returned no random bytes");
     struct pst_key_row row = row_of(request);
     row.id = pst_str_of(made->id);
     row.created_us = made->created_us;
@@ -404,7 +402,7 @@ int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t 
                     struct pst_secret *ret_secret, struct pst_why *why)
 {
     if (grace_us < 0 || grace_us > PST_KEY_GRACE_MAX_US)
-        return pst_why_set(why, -PST_EINVAL, "grace", "the old secret may work on for at most 30 days");
+        return pst_why_set(why, -PST_EINVAL, "grace", "the grace period is at most 30 days");
     if (!pst_key_is_id(id))
         return no_such_key(id, why);
     int err = load_pepper(keys, why);
@@ -414,7 +412,7 @@ int pst_keys_rotate(struct pst_keys *keys, struct pst_str id, int slot, int64_t 
     pst_str_clip(id, id_text, sizeof(id_text));
     PST_SECRET_SCOPE secret = {0};
     if (pst_key_make_secret(id_text, &secret) < 0)
-        return pst_why_set(why, -PST_EIO, NULL, "no random bytes to be had from the kernel");
+        return pst_why_set(why, -PST_EIO, NULL, "the kernel returned no random bytes");
     err = rotate_to(keys, id, slot, grace_us, &secret, why);
     if (err == 0)
         *ret_secret = secret;

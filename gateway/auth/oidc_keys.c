@@ -138,7 +138,7 @@ static void note_outcome(struct key_source *source, int err, const struct pst_wh
     else if (err < 0)
         pst_debug("auth", "issuer " PST_STR_FMT ": no new keys (%s)", PST_STR_ARG(name), why->text);
     else if (source->failures > 0)
-        pst_info("auth", "issuer " PST_STR_FMT ": keys can be had again", PST_STR_ARG(name));
+        pst_info("auth", "issuer " PST_STR_FMT ": keys can be fetched again", PST_STR_ARG(name));
     if (err == 0)
         source->failures = 0;
 }

@@ -34,14 +34,13 @@ static int check_access(int fd, const char *path, bool settle, struct pst_why *w
     if (fstat(fd, &st) < 0)
         return say_system(why, path, "cannot be examined");
     if (!S_ISREG(st.st_mode))
-        return pst_why_set(why, -PST_EACCES, NULL, "%s is not a regular file: put the pepper itself there",
+        return pst_why_set(why, -PST_EACCES, NULL, "%s is not a regular file; put the pepper itself there",
                            path);
     if (!settle && st.st_uid == geteuid()) /* judged by the mode that a start would give it */
         st.st_mode = S_IFREG | pst_access_right_mode(st.st_mode, PST_ACCESS_SECRET);
     if (pst_access_judge(path, &st, PST_ACCESS_SECRET, &access_why) < 0)
-        return pst_why_set(why, -PST_EACCES, NULL,
-                           "%s: %s; if somebody may have copied it, also make new keys", access_why.seen,
-                           access_why.todo);
+        return pst_why_set(why, -PST_EACCES, NULL, "%s: %s; if it may have been copied, also create new keys",
+                           access_why.seen, access_why.todo);
     return 0;
 }
 
@@ -145,7 +144,7 @@ static int say_missing(const char *path, struct pst_why *why)
 {
     return pst_why_set(why, -PST_ENOENT, NULL,
                        "%s is missing, and the keys in the database cannot be checked without it: restore it "
-                       "from a backup; if it is lost, move keys.db away and make new keys",
+                       "from a backup; if it is lost, move keys.db away and create new keys",
                        path);
 }
 

@@ -80,7 +80,7 @@ static int judge(struct pst_keys_store *store, const char *data_dir, const struc
     if (needed && !same)
         return pst_why_set(why, -PST_EACCES, NULL,
                            "%s/" PST_PEPPER_FILE " is not the pepper that the keys in %s/" PST_KEYS_FILE
-                           " were made under, none of them would work: restore the two from the same backup",
+                           " were made with, so none of them would work: restore both from the same backup",
                            data_dir, data_dir);
     return 0;
 }

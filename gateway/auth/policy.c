@@ -46,7 +46,7 @@ static json_t *load_list(struct pst_str text, const char *field, size_t max, str
         pst_why_set(why, -PST_EINVAL, field, "%s is a JSON list%s%s", field, list == NULL ? ": " : "",
                     list == NULL ? error.text : "");
     else if (json_array_size(list) > max)
-        pst_why_set(why, -PST_EINVAL, field, "%s has %zu elements; at most %zu are possible", field,
+        pst_why_set(why, -PST_EINVAL, field, "%s has %zu elements; at most %zu are allowed", field,
                     json_array_size(list), max);
     else
         return list;
@@ -61,7 +61,7 @@ static int add_network(const json_t *element, struct pst_buf *out, struct pst_wh
     int err = text.p != NULL ? pst_cidr_parse(text, &cidr) : -PST_EPARSE;
     if (err == -PST_EINVAL)
         return pst_why_set(why, -PST_EINVAL, "networks",
-                           "the network \"" PST_STR_FMT "\" has bits set behind its prefix; write the "
+                           "the network \"" PST_STR_FMT "\" has bits set after its prefix; write the "
                            "network's first address",
                            PST_STR_ARG(text));
     if (err < 0)
@@ -80,7 +80,7 @@ static int read_methods(const json_t *list, unsigned *ret, struct pst_why *why)
         return 0;
     if (!json_is_array(list) || json_array_size(list) == 0)
         return pst_why_set(why, -PST_EINVAL, "scopes",
-                           "methods is a list of at least one method; leave it out to permit every method");
+                           "methods must list at least one method; leave it out to allow all methods");
     *ret = 0;
     size_t i;
     const json_t *name;
@@ -88,8 +88,9 @@ static int read_methods(const json_t *list, unsigned *ret, struct pst_why *why)
     {
         unsigned bit = method_bit(json_text(name));
         if (bit == 0)
-            return pst_why_set(why, -PST_EINVAL, "scopes",
-                               "a scope's method is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            return pst_why_set(
+                why, -PST_EINVAL, "scopes",
+                "a scope's methods must be among GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         *ret |= bit == GET_BIT ? GET_BIT | HEAD_BIT : bit;
     }
     return 0;
@@ -113,7 +114,7 @@ static int add_scope(const json_t *element, struct pst_buf *out, struct pst_why 
     {
         if (strcmp(name, "path") != 0 && strcmp(name, "methods") != 0)
             return pst_why_set(why, -PST_EINVAL, "scopes",
-                               "a scope has \"path\" and \"methods\", but not \"%.40s\"", name);
+                               "a scope has the members \"path\" and \"methods\", not \"%.40s\"", name);
     }
     struct pst_str path = json_text(json_object_get(element, "path"));
     unsigned bits;

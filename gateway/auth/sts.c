@@ -116,7 +116,8 @@ void pst_sts_rotate(struct pst_sts *sts, int64_t now_real_us)
         return;
     if (sts_keys_next(keys, sts->data_dir, &next) < 0)
         return; /* logged; the present key signs on, and the next turn tries again */
-    pst_info("auth", "a new key signs access tokens, kid %s; the one before it is still taken",
+    pst_info("auth",
+             "access tokens are now signed with a new key, kid %s; the previous key is still accepted",
              next->at[0].kid);
     sts_keys_free(sts->replaced);
     sts->replaced = keys;

@@ -147,7 +147,7 @@ static int save(const struct sts_keys *keys, const char *data_dir)
     if (err == 0 && rename(temporary, path) < 0)
         err = pst_err_from_errno(errno);
     if (err < 0) {
-        pst_error("auth", "the signing keys of access tokens cannot be written to %s: %s", path,
+        pst_error("auth", "the signing keys for access tokens cannot be written to %s: %s", path,
                   pst_strerror(err));
         (void)unlink(temporary);
     }
@@ -201,8 +201,8 @@ static int read_file(const char *path, struct sts_keys *keys)
     if (pst_access_judge(path, &st, PST_ACCESS_SECRET, &why) < 0) {
         pst_error(
             "auth",
-            "%s: %s; it signs access tokens: if somebody may have copied it, remove it, and with it all "
-            "tokens that are out",
+            "%s: %s; it signs access tokens: if it may have been copied, remove it, which invalidates all "
+            "tokens issued so far",
             why.seen, why.todo);
         return -PST_EACCES;
     }
@@ -210,7 +210,8 @@ static int read_file(const char *path, struct sts_keys *keys)
     int err = n >= 0 ? read_text((struct pst_str){text, (size_t)n}, keys) : -PST_EIO;
     pst_wipe(text, sizeof(text));
     if (err < 0)
-        pst_error("auth", "%s is damaged; restore it, or remove it, and with it all tokens that are out",
+        pst_error("auth",
+                  "%s is damaged; restore it, or remove it, which invalidates all tokens issued so far",
                   path);
     return err;
 }

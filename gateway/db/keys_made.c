@@ -88,6 +88,6 @@ void pst_keys_note_made(const char *data_dir)
         return;
     int err = pst_file_create_once(path, text, sizeof(text) - 1, 0600);
     if (err < 0 && err != -PST_EEXIST)
-        pst_warn("db", "%s cannot be written (%s): the loss of keys.db would go unnoticed", path,
+        pst_warn("db", "%s cannot be written (%s): a loss of keys.db would go unnoticed", path,
                  pst_strerror(err));
 }

@@ -80,6 +80,6 @@ int pst_db_migrate(struct pst_db *db)
     }
     err = pst_db_commit(db);
     if (err == 0 && from > 0 && from < newest)
-        pst_info("db", "%s: schema brought from version %" PRId64 " to %" PRId64, db->path, from, newest);
+        pst_info("db", "%s: schema upgraded from version %" PRId64 " to %" PRId64, db->path, from, newest);
     return err;
 }

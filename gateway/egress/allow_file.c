@@ -48,13 +48,13 @@ static int read_hosts(const char *path, struct pst_buf *ret,
 static void say_error(const char *path, struct pst_str what)
 {
     pst_error("egress",
-              "egress_allow_file %s: " PST_STR_FMT " (a host's name, or *. before one, in each line)", path,
-              PST_STR_ARG(what));
+              "egress_allow_file %s: " PST_STR_FMT " (each line must be a host name, or *. followed by one)",
+              path, PST_STR_ARG(what));
 }
 
 static void say_warning(const char *path, struct pst_str what)
 {
-    pst_warn("egress", "egress_allow_file %s: " PST_STR_FMT "; the previous list stays in force", path,
+    pst_warn("egress", "egress_allow_file %s: " PST_STR_FMT "; the previous list stays in effect", path,
              PST_STR_ARG(what));
 }
 

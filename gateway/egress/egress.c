@@ -37,9 +37,9 @@ static void turn_away(int fd, const char *peer)
 {
     static const char full[] =
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
-        "Content-Length: 52\r\nConnection: close\r\n\r\n"
-        "Postern's way out: too many tunnels (egress limits).";
-    pst_warn("egress", "%s turned away: too many tunnels (egress_max_tunnels)", peer);
+        "Content-Length: 53\r\nConnection: close\r\n\r\n"
+        "Postern egress: too many tunnels (egress_max_tunnels)";
+    pst_warn("egress", "%s refused: too many tunnels (egress_max_tunnels)", peer);
     (void)!send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     pst_fd_close(fd);
 }
@@ -141,7 +141,7 @@ static int listen_at(struct pst_egress *egress, const struct pst_addr *addr)
         return error == EADDRINUSE ? -PST_EBUSY : -PST_EIO;
     }
     egress->listeners[egress->n_listeners++] = fd;
-    pst_info("egress", "the way out is on %s%s", text, egress->options.observe ? ", observing only" : "");
+    pst_info("egress", "egress proxy on %s%s", text, egress->options.observe ? ", observing only" : "");
     return 0;
 }
 

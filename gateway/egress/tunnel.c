@@ -70,7 +70,7 @@ static bool send_all(int fd, const void *data, size_t len, uint64_t deadline_us)
 static void answer_refusal(struct tunnel *t, unsigned status, const char *reason)
 {
     char text[1200], body[600];
-    int body_len = snprintf(body, sizeof(body), "Postern's way out: %s.\n", reason);
+    int body_len = snprintf(body, sizeof(body), "Postern egress: %s.\n", reason);
     if (body_len < 0 || (size_t)body_len >= sizeof(body))
         body_len = (int)strlen(body);
     int len =
@@ -116,7 +116,7 @@ static bool fail(struct tunnel *t, unsigned status, const char *reason)
 {
     count(&t->egress->stats.failed, t->egress);
     watch_note(t->egress, t->host, false);
-    pst_warn("egress", "%s asks for %s:%u: not to be reached: %s", t->peer, t->host, (unsigned)t->port,
+    pst_warn("egress", "%s asks for %s:%u: cannot be reached: %s", t->peer, t->host, (unsigned)t->port,
              reason);
     answer_refusal(t, status, reason);
     return false;

@@ -46,9 +46,9 @@ static void look(void *arg)
         pst_time_format(s.metering_us, last);
     if (s.metering_silent && !was_silent)
         pst_warn("egress",
-                 "the container does not reach its billing endpoint (last time: %s, failed since: %u): it "
+                 "the container does not reach its billing endpoint (last time: %s, failures since: %u) and "
                  "will stop "
-                 "serving. `postern doctor --billing URL` looks why",
+                 "serving; `postern doctor --billing URL` finds the cause",
                  last, s.failures);
     if (!s.metering_silent && was_silent)
         pst_info("egress", "the container reaches its billing endpoint again");

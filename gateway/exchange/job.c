@@ -15,7 +15,7 @@ static enum pst_error_id job_check(const struct exchange *x)
         pst_job_owners_permit(parts->jobs, x->request.target.path, pst_str_of(x->identity.key.id),
                               pst_loop_real_us(parts->loop)))
         return PST_ERROR_NONE;
-    pst_debug("auth", "request %s from %s refused: the job is of another key than %s", x->request.id,
+    pst_debug("auth", "request %s from %s refused: the job belongs to another key than %s", x->request.id,
               x->stream->peer->address_text, x->identity.key.id[0] != '\0' ? x->identity.key.id : "(none)");
     return PST_ERROR_JOB;
 }

@@ -68,7 +68,7 @@ static int parse_option(struct pst_str word, struct pst_route *ret, struct pst_w
     }
     return pst_why_set(why, -PST_EPARSE, NULL,
                        "\"" PST_STR_FMT
-                       "\" is none of credentials=, client_certificate= and websocket_refusal=",
+                       "\" is not valid; use credentials=, client_certificate= or websocket_refusal=",
                        PST_STR_ARG(word));
 }
 
@@ -97,7 +97,7 @@ static int parse_rule(struct pst_str item, struct pst_route *ret, struct pst_why
     rest = pst_str_trim(rest);
     if (rest.len == 0)
         return pst_why_set(why, -PST_EPARSE, NULL,
-                           "behind the path stands nothing that holds there; write credentials=, "
+                           "the route has no options; write credentials=, "
                            "client_certificate= or websocket_refusal=");
     while (rest.len > 0) {
         struct pst_str word = pst_str_cut(rest, ' ', &rest);

@@ -18,7 +18,7 @@ static enum pst_error_id issue(struct exchange *x)
     if (err == 0)
         respond_own(x, 200, PST_STR("application/jwt; charset=us-ascii"), pst_buf_str(&body));
     else
-        pst_error("auth", "request %s: no access token can be made: %s", x->request.id, pst_strerror(err));
+        pst_error("auth", "request %s: no access token can be issued: %s", x->request.id, pst_strerror(err));
     pst_buf_wipe(&body);
     return err == 0 ? PST_ERROR_NONE : PST_ERROR_INTERNAL;
 }

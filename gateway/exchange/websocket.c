@@ -288,7 +288,7 @@ static void check_credential(struct websocket *ws)
     if (verdict == PST_KEY_OK)
         return;
     enum pst_error_id error = error_of(x, verdict);
-    pst_debug("auth", "stream %s of key %s ends: the key, or the token for it, is %s", x->request.id,
+    pst_debug("auth", "stream %s of key %s is closed: the key, or the token for it, is %s", x->request.id,
               x->identity.key.id, pst_key_verdict_text(verdict));
     end_with(ws, WEBSOCKET_REFUSED, pst_str_of(pst_error_def(error)->message), error, PST_END_REFUSED);
 }

@@ -351,7 +351,8 @@ void client_new(struct pst_front *front, struct pst_tls_context *tls, int fd, co
     int err = pst_session_accept(tls, front->parts.loop, fd, &session_events, client,
                                  handshake_timeout_us(front), &client->session);
     if (err < 0) {
-        pst_warn("proxy", "cannot take a connection of %s: %s", client->peer.address_text, pst_strerror(err));
+        pst_warn("proxy", "cannot accept a connection from %s: %s", client->peer.address_text,
+                 pst_strerror(err));
         free(client);
         return;
     }

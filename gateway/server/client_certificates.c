@@ -54,7 +54,7 @@ void client_certificates_close(struct pst_server *server)
 static void note_failure(struct keeper *keeper, const char *why)
 {
     if (!keeper->trust_failed)
-        pst_warn("tls", "client certificates: %s; what was read before stays in force", why);
+        pst_warn("tls", "client certificates: %s; the previous files stay in effect", why);
     keeper->trust_failed = true;
 }
 

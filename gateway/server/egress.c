@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way out, from the settings. */
+/* The egress proxy, from the settings. */
 #include "internal.h"
 #include "postern/base/log.h"
 

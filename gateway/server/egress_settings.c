@@ -43,7 +43,7 @@ static void read_credentials(struct reader *r, const char *setting, const char *
     }
     struct pst_str credentials = pst_str_strip_file((struct pst_str){text, (size_t)n});
     if (pst_proxy_set_credentials(ret, credentials) < 0)
-        problem(r, -PST_EINVAL, setting, "%s: one line user:password of at most 250 characters is wanted",
+        problem(r, -PST_EINVAL, setting, "%s: expected one line user:password of at most 250 characters",
                 path);
     explicit_bzero(text, sizeof(text));
 }
@@ -63,7 +63,7 @@ static void check_hosts(struct reader *r)
 {
     for (size_t i = 0; i < r->s->n_egress_allow; i++) {
         if (!pst_egress_pattern_is_valid(pst_str_of(r->s->egress_allow[i])))
-            problem(r, -PST_EINVAL, "egress_allow", "\"%s\" is neither a host's name nor *. before one",
+            problem(r, -PST_EINVAL, "egress_allow", "\"%s\" is neither a host name nor *. followed by one",
                     r->s->egress_allow[i]);
     }
 }
@@ -83,7 +83,7 @@ static void read_ports(struct reader *r, struct pst_egress_settings *ret)
         if (good)
             ret->ports[ret->options.n_ports++] = (uint16_t)port;
         else
-            problem(r, -PST_EINVAL, "egress_ports", "\"%s\" is no port, or one too many",
+            problem(r, -PST_EINVAL, "egress_ports", "\"%s\" is not a port, or there are too many",
                     r->s->egress_ports[i]);
     }
 }

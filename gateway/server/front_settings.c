@@ -12,7 +12,7 @@ static int add_key_sources(const struct pst_settings *settings, struct pst_key_s
         int err = pst_key_sources_add(sources, pst_str_of(settings->key_sources[i]));
         if (err < 0) {
             pst_error("server",
-                      "key_sources: \"%s\" is no source of keys; write a header's name, or "
+                      "key_sources: \"%s\" is not valid; write a header name or "
                       "\"Authorization: Scheme\"",
                       settings->key_sources[i]);
             return err;
@@ -20,7 +20,7 @@ static int add_key_sources(const struct pst_settings *settings, struct pst_key_s
     }
     int err = pst_key_sources_set_query(sources, pst_str_of(settings->key_query_parameter));
     if (err < 0)
-        pst_error("server", "key_query_parameter: \"%s\" cannot be a parameter's name",
+        pst_error("server", "key_query_parameter: \"%s\" is not a valid parameter name",
                   settings->key_query_parameter);
     return err;
 }

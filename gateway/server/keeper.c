@@ -73,7 +73,7 @@ static void rotate(struct keeper *keeper, uint64_t now)
     struct pst_ticket_key key;
     keeper->next_rotate_us = now + keeper->ticket_period_us;
     if (pst_ticket_key_make(&key, (uint32_t)(keeper->ticket_period_us / 1000000)) < 0) {
-        pst_warn("tls", "no random bytes for a new key of the session tickets; the old one stays");
+        pst_warn("tls", "no random bytes for a new session ticket key; the old one stays in use");
         return;
     }
     for (unsigned i = 0; i < keeper->n_workers; i++)

@@ -37,8 +37,8 @@ int oidc_open(struct pst_server *server)
         return 0;
     if (!pst_key_sources_take_bearer(&server->front.key_sources)) {
         pst_error("server",
-                  PST_ISSUERS_SETTING ": key_sources lacks \"Authorization: Bearer\", where tokens come; "
-                                      "add it");
+                  PST_ISSUERS_SETTING ": key_sources lacks \"Authorization: Bearer\", which carries the "
+                                      "tokens; add it");
         return -PST_EINVAL;
     }
     int err = pst_issuers_parse(s->oidc_issuers, s->n_oidc_issuers, s->oidc_keys, s->n_oidc_keys, log_problem,

@@ -150,7 +150,7 @@ static int find_upstream(struct pst_server *server)
         pst_str_of(keeper->upstream.is_unix ? server->settings->upstream : keeper->upstream.authority);
     int err = pst_origin_resolve(&keeper->upstream, &keeper->origin);
     if (err < 0)
-        pst_warn("upstream", "%s has no address yet (%s); requests get 503 until it has",
+        pst_warn("upstream", "%s has no address yet (%s); requests get 503 until it does",
                  keeper->upstream.host, pst_strerror(err));
     return 0;
 }
@@ -321,7 +321,7 @@ static void wait_for_workers(const struct pst_server *server, uint64_t limit_us)
     uint64_t until = pst_clock_mono_us() + limit_us;
     while (!all_ended(server) && pst_clock_mono_us() < until) {
         if (signalled(POLL_US)) {
-            pst_info("server", "second signal: cutting off what is still under way");
+            pst_info("server", "second signal: closing the remaining connections");
             return;
         }
     }
@@ -334,7 +334,7 @@ static void drain_workers(struct pst_server *server)
     wait_for_workers(server, server->settings->shutdown_timeout_ms * 1000);
     if (all_ended(server))
         return;
-    pst_warn("server", "some requests did not end within shutdown_timeout and are cut off");
+    pst_warn("server", "some requests did not end within shutdown_timeout; closing their connections");
     for (unsigned i = 0; i < server->n_started; i++)
         pst_worker_abort(server->workers[i]);
     wait_for_workers(server, ABORT_WAIT_US);
@@ -385,7 +385,7 @@ void pst_server_run(struct pst_server *server)
 {
     while (!signalled(3600000000))
         continue;
-    pst_info("server", "stopping: no new connections, requests under way are finished");
+    pst_info("server", "stopping: no new connections, finishing requests in progress");
     pst_server_stop(server);
     pst_info("server", "stopped");
 }

@@ -161,7 +161,7 @@ static void load_directory(struct loading *load, const char *dir)
     struct dirent **entries = NULL;
     int n = scandir(dir, &entries, NULL, alphasort);
     if (n < 0) {
-        report(load, true, "%s: cannot be read as a directory of certificates", dir);
+        report(load, true, "%s: the certificate directory cannot be read", dir);
         return;
     }
     size_t before = load->n_pairs;
@@ -172,8 +172,8 @@ static void load_directory(struct loading *load, const char *dir)
     free(entries);
     if (load->n_pairs == before && !load->failed)
         report(load, true,
-               "%s: no certificate in it; NAME.crt with NAME.key, or SUBDIR/tls.crt with SUBDIR/tls.key, "
-               "are looked for",
+               "%s contains no certificate; expected NAME.crt with NAME.key, or SUBDIR/tls.crt with "
+               "SUBDIR/tls.key",
                dir);
 }
 
@@ -197,7 +197,7 @@ static void load_self_signed(struct loading *load, const char *data_dir, bool ma
 static void load_all(struct loading *load, const struct pst_tls_files *files, bool make)
 {
     if (given(files->certificate) != given(files->key)) {
-        report(load, true, "tls_certificate and tls_key belong together: %s is missing",
+        report(load, true, "tls_certificate and tls_key must be set together: %s is missing",
                given(files->key) ? "tls_certificate" : "tls_key");
         return;
     }

@@ -20,11 +20,12 @@ static void mend(struct source *source)
     const char *path = source->journal->path;
     if (!journal_mend_head(source->journal, source->drained))
         pst_warn("usage",
-                 "%s: its head is damaged; %llu records were found by their checks, there may have been more",
+                 "%s: the head is damaged; %llu records were recovered by their checksums, there may have "
+                 "been more",
                  path, (unsigned long long)(journal_head(source->journal) - source->drained));
     source->lost_is_sound = journal_lost_is_sound(source->journal);
     if (!source->lost_is_sound)
-        pst_warn("usage", "%s: its count of requests that it could not take is damaged", path);
+        pst_warn("usage", "%s: the number of requests that did not fit is damaged", path);
 }
 
 static uint64_t lost_of(const struct source *source)
@@ -455,8 +456,8 @@ static void say_losses(const struct source *source)
         pst_warn("usage", "%s: %llu records were damaged or missing and are not counted", path,
                  (unsigned long long)source->damaged);
     if (source->orphan && source->next_lost > source->lost)
-        pst_warn("usage", "%s: %llu requests were not counted by the run before: its journal was full", path,
-                 (unsigned long long)(source->next_lost - source->lost));
+        pst_warn("usage", "%s: %llu requests of the previous run were not counted: its journal was full",
+                 path, (unsigned long long)(source->next_lost - source->lost));
 }
 
 /* Also when nothing can be written: a ring is full then soonest. */
@@ -494,10 +495,10 @@ static void note_result(struct pst_ledger *ledger, int err)
     if (err < 0) {
         atomic_fetch_add(&ledger->errors, 1);
         if (!was_failing)
-            pst_error("usage", "usage cannot be written down and waits in the journals: %s",
+            pst_error("usage", "usage cannot be written to the database and waits in the journals: %s",
                       pst_usage_store_why(ledger->store));
     } else if (was_failing) {
-        pst_info("usage", "usage is written down again");
+        pst_info("usage", "usage is written to the database again");
     }
     atomic_store(&ledger->failing, err < 0);
 }

@@ -94,8 +94,8 @@ int pst_journal_open(const char *data_dir, unsigned index, uint32_t n_records, s
     int err = access(path, F_OK) < 0 ? make_file(unbegun, bytes, &map) : -PST_EEXIST;
     if (err < 0) {
         pst_warn("usage",
-                 "%s cannot be made (%s); this worker's journal is in memory: a crash would lose what is "
-                 "not yet written down",
+                 "%s cannot be created (%s); this worker's journal is in memory: a crash would lose what is "
+                 "not yet in the database",
                  path, pst_strerror(err));
         path[0] = '\0';
         map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

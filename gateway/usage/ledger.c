@@ -23,14 +23,14 @@ static int lock_directory(struct pst_ledger *ledger)
     snprintf(path, sizeof(path), "%s/" PST_JOURNAL_DIR, ledger->options.data_dir);
     int err = pst_dir_ensure(path);
     if (err < 0) {
-        pst_error("usage", "%s cannot be made: %s", path, pst_strerror(err));
+        pst_error("usage", "%s cannot be created: %s", path, pst_strerror(err));
         return err;
     }
     ledger->lock_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (ledger->lock_fd >= 0 && flock(ledger->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK) {
-        pst_error("usage", "another gateway uses %s; give this one a data_dir of its own",
+        pst_error("usage", "another gateway uses %s; give this one its own data_dir",
                   ledger->options.data_dir);
         return -PST_EBUSY;
     }
@@ -141,7 +141,7 @@ int pst_ledger_retain(struct pst_ledger *ledger, int64_t now_us)
                                       horizon(now_us, options->keep_daily_s, 86400 * US),
                                       horizon(now_us, PST_USAGE_OLD_DAYS * UINT64_C(86400), 60 * US));
     if (more < 0 || keyless < 0)
-        pst_debug("usage", "nothing could be forgotten: %s", pst_usage_store_why(ledger->store));
+        pst_debug("usage", "old usage could not be removed: %s", pst_usage_store_why(ledger->store));
     return more > 0 || keyless > 0 ? 1 : 0;
 }
 

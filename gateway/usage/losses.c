@@ -18,7 +18,7 @@ static void begin(struct losses *losses, uint64_t now_us)
     losses->said_us = now_us;
     losses->said = losses->n;
     pst_warn("usage",
-             "the journal is full: requests are served and not counted, %" PRIu64
+             "the journal is full: requests are served but not counted, %" PRIu64
              " so far. usage.db is not written fast enough, or cannot be written; a larger "
              "usage_journal_records holds more",
              losses->n);
@@ -39,7 +39,7 @@ void losses_end(struct losses *losses)
     if (losses->n == 0)
         return;
     pst_time_format(losses->begin_us, from);
-    pst_warn("usage", "%" PRIu64 " requests were served and not counted since %s; requests are counted again",
+    pst_warn("usage", "%" PRIu64 " requests were served but not counted since %s; requests are counted again",
              losses->n, from);
     *losses = (struct losses){0};
 }

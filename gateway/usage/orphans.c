@@ -19,12 +19,13 @@ static void set_aside(struct pst_ledger *ledger, const char *path, int err)
     struct stat st;
     if (stat(path, &st) == 0 && st.st_size == 0)
         pst_warn("usage",
-                 "%s is empty: what it held cannot be counted (unless an earlier version was killed "
-                 "as it made the file: then it held nothing); kept as %s",
+                 "%s is empty: its records cannot be counted (unless an earlier version was killed "
+                 "while creating the file: then it had none); kept as %s",
                  path, aside);
     else
-        pst_warn("usage", "%s cannot be read (%s): what it held cannot be counted; kept as %s", path,
-                 err == -PST_EVERSION ? "a later version of Postern made it" : "its head is damaged", aside);
+        pst_warn("usage", "%s cannot be read (%s): its records cannot be counted; kept as %s", path,
+                 err == -PST_EVERSION ? "a later version of Postern created it" : "its head is damaged",
+                 aside);
     if (rename(path, aside) < 0)
         pst_warn("usage", "%s cannot be renamed; remove it", path);
     atomic_fetch_add(&ledger->set_aside, 1);

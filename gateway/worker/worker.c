@@ -80,7 +80,7 @@ static void pause_accepting(struct pst_worker *worker, int errno_value)
     uint64_t now_us = pst_clock_mono_us();
     if (now_us >= worker->complain_us) {
         worker->complain_us = now_us + COMPLAINT_US;
-        pst_warn("worker", "cannot take more connections now: %s; the limit of open files is the usual cause",
+        pst_warn("worker", "cannot accept connections: %s; the limit of open files is the usual cause",
                  strerror(errno_value));
     }
     worker->accept_paused = true;
@@ -250,7 +250,7 @@ static void take_trust(void *arg)
 {
     struct trust_message *message = arg;
     if (set_trust(message->worker, message->trust) < 0)
-        pst_warn("tls", "the CAs of client certificates could not be changed; the old ones stay");
+        pst_warn("tls", "the CAs for client certificates could not be changed; the old ones stay in effect");
     pst_client_trust_unref(message->trust);
     free(message);
 }
@@ -288,7 +288,7 @@ static void take_key(void *arg)
 {
     struct key_message *message = arg;
     if (rotate(message->worker, &message->key) < 0)
-        pst_warn("tls", "the session tickets' key could not be changed; the old one stays");
+        pst_warn("tls", "the session ticket key could not be changed; the old one stays in use");
     explicit_bzero(message, sizeof(*message));
     free(message);
 }
@@ -317,7 +317,7 @@ static void take_stop(void *arg)
 void pst_worker_stop(struct pst_worker *worker)
 {
     if (pst_loop_post(worker->loop, take_stop, worker) < 0)
-        pst_warn("worker", "worker %u does not take messages", worker->index);
+        pst_warn("worker", "worker %u accepts no messages", worker->index);
 }
 
 static void take_abort(void *arg)
@@ -329,7 +329,7 @@ static void take_abort(void *arg)
 void pst_worker_abort(struct pst_worker *worker)
 {
     if (pst_loop_post(worker->loop, take_abort, worker) < 0)
-        pst_warn("worker", "worker %u does not take messages", worker->index);
+        pst_warn("worker", "worker %u accepts no messages", worker->index);
 }
 
 bool pst_worker_ended(const struct pst_worker *worker)

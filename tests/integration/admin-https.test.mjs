@@ -278,7 +278,7 @@ describe('guessing', limit, () => {
     assert.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after']) <= 60);
     assert.equal((await nobody('POST', '/admin/v1/session', { body: { token: first } })).status, 429);
     assert.equal((await nobody('GET', '/admin/v1/keys', { headers: { cookie } })).status, 200);
-    assert.match(postern.stderr, /refused: that is no admin token/);
+    assert.match(postern.stderr, /refused: this is not an admin token/);
 
     // In the trail: the first of the minute and the one that ended it, with the address, and nothing of what was sent.
     const trail = await nobody('GET', '/admin/v1/audit?action=admin_token.refuse', { headers: { cookie } });

@@ -385,8 +385,8 @@ describe('settings', limit, () => {
       [{ admin_client_ca: '' }, /admin_client_certificates.*needs admin_client_ca/i],
       [{ admin_client_ca: '', admin_client_certificates: undefined }, /admin_client_crl.*needs admin_client_ca/i],
       [{ admin_client_certificates: 'root cn=x' }, /\\?"root\\?" is no role: write admin or viewer/],
-      [{ admin_client_certificates: 'admin' }, /behind the role \\?"admin\\?" stands no certificate/],
-      [{ admin_client_certificates: 'viewer name=x' }, /\\?"name=x\\?" is none of dns=/],
+      [{ admin_client_certificates: 'admin' }, /a certificate is expected after the role \\?"admin\\?"/],
+      [{ admin_client_certificates: 'viewer name=x' }, /\\?"name=x\\?" is not valid; use dns=/],
     ]) {
       const all = { data_dir: temporaryDirectory(), ...settings(more) };
       const checked = await cli(['check'], { settings: all });

@@ -90,7 +90,7 @@ describe('when the last one is taken', limit, () => {
       return socket;
     };
     for (let i = 0; i < needed; i += 1) knock(postern.port);
-    await eventually(10000, 'the workers to be out of descriptors', () => /worker: cannot take more connections now/.test(postern.stderr));
+    await eventually(10000, 'the workers to be out of descriptors', () => /worker: cannot accept connections/.test(postern.stderr));
     knock(admin_port);
     await eventually(10000, 'the admin side to be out of descriptors', () => /admin: .*cannot accept connections: Too many open files/.test(postern.stderr));
     knock(egress_port);

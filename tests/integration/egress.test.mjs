@@ -474,10 +474,10 @@ describe('the metering watch', limit, () => {
     writeFileSync(file, `*.api.cognitive.microsoft.com # the region's\n`);
     await eventually(10000, 'the new list', async () => (await status()) === 200, 100);
     writeFileSync(file, 'https://no.host\n');
-    await eventually(10000, 'the complaint', () => /https:\/\/no\.host; the previous list stays in force/.test(gateway.stderr), 100);
+    await eventually(10000, 'the complaint', () => /https:\/\/no\.host; the previous list stays in effect/.test(gateway.stderr), 100);
     assert.equal(await status(), 200);
     rmSync(file);
-    const gone = () => gateway.stderr.split('not found; the previous list stays in force').length - 1;
+    const gone = () => gateway.stderr.split('not found; the previous list stays in effect').length - 1;
     await eventually(10000, 'what is said of a file that is gone', () => gone() === 1, 100);
     assert.equal(await status(), 200);
     // In a loop, while the list comes and goes: every answer is one or the other, and no tunnel is cut.

@@ -207,7 +207,7 @@ test('a file that is gone is told of once, and what was read stays in force unti
   const read = count('changed and was read again');
   replace(crlFile, ca.crl());
   await eventually(10000, 'the list to be read', () => count('changed and was read again') > read, 100);
-  const gone = () => count('crl.pem cannot be read: not found; what was read before stays in force');
+  const gone = () => count('crl.pem cannot be read: not found; the previous files stay in effect');
   const before = gone();
   rmSync(crlFile);
   await eventually(10000, 'the complaint', () => gone() > before, 100);
@@ -348,9 +348,9 @@ test('settings that cannot be are said, at the start and by check', limit, async
     [{ client_ca: certificates.good.cert }, /no certificate in it can be used: line 1 \(.*\) is not a CA's/],
     [{ client_crl: caFile }, /holds a certificate, but no certificate revocation list/],
     [{ client_certificate_keys: 'nobody dns=x' }, /\\?"nobody\\?" is no key's id/],
-    [{ client_certificate_keys: `${robot.id}` }, /stands no certificate/],
-    [{ client_certificate_keys: `${robot.id} name=x` }, /\\?"name=x\\?" is none of/],
-    [{ client_certificate_keys: `${robot.id} sha256=12` }, /is no SHA-256 digest/],
+    [{ client_certificate_keys: `${robot.id}` }, /a certificate is expected after/],
+    [{ client_certificate_keys: `${robot.id} name=x` }, /\\?"name=x\\?" is not valid; use dns=/],
+    [{ client_certificate_keys: `${robot.id} sha256=12` }, /is not a SHA-256 digest/],
     [{ client_certificate: 'off', credentials: 'both' }, /client_certificate is off/],
   ];
   for (const [settings, words] of cases) {
@@ -480,7 +480,7 @@ describe('listeners', () => {
     assert.match(await refused({ client_certificate_listeners: '127.0.0.1:9443 always' }), /behind the address stands off, optional or required/);
     assert.match(await refused({ client_certificate_listeners: '127.0.0.1:9443 required', client_ca: '' }), /needs client_ca, the CAs to trust/);
     assert.match(await refused({ routes: '/x credentials=both' }), /ROUTES: asks for client certificates, but client_certificate is off/);
-    assert.match(await refused({ routes: '/x credential=both' }), /is none of credentials=/);
+    assert.match(await refused({ routes: '/x credential=both' }), /is not valid; use credentials=/);
   });
 });
 

@@ -281,7 +281,7 @@ test('an issuer that is down: what is known stays in use, and what is not comes 
     await eventually(30000, 'the keys', async () => (await withToken(mine(), {}, second.port)).status === 200, 250);
     await back.stop();
     assert.equal((await withToken(mine({ jti: 'new' }), {}, second.port)).status, 200);
-    assert.match(second.stderr, /keys can be had again/);
+    assert.match(second.stderr, /keys can be fetched again/);
   } finally {
     await second.stop();
   }
@@ -339,7 +339,7 @@ test('answers of an issuer that are no keys are refused, and those known stay', 
     (request, response) => response.end(request.url === '/keys' ? '{"keys":[]}' : JSON.stringify({ issuer: odd.name, jwks_uri: `${odd.name}/keys` })),
     (request, response) => response.end(request.url === '/keys' ? `{"keys":[${' '.repeat(70000)}]}` : JSON.stringify({ issuer: odd.name, jwks_uri: `${odd.name}/keys` })),
   ];
-  const reasons = [/redirect/i, /answered 500/, /not proper JSON/, /of another issuer/, /no https:\/\/ jwks_uri/, /no keys/, /larg/];
+  const reasons = [/redirect/i, /returned status 500/, /not valid JSON/, /for another issuer/, /no https:\/\/ jwks_uri/, /no keys/, /larg/];
   for (const [i, respond] of answers.entries()) {
     odd.respond = respond;
     const one = await Postern.start({ upstream: upstream.url, ca_file: issuer.ca, oidc_issuers: odd.name, oidc_keys: 'appone000001 *' });
@@ -371,7 +371,7 @@ test('keys in a file are taken in when it changes', limit, async () => {
     write(second);
     await eventually(10000, 'the first to be gone', async () => (await withToken(token(first), {}, one.port)).status === 401, 100);
     writeFileSync(file, '{');
-    await eventually(10000, 'the broken file to be told', () => /no new keys .*not proper JSON.*those known stay in use/.test(one.stderr));
+    await eventually(10000, 'the broken file to be told', () => /no new keys .*not valid JSON.*those known stay in use/.test(one.stderr));
     assert.equal((await withToken(token(second), {}, one.port)).status, 200);
     assert.equal((await request(one.port, '/x', { key: made.json().key1 })).status, 200, 'keys work beside tokens');
   } finally {

@@ -340,7 +340,7 @@ describe('bounds', limit, () => {
     t.after(() => gateway.stop());
     const held = [];
     for (let i = 0; i < 60; i++) held.push(await plainConnect(gateway.port));
-    const said = () => gateway.stderr.match(/cannot take more connections now/g)?.length ?? 0;
+    const said = () => gateway.stderr.match(/worker: cannot accept connections/g)?.length ?? 0;
     await eventually(5000, 'the complaint', () => said() > 0);
     await sleep(500); // time itself: it tries again ten times a second
     assert.equal(said(), 1);

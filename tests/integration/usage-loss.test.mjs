@@ -46,10 +46,10 @@ test('a full journal: said when it begins, with its number when it is over; all 
     }
     client.destroy();
   });
-  await eventually(60000, 'a loss to be said', () => /the journal is full: requests are served and not counted, \d+ so far/.test(gateway.stderr));
+  await eventually(60000, 'a loss to be said', () => /the journal is full: requests are served but not counted, \d+ so far/.test(gateway.stderr));
   busy = false;
   await Promise.all(clients);
-  const [, said] = await eventually(20000, 'its number', () => /(\d+) requests were served and not counted since /.exec(gateway.stderr));
+  const [, said] = await eventually(20000, 'its number', () => /(\d+) requests were served but not counted since /.exec(gateway.stderr));
   const counted = await eventually(10000, 'the rest to be counted', async () => {
     const n = sumRequests(await gateway.usage());
     return n + Number(said) === asked && n;
@@ -83,7 +83,7 @@ test('journals that are damaged or empty: said, and in the status', limit, async
   const [, lost] = /(\d+) records were damaged or missing and are not counted/.exec(gateway.stderr);
   assert.ok(Number(lost) > 0);
   assert.equal(counted + Number(lost), 200);
-  assert.match(gateway.stderr, /worker-7\.ring is empty: what it held cannot be counted/);
+  assert.match(gateway.stderr, /worker-7\.ring is empty: its records cannot be counted/);
   const { journal } = await status();
   assert.deepEqual([journal.lost, journal.lost_since_start, journal.unreadable], [Number(lost), Number(lost), 1]);
   assert.equal(await metric(call, 'journals_unreadable'), 1);

@@ -128,12 +128,12 @@ static const struct {
     {"/a%20b credentials=key", "is not a path"},
     {"/a?b credentials=key", "is not a path"},
     {"", "is not a path"},
-    {"/speech", "stands nothing"},
-    {"/speech   ", "stands nothing"},
+    {"/speech", "the route has no options"},
+    {"/speech   ", "the route has no options"},
     {"/speech credentials=keys", "any, key, certificate, both"},
     {"/speech client_certificate=", "off, optional, required"},
     {"/speech websocket_refusal=never", "auto, http, close"},
-    {"/speech limit=3", "\"limit=3\" is none of"},
+    {"/speech limit=3", "\"limit=3\" is not valid; use"},
 };
 
 static void test_wrong(void **state)

@@ -325,7 +325,7 @@ static void test_directory(void **state)
     char path[128];
     const struct pst_tls_files files = {.certificate_dir = dir};
     assert_int_equal(load(&files, &told, NULL), -PST_EINVAL);
-    assert_non_null(strstr(told.text, "no certificate in it"));
+    assert_non_null(strstr(told.text, "contains no certificate"));
 
     certs_write(dir, "b.example.crt", ec.certificate, path);
     certs_write(dir, "b.example.key", ec.key, path);

@@ -279,7 +279,7 @@ static void test_damaged_head_is_mended(void **state)
         if (more)
             assert_int_equal(count_of(said, "records were damaged or missing"), 1);
         else
-            assert_int_equal(count_of(said, "its head is damaged; 40 records were found"), 1);
+            assert_int_equal(count_of(said, "the head is damaged; 40 records were recovered"), 1);
         assert_int_equal(ask(0).requests, before + 10 + stats.requests);
     }
 }
@@ -294,7 +294,7 @@ static void test_damaged_count_of_losses(void **state)
     const char *said = start_again(&stats);
     assert_int_equal(stats.requests, LEFT);
     assert_int_equal(stats.lost, 0); /* not 65,536 */
-    assert_int_equal(count_of(said, "its count of requests that it could not take is damaged"), 1);
+    assert_int_equal(count_of(said, "the number of requests that did not fit is damaged"), 1);
 }
 
 /* 300 bytes flipped anywhere: never is a record lost without a word. */
@@ -336,7 +336,7 @@ static void test_empty_files(void **state)
     close(open(other, O_CREAT | O_WRONLY, 0600));
     const char *said = start_again(&stats);
     assert_int_equal(stats.set_aside, 1);
-    assert_int_equal(count_of(said, "worker-0.ring is empty: what it held cannot be counted"), 1);
+    assert_int_equal(count_of(said, "worker-0.ring is empty: its records cannot be counted"), 1);
     assert_int_equal(count_of(said, "worker-1"), 0); /* killed before it was begun: nothing was in it */
     assert_int_equal(access(other, F_OK), -1);
     snprintf(aside, sizeof(aside), "%s.unreadable", path);
@@ -364,11 +364,11 @@ static void test_losses_are_said(void **state)
     losses_end(&losses);
     const char *said = end_log(saved);
     assert_int_equal(count_of(said, "\n"), 5);
-    assert_int_equal(count_of(said, "the journal is full: requests are served and not counted, 5 so far"), 1);
+    assert_int_equal(count_of(said, "the journal is full: requests are served but not counted, 5 so far"), 1);
     assert_int_equal(count_of(said, "still full: 13 requests"), 1);
-    assert_int_equal(count_of(said, "13 requests were served and not counted since "), 1);
+    assert_int_equal(count_of(said, "13 requests were served but not counted since "), 1);
     assert_int_equal(count_of(said, "not counted, 2 so far"), 1);
-    assert_int_equal(count_of(said, "2 requests were served and not counted since "), 1);
+    assert_int_equal(count_of(said, "2 requests were served but not counted since "), 1);
 }
 
 static void test_a_full_ring_is_said(void **state)
@@ -386,7 +386,7 @@ static void test_a_full_ring_is_said(void **state)
     pst_journal_close(journal);
     const char *said = end_log(saved);
     assert_int_equal(count_of(said, "not counted, 9 so far"), 1);
-    assert_int_equal(count_of(said, "9 requests were served and not counted since "), 1);
+    assert_int_equal(count_of(said, "9 requests were served but not counted since "), 1);
 }
 
 /* The access log after a kill */
