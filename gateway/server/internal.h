@@ -84,7 +84,7 @@ struct pst_server {
     struct pst_ticket_key ticket_key;
     struct pst_keyring *keyring;
     struct pst_issuers *issuers; /* NULL, with the next: none */
-    struct pst_egress *egress;   /* NULL: no way out */
+    struct pst_egress *egress;   /* NULL: no egress proxy */
     struct pst_egress_settings egress_settings;
     struct pst_oidc *oidc;
     struct pst_sts *sts;
@@ -113,7 +113,7 @@ void client_certificates_close(struct pst_server *server);
 /* The keeper's: files that changed are read again. */
 void client_certificates_refresh(struct keeper *keeper, uint64_t now_us);
 
-/* egress.c: the way out, where the settings want one. */
+/* egress.c: the egress proxy, if the settings have one. */
 int egress_start(struct pst_server *server) PST_MUSTCHECK;
 /* oidc.c: the issuers of tokens, where the settings name some; after TLS. */
 int oidc_open(struct pst_server *server) PST_MUSTCHECK;

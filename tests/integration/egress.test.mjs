@@ -455,7 +455,7 @@ describe('the metering watch', limit, () => {
     await report();
     await eventually(5000, 'its end', () => /reaches its billing endpoint again/.test(gateway.stderr));
     for (let i = 0; i < 3; i++) await connectTo(gateway.way, `${HOST}:${dead}`);
-    await eventually(5000, 'a warning of failures', () => /failed since: 3/.test(gateway.stderr));
+    await eventually(5000, 'a warning of failures', () => /failures since: 3/.test(gateway.stderr));
   });
 
   test('the list in a file is read again when it changes, and open tunnels stay', limit, async (t) => {

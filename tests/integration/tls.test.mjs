@@ -336,10 +336,10 @@ describe('bounds', limit, () => {
     await first;
   });
   test('without descriptors it waits, says so once, and goes on', limit, async (t) => {
-    const gateway = await Postern.start({ upstream: upstream.url }, { wrap: ['prlimit', '--nofile=48:48'] });
+    const gateway = await Postern.start({ upstream: upstream.url }, { wrap: ['prlimit', '--nofile=64:64'] });
     t.after(() => gateway.stop());
     const held = [];
-    for (let i = 0; i < 60; i++) held.push(await plainConnect(gateway.port));
+    for (let i = 0; i < 80; i++) held.push(await plainConnect(gateway.port));
     const said = () => gateway.stderr.match(/worker: cannot accept connections/g)?.length ?? 0;
     await eventually(5000, 'the complaint', () => said() > 0);
     await sleep(500); // time itself: it tries again ten times a second

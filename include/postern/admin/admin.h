@@ -34,7 +34,7 @@ struct pst_admin_traffic {
     uint64_t records_lost;
 };
 
-/* The container's way out (docs/egress.md). */
+/* The egress proxy (docs/egress.md). */
 struct pst_admin_egress {
     bool on;
     uint64_t open, opened, refused, failed; /* tunnels */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way out: an HTTP CONNECT proxy for the container, which lets it reach the hosts it reports its metering
- * to and nothing else, and never looks into what passes.
+/* The egress proxy: an HTTP CONNECT proxy for the container, which lets it reach the hosts it reports its
+ * metering to and nothing else, and never looks into what passes.
  *
  * A thread accepts; each tunnel has a thread of its own, from its CONNECT to its end, at most `max_tunnels`
  * of them: a container has a handful. Names are looked up by Postern, the addresses are checked, and only

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way out's options from the settings, for the server and for `postern check`. Any thread. */
+/* The egress proxy's options from the settings, for the server and for `postern check`. Any thread. */
 #ifndef POSTERN_SERVER_EGRESS_SETTINGS_H
 #define POSTERN_SERVER_EGRESS_SETTINGS_H
 

@@ -142,7 +142,7 @@ export class Postern {
   async applied(id) {
     await eventually(10000, `the gateway to apply the change of key ${id}`, () => {
       const changed = this.stderr.lastIndexOf(`key ${id} changed`);
-      return changed >= 0 && this.stderr.includes('the changed keys are in force', changed);
+      return changed >= 0 && this.stderr.includes('the changed keys are in effect', changed);
     }, 10);
   }
 
@@ -157,7 +157,7 @@ export class Postern {
 
   /** A command that changes the key `id`; returns when the running gateway has applied it. */
   async change(id, args) {
-    const applied = () => this.stderr.slice(0, Math.max(0, this.stderr.lastIndexOf('the changed keys are in force'))).split(`key ${id} changed`).length;
+    const applied = () => this.stderr.slice(0, Math.max(0, this.stderr.lastIndexOf('the changed keys are in effect'))).split(`key ${id} changed`).length;
     const before = applied();
     const done = await this.cli(args);
     assert.equal(done.code, 0, `${args.join(' ')}: ${done.stderr}`);
