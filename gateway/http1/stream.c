@@ -117,14 +117,19 @@ static bool may_go_on(const struct client *client)
            client->session != NULL && !pst_session_is_worn(client->session);
 }
 
-/* What the session does not take is kept; `writable` will come. */
+/* What the session does not take is kept; `writable` will come. On a connection that broke it will not: the
+ * end of that connection may have been told before its request was read. */
 static void put(struct client *client, const char *data, size_t len)
 {
     size_t took = 0;
-    if (client->session == NULL)
+    if (client->session == NULL || client->cut)
         return;
     if (pst_buf_len(&client->waiting) == 0) {
         ssize_t n = pst_session_write(client->session, data, len);
+        if (n < 0 && n != -PST_EAGAIN) {
+            client_cut(client);
+            return;
+        }
         took = n > 0 ? (size_t)n : 0;
     }
     if (took == len)
@@ -308,6 +313,10 @@ void stream_on_writable(struct client *client)
 {
     struct pst_buf *waiting = &client->waiting;
     ssize_t n = pst_session_write(client->session, pst_buf_front(waiting), pst_buf_len(waiting));
+    if (n < 0 && n != -PST_EAGAIN) {
+        client_cut(client);
+        return;
+    }
     if (n > 0)
         pst_buf_consume(waiting, (size_t)n);
     if (pst_buf_len(waiting) > 0) {
@@ -447,7 +456,7 @@ void stream_on_closed(struct client *client)
                       !client->detached && !client->end_of_mhd;
     if (unanswered)
         stream_complain(client, NULL, 0);
-    front->parts.events->closed(&client->stream, stream_is_out(client));
+    front->parts.events->closed(&client->stream, stream_is_out(client) && !client->cut);
     if (client->session == NULL || client->state == CLIENT_ENDING)
         return;
     bool last = client->closes || front->stopping;

@@ -107,11 +107,11 @@ test('a keys.db that is replaced under the gateway is said, and takes no change 
     assert.match(lost.json.error.message, /keys\.db: was replaced while it was open: restart the gateway/);
     assert.equal((await call('DELETE', `/admin/v1/keys/${key.id}`)).status, 503);
     assert.equal((await call('GET', '/admin/v1/status')).json.stores.keys, 'failing');
-    await eventually(10000, 'the log to say it', () => /changes of keys cannot be read.*keys\.db: was replaced/.test(postern.stderr));
+    await eventually(10000, 'the log to say it', () => /key changes cannot be read.*keys\.db: was replaced/.test(postern.stderr));
     assert.equal(await status(postern, key.key1), 200, 'the keys as last read stay in force');
 
     for (const name of ['keys.db', 'keys.db-wal', 'keys.db-shm']) if (existsSync(file(`${name}.away`))) renameSync(file(`${name}.away`), file(name));
-    await eventually(10000, 'changes to be read again', () => /changes of keys are read again/.test(postern.stderr));
+    await eventually(10000, 'changes to be read again', () => /key changes can be read again/.test(postern.stderr));
     assert.equal((await call('POST', '/admin/v1/keys', { body: { name: 'here' } })).status, 201);
     assert.equal((await call('GET', '/admin/v1/status')).json.stores.keys, 'ok');
   } finally {
@@ -127,7 +127,7 @@ test('with another pepper than that of its keys the gateway does not start, and 
   const right = readFileSync(pepper, 'utf8');
   writeFileSync(pepper, `${'5a'.repeat(32)}\n`);
   const refused = await start(socketPath, { data_dir }).then(() => 'started', (error) => error.message);
-  assert.match(refused, /pepper is not the pepper that the keys in .*keys\.db were made under/);
+  assert.match(refused, /pepper is not the pepper that the keys in .*keys\.db were made with/);
   const made = await cli(['key', 'create', '--name', 'b', '--data-dir', data_dir]);
   assert.equal(made.code, 1);
   assert.match(made.stderr, /is not the pepper/);

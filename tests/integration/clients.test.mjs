@@ -285,3 +285,18 @@ describe('strange but legal', limit, () => {
     assert.equal(answers[0]?.status, 200);
   });
 });
+
+test('clients that leave with their requests unread are no reason to wait at the end', limit, async () => {
+  const gateway = await Postern.start({ upstream: upstream.url, shutdown_timeout: '1h' });
+  const hers = await gateway.createKey('gone');
+  const rounds = 5;
+  for (let i = 0; i < rounds; i++) {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(gateway.port)));
+    for (const client of clients) {
+      client.socket.write(`GET /x HTTP/1.1\r\nHost: h\r\n${keyLine(hers.key1)}\r\n`);
+      client.destroy();
+    }
+  }
+  assert.equal((await request(gateway.port, '/x', { key: hers.key1 })).status, 200);
+  await gateway.stop();
+});

@@ -229,9 +229,10 @@ describe('the body of a request without a key', limit, () => {
     }
     assert.equal(upstream.requests.length, before);
     const whole = await r.send(post('Content-Length: 100\r\nExpect: 100-continue'));
+    assert.match((await whole.reader.until('\r\n\r\n', 5000)).toString(), /^HTTP\/1\.1 100 /);
     await whole.write('x'.repeat(100));
     const answer = await whole.response();
-    assert.deepEqual([answer.status, answer.text, answer.interim.length], [200, 'nobody 100', 1]);
+    assert.deepEqual([answer.status, answer.text], [200, 'nobody 100']);
     // With a key it is as on every other path.
     const keyed = await request(r.gateway.port, '/status', { method: 'POST', key: r.a.key1, body: 'x'.repeat(5000) });
     assert.equal(keyed.text, `${r.a.id} 5000`);
