@@ -94,7 +94,7 @@ test('what is set is shown, and what makes no sense is refused with the field an
   assert.deepEqual(shown.tags, ['x', 'y']);
   assert.deepEqual(shown.limits, { rate: { requests: 100, per_seconds: 60 }, concurrency: 4, quota: { requests: 9, per: 'day' } });
   const wrong = [['--scope', 'a', /prefix like/], ['--scope', 'FETCH /a', /methods must be among GET, HEAD/], ['--network', '10.0.0.1/8', /bits set after its prefix/],
-    ['--network', 'home', /no network/], ['--tag', 'x, x', /texts that differ/], ['--limit', 'rate=5', /--limit: use/], ['--limit', 'quota=5/year', /"day" or "month"/]];
+    ['--network', 'home', /is not a network; use/], ['--tag', 'x, x', /texts that differ/], ['--limit', 'rate=5', /--limit: use/], ['--limit', 'quota=5/year', /"day" or "month"/]];
   for (const [flag, value, rule] of wrong) {
     const done = await run(['key', 'update', key.id, flag, value], 2);
     assert.match(done.stderr, rule);
