@@ -21,7 +21,7 @@ export const SANITIZED = (() => {
 const sanitizerOptions = {
   ASAN_OPTIONS: 'exitcode=99:abort_on_error=0',
   UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1:exitcode=98',
-  TSAN_OPTIONS: `exitcode=97:halt_on_error=0:second_deadlock_stack=1:suppressions=${path.join(root, 'tests/tsan.supp')}`,
+  TSAN_OPTIONS: `exitcode=97:halt_on_error=0:second_deadlock_stack=1`,
 };
 
 function environment(settings) {
