@@ -67,8 +67,8 @@ static void PST_PRINTF(3, 4) say(char *text, size_t size, const char *fmt, ...)
     va_end(args);
 }
 
-#define SEEN(why, ...) say((why)->seen, sizeof((why)->seen), __VA_ARGS__)
-#define TODO(why, ...) say((why)->todo, sizeof((why)->todo), __VA_ARGS__)
+#define SEEN(why, ...)   say((why)->seen, sizeof((why)->seen), __VA_ARGS__)
+#define ADVISE(why, ...) say((why)->todo, sizeof((why)->todo), __VA_ARGS__)
 
 void pst_access_text(const struct pst_access_why *why, char ret_text[static PST_ACCESS_TEXT_SIZE])
 {
@@ -88,11 +88,11 @@ static void say_owner(const char *path, const struct stat *st, enum pst_access_k
     unsigned owner = (unsigned)st->st_uid, self = (unsigned)geteuid();
     SEEN(why, "%s belongs to user %u, and this is user %u", path, owner, self);
     if (kind == PST_ACCESS_DIRECTORY)
-        TODO(why, "run as user %u (runAsUser in Kubernetes), or use another directory", owner);
+        ADVISE(why, "run as user %u (runAsUser in Kubernetes), or use another directory", owner);
     else
-        TODO(why,
-             "run as user %u (runAsUser in Kubernetes), or use a copy that belongs to user %u or to root",
-             owner, self);
+        ADVISE(why,
+               "run as user %u (runAsUser in Kubernetes), or use a copy that belongs to user %u or to root",
+               owner, self);
 }
 
 /* What Kubernetes does about it is not what the owner of a file does. */
@@ -101,11 +101,11 @@ static void say_group(const char *path, const struct stat *st, enum pst_access_k
 {
     SEEN(why, "%s can be %s by group %u, which this process is not in (mode %04o)", path,
          verb(kind, st->st_mode, S_IWGRP), (unsigned)st->st_gid, (unsigned)(st->st_mode & MODE_BITS));
-    TODO(why,
-         "in Kubernetes set fsGroup (or supplementalGroups: [%u]) in the pod's securityContext; elsewhere "
-         "take "
-         "the right off the group: chmod g%s",
-         (unsigned)st->st_gid, kind == PST_ACCESS_SECRET ? "-rw" : "-w");
+    ADVISE(why,
+           "in Kubernetes set fsGroup (or supplementalGroups: [%u]) in the pod's securityContext; elsewhere "
+           "take "
+           "the right off the group: chmod g%s",
+           (unsigned)st->st_gid, kind == PST_ACCESS_SECRET ? "-rw" : "-w");
 }
 
 static void say_everybody(const char *path, const struct stat *st, enum pst_access_kind kind,
@@ -114,11 +114,11 @@ static void say_everybody(const char *path, const struct stat *st, enum pst_acce
     SEEN(why, "%s can be %s by every user (mode %04o)", path, verb(kind, st->st_mode, S_IWOTH),
          (unsigned)(st->st_mode & MODE_BITS));
     if (kind == PST_ACCESS_SECRET)
-        TODO(why,
-             "in Kubernetes set defaultMode: 0440 on its volume and fsGroup in the pod's securityContext; "
-             "elsewhere chmod o-rwx");
+        ADVISE(why,
+               "in Kubernetes set defaultMode: 0440 on its volume and fsGroup in the pod's securityContext; "
+               "elsewhere chmod o-rwx");
     else
-        TODO(why, "chmod o-w, as %s", st->st_uid == 0 ? "root" : "its owner");
+        ADVISE(why, "chmod o-w, as %s", st->st_uid == 0 ? "root" : "its owner");
 }
 
 int pst_access_judge(const char *path, const struct stat *st, enum pst_access_kind kind,
@@ -219,20 +219,21 @@ static void say_denied(const struct stat *st, enum pst_access_kind kind, struct 
     unsigned owner = (unsigned)st->st_uid, self = (unsigned)geteuid();
     bool directory = kind == PST_ACCESS_DIRECTORY;
     if (owner == self)
-        TODO(why, "chmod u+%s it", directory ? "rwx" : "r");
+        ADVISE(why, "chmod u+%s it", directory ? "rwx" : "r");
     else if (owner != 0)
-        TODO(why, "run as user %u (runAsUser in Kubernetes), or use %s of user %u", owner,
-             directory ? "another directory" : "a copy", self);
+        ADVISE(why, "run as user %u (runAsUser in Kubernetes), or use %s of user %u", owner,
+               directory ? "another directory" : "a copy", self);
     else if (directory)
-        TODO(why,
-             "in Kubernetes set fsGroup in the pod's securityContext; elsewhere give user %u a directory, as "
-             "root: "
-             "install -d -o %u -m 0700",
-             self, self);
+        ADVISE(
+            why,
+            "in Kubernetes set fsGroup in the pod's securityContext; elsewhere give user %u a directory, as "
+            "root: "
+            "install -d -o %u -m 0700",
+            self, self);
     else
-        TODO(why,
-             "in Kubernetes set defaultMode: 0440 on its volume and fsGroup in the pod's securityContext; "
-             "elsewhere give a group of this process the right to read it");
+        ADVISE(why,
+               "in Kubernetes set defaultMode: 0440 on its volume and fsGroup in the pod's securityContext; "
+               "elsewhere give a group of this process the right to read it");
 }
 
 void pst_access_denied(const char *path, int errno_value, enum pst_access_kind kind,
@@ -243,10 +244,10 @@ void pst_access_denied(const char *path, int errno_value, enum pst_access_kind k
     ret_why->todo[0] = '\0';
     if (errno_value == EROFS) {
         SEEN(ret_why, "%s is on a read-only file system", path);
-        TODO(ret_why, "mount it writable, or mount a volume there");
+        ADVISE(ret_why, "mount it writable, or mount a volume there");
     } else if (stat(path, &st) < 0) {
         SEEN(ret_why, "user %u may not %s %s (%s)", (unsigned)geteuid(), what, path, strerror(errno_value));
-        TODO(ret_why, "look at the rights of the directories on the way there");
+        ADVISE(ret_why, "look at the rights of the directories on the way there");
     } else {
         SEEN(ret_why, "user %u may not %s%s %s (user %u, group %u, mode %04o)", (unsigned)geteuid(), what,
              kind == PST_ACCESS_DIRECTORY ? " in" : "", path, (unsigned)st.st_uid, (unsigned)st.st_gid,
