@@ -96,7 +96,7 @@ void admin_certificates_refresh(struct admin_listener *listener)
         return;
     if (load(listener, &trust, &why) < 0 || use(listener, trust) < 0) {
         if (!listener->trust_failed) /* logged once per outage */
-            pst_warn("admin", "admin_client_ca: %s; what was read before stays in force", why.text);
+            pst_warn("admin", "admin_client_ca: %s; the previous files stay in effect", why.text);
         listener->trust_failed = true;
         return;
     }

@@ -285,7 +285,7 @@ describe('while it runs', limit, () => {
     replace(crlFile, 'rubbish');
     await eventually(5000, 'the complaint', async () => {
       await as('admin')('GET', '/admin/v1/status');
-      return /crl\.pem is not PEM: it has no -----BEGIN line; what was read before stays in force/.test(postern.stderr);
+      return /crl\.pem is not PEM: it has no -----BEGIN line; the previous files stay in effect/.test(postern.stderr);
     }, 100);
     assert.equal((await as('admin')('GET', '/admin/v1/status')).status, 200);
     assert.deepEqual(code(await as('revoked')('GET', '/admin/v1/status')), INVALID);
